@@ -1,0 +1,1 @@
+//! Typed client for the SMART digital fiscal printing house.
