@@ -1,0 +1,110 @@
+//! The seam to the HTTP library: a small trait over `http` types, so that no library type reaches a public signature.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::{BoxFuture, ErrorKind};
+
+/// The bytes of an answer as they arrive.
+pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
+
+/// Sends one request and returns the head of the answer and its body as a stream.
+///
+/// An implementation follows no redirect, repeats nothing, decodes no content encoding and sets no time limit of its
+/// own beyond the connect: those are decided above it. If it can tell when the first byte of a request leaves, it reports that through
+/// the request's [`SendMark`] extension; without it, every failure that is not a connect failure counts as "may have
+/// left".
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Sends `request`.
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>>;
+}
+
+/// Why no complete answer came.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct TransportError {
+    kind: ErrorKind,
+    message: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl TransportError {
+    /// A failure of kind [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`] or
+    /// [`ErrorKind::Interrupted`]. The first two say that no byte of the request left.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Adds the cause; it must not contain the URL's query or credentials.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What kind of failure it was.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether the failure came before any byte of the request could leave.
+    #[must_use]
+    pub fn is_before_sending(&self) -> bool {
+        matches!(self.kind, ErrorKind::Connect | ErrorKind::Tls)
+    }
+}
+
+const UNTRACKED: u8 = 0;
+const WAITING: u8 = 1;
+const LEFT: u8 = 2;
+
+/// Remembers whether the first byte of a request may have left, even when the future that sends it is dropped.
+///
+/// The call loop puts one into the extensions of every request. Only a transport that called [`tracks`](Self::tracks)
+/// can prove that nothing left.
+#[derive(Debug, Clone, Default)]
+pub struct SendMark(Arc<AtomicU8>);
+
+impl SendMark {
+    /// Says that this transport will call [`left`](Self::left) before the first byte goes out.
+    pub fn tracks(&self) {
+        let _ = self.0.compare_exchange(UNTRACKED, WAITING, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// Says that from now on bytes may leave.
+    pub fn left(&self) {
+        self.0.store(LEFT, Ordering::SeqCst);
+    }
+
+    /// Whether it is proven that nothing left.
+    #[must_use]
+    pub fn nothing_left(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == WAITING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_tracking_transport_can_prove_that_nothing_left() {
+        let mark = SendMark::default();
+        assert!(!mark.nothing_left());
+        mark.tracks();
+        assert!(mark.nothing_left());
+        mark.left();
+        mark.tracks();
+        assert!(!mark.nothing_left());
+    }
+}

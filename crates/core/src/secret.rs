@@ -1,0 +1,122 @@
+//! Secrets that cannot be printed by accident.
+//!
+//! No `Debug`, `Display`, error or log of the workspace shows the content of a [`Secret`]; reading it takes the word
+//! [`Secret::reveal`], which is easy to find in a review. Its memory is wiped when dropped.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+const MASK: &str = "[redacted]";
+
+/// A token, password or key.
+///
+/// ```
+/// use integration_core::Secret;
+///
+/// let token = Secret::new("eyJhbGciOi");
+/// assert_eq!(format!("{token:?}"), "Secret([redacted])");
+/// assert_eq!(token.redact("bad token eyJhbGciOi"), "bad token [redacted]");
+/// ```
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Wraps a secret text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The secret itself, for the one place that sends it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `text` with every occurrence of this secret masked: services repeat tokens in their messages.
+    #[must_use]
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        // A secret of a few characters would mask innocent text everywhere and protects nothing.
+        if self.0.len() < 4 || !text.contains(self.0.as_str()) {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(text.replace(self.0.as_str(), MASK))
+    }
+
+    /// Compares in a time that does not depend on where the texts differ.
+    #[must_use]
+    pub fn matches(&self, other: &str) -> bool {
+        let (left, right) = (self.0.as_bytes(), other.as_bytes());
+        let difference = left.iter().zip(right).fold(0u8, |sum, (a, b)| sum | (a ^ b));
+        left.len() == right.len() && std::hint::black_box(difference) == 0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({MASK})")
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+/// A URL as it may be shown: scheme, host, port and path, without credentials, query or fragment.
+///
+/// ```
+/// let url = "https://user:pass@example.com/a?token=x".parse::<url::Url>()?;
+/// assert_eq!(integration_core::secret::printable_url(&url), "https://example.com/a");
+/// # Ok::<(), url::ParseError>(())
+/// ```
+#[must_use]
+pub fn printable_url(url: &url::Url) -> String {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    // Both fail only for URLs that cannot carry credentials in the first place.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_never_printed() {
+        let secret = Secret::new("sentinel-value");
+        assert!(!format!("{secret:?}{secret:#?}").contains("sentinel"));
+    }
+
+    #[test]
+    fn compares_by_content() {
+        let secret = Secret::new("abcd");
+        assert!(secret.matches("abcd"));
+        assert!(!secret.matches("abce"));
+        assert!(!secret.matches("abc"));
+        assert!(!secret.matches("abcde"));
+    }
+
+    #[test]
+    fn short_secrets_do_not_mask_everything() {
+        assert_eq!(Secret::new("").redact("text"), "text");
+        assert_eq!(Secret::new("e").redact("text"), "text");
+    }
+}
