@@ -1,1 +1,2 @@
 //! Shared ground of the integration clients.
+pub mod tax;
