@@ -1,2 +1,3 @@
 //! Shared ground of the integration clients.
+pub mod body;
 pub mod tax;
