@@ -626,29 +626,14 @@ mod tests {
         parse_decimal(text).unwrap_err().rule()
     }
 
-    /// An independent half-up on text: decides by the first digit cut off and carries by hand.
+    /// An independent half-up to `keep` decimals on text: the first digit cut off decides.
     fn rounded_text(digits: &str, scale: usize, keep: usize) -> String {
         let padded = format!("{digits:0>width$}", width = scale + 1);
-        let mut kept: Vec<u8> = padded.bytes().take(padded.len() - scale + keep).collect();
-        let up = padded.as_bytes().get(kept.len()).is_some_and(|next| *next >= b'5');
-        let mut index = kept.len();
-        while up {
-            if index == 0 {
-                kept.insert(0, b'1');
-                break;
-            }
-            index -= 1;
-            if kept[index] == b'9' {
-                kept[index] = b'0';
-            } else {
-                kept[index] += 1;
-                break;
-            }
-        }
-        let text = String::from_utf8(kept).unwrap();
-        let (whole, fraction) = text.split_at(text.len() - keep);
-        let whole = whole.trim_start_matches('0');
-        format!("{}.{fraction}", if whole.is_empty() { "0" } else { whole })
+        let (kept, cut) = padded.split_at(padded.len() - scale + keep);
+        let up = cut.bytes().next().is_some_and(|first| first >= b'5');
+        let kept = format!("{:0>width$}", kept.parse::<u128>().unwrap() + u128::from(up), width = keep + 1);
+        let (whole, fraction) = kept.split_at(kept.len() - keep);
+        format!("{whole}.{fraction}")
     }
 
     #[test]
