@@ -1,1 +1,4 @@
-//! What travels.
+//! What travels: how values are written to a service and read back from it.
+//!
+//! The rule of this wing: what goes over the wire is exactly what the caller meant. See [`wire`] for money.
+pub mod wire;
