@@ -1,0 +1,265 @@
+//! Puts a document together; every rule is checked at once when it is built.
+
+use std::collections::BTreeMap;
+
+use integration_core::clock::{Clock, SystemClock};
+use integration_core::{Error, Faults, Severity};
+use jiff::civil::Date;
+use jiff::tz::Offset;
+
+use super::extras::{ExtraValue, Extras};
+use super::header::HeaderAmount;
+use super::kind::{Currency, DocumentType};
+use super::line::{Line, Payment};
+use super::numeric::Numeric;
+use super::party::{Buyer, CHECK_DIGIT};
+use super::server::RoundingPolicy;
+use super::{Document, resolve};
+use crate::number::{ControlNumber, InternalNumber};
+use crate::rates::Rates;
+
+/// What a note refers to, `relacionado`.
+#[derive(Debug, Clone)]
+pub(crate) enum Related {
+    Nothing,
+    Invoice(ControlNumber),
+    /// An invoice from before the digital system (`regimenanterior` = 1): free text.
+    PreviousRegime(String),
+}
+
+/// Everything a caller said about a document, unchecked.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) kind: DocumentType,
+    pub(crate) issuer: String,
+    pub(crate) number: Option<InternalNumber>,
+    pub(crate) related: Related,
+    pub(crate) buyer: Buyer,
+    pub(crate) currency: Currency,
+    pub(crate) exchange_rate: Option<Numeric>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) payments: Vec<Payment>,
+    pub(crate) claims: BTreeMap<HeaderAmount, Numeric>,
+    pub(crate) all_claims_required: bool,
+    pub(crate) luxury: bool,
+    pub(crate) mail_at_issue: bool,
+    pub(crate) tracking_id: Option<String>,
+    pub(crate) branch: Option<String>,
+    pub(crate) branch_address: Option<String>,
+    pub(crate) remark: Option<String>,
+    pub(crate) due_date: Option<String>,
+    pub(crate) extras: Extras,
+    pub(crate) rates: Option<Rates>,
+    pub(crate) date: Option<Date>,
+    pub(crate) rounding: RoundingPolicy,
+    pub(crate) check_digit: Severity,
+    pub(crate) raised: Vec<&'static str>,
+    /// What reading the draft already found.
+    pub(crate) faults: Faults,
+}
+
+impl Draft {
+    pub(crate) fn new(kind: DocumentType, issuer: String, number: Option<InternalNumber>, related: Related) -> Self {
+        Self {
+            kind,
+            issuer,
+            number,
+            related,
+            buyer: Buyer::new("", ""),
+            currency: Currency::Bolivar,
+            exchange_rate: None,
+            lines: Vec::new(),
+            payments: Vec::new(),
+            claims: BTreeMap::new(),
+            all_claims_required: false,
+            luxury: false,
+            mail_at_issue: false,
+            tracking_id: None,
+            branch: None,
+            branch_address: None,
+            remark: None,
+            due_date: None,
+            extras: Extras::default(),
+            rates: None,
+            date: None,
+            rounding: RoundingPolicy::Fiscal,
+            check_digit: Severity::Warning,
+            raised: Vec::new(),
+            faults: Faults::new(),
+        }
+    }
+
+    pub(crate) fn rates_in_force(&self) -> Result<Rates, Error> {
+        match self.rates {
+            Some(rates) => Ok(rates),
+            None => Rates::in_force(self.date.unwrap_or_else(today)),
+        }
+    }
+}
+
+/// Venezuela keeps UTC-4 all year (assumed, contract 4.1).
+fn today() -> Date {
+    Offset::constant(-4).to_datetime(SystemClock::new().wall()).date()
+}
+
+/// Builds a [`Document`]. Setters never fail; [`build`](Self::build) reports every fault at once.
+///
+/// ```
+/// use fiscal_printer::{Buyer, Document, Line, Payment};
+///
+/// let document = Document::invoice("J-12345678-4", 42)
+///     .buyer(Buyer::new("Comercial Ejemplo", "V-12345678")
+///         .email("compras@example.com").address("Calle 1").phone("0412-1234567"))
+///     .line(Line::new("A1", "Uno", "10.00", 1).reduced())
+///     .line(Line::new("A2", "Dos", "20.00", 1))
+///     .line(Line::new("A3", "Tres", "5.00", 2).exempt())
+///     .payment(Payment::in_foreign_currency("Efectivo USD", "44.00"))
+///     .payment(Payment::new("Efectivo", "1.32"))
+///     .build()?;
+/// assert_eq!(document.totals().total.to_string(), "45.32");
+/// # Ok::<(), fiscal_printer::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct DocumentBuilder(pub(crate) Draft);
+
+impl DocumentBuilder {
+    /// Names the buyer.
+    pub fn buyer(mut self, buyer: Buyer) -> Self {
+        self.0.buyer = buyer;
+        self
+    }
+
+    /// Adds an item.
+    pub fn line(mut self, line: Line) -> Self {
+        self.0.lines.push(line);
+        self
+    }
+
+    /// Adds items.
+    pub fn lines(mut self, lines: impl IntoIterator<Item = Line>) -> Self {
+        self.0.lines.extend(lines);
+        self
+    }
+
+    /// Adds a payment. The IGTF base follows from those in foreign currency.
+    pub fn payment(mut self, payment: Payment) -> Self {
+        self.0.payments.push(payment);
+        self
+    }
+
+    /// Prices the document in a foreign currency, with the exchange rate of the day in bolívars (at most four decimals,
+    /// above zero).
+    pub fn currency(mut self, currency: Currency, exchange_rate: impl Into<Numeric>) -> Self {
+        self.0.currency = currency;
+        self.0.exchange_rate = Some(exchange_rate.into());
+        self
+    }
+
+    /// Shows the day's exchange rate on a document in bolívars; 0 goes out unless set.
+    pub fn exchange_rate(mut self, rate: impl Into<Numeric>) -> Self {
+        self.0.exchange_rate = Some(rate.into());
+        self
+    }
+
+    /// Sets the IGTF base by hand, where it does not follow from the payments.
+    pub fn igtf_base(self, base: impl Into<Numeric>) -> Self {
+        self.claim(HeaderAmount::IgtfBase, base)
+    }
+
+    /// Brings an amount computed elsewhere: it is verified and sent as it is, or reported.
+    pub fn claim(mut self, amount: HeaderAmount, value: impl Into<Numeric>) -> Self {
+        self.0.claims.insert(amount, value.into());
+        self
+    }
+
+    /// Verifies only: every amount that the manual requires must be brought, none is computed for the caller.
+    pub fn verify_only(mut self) -> Self {
+        self.0.all_claims_required = true;
+        self
+    }
+
+    /// Allows lines at the luxury rate. Only the observed service has the group (`tasaa`, `basea`, `impuestoa`).
+    pub fn luxury_rate(mut self) -> Self {
+        self.0.luxury = true;
+        self
+    }
+
+    /// Asks the service to mail the document when it is issued (`sendmail` 1). Mailing it in a step of its own is better:
+    /// a failing mail then cannot blur whether the document was issued.
+    pub fn mail_at_issue(mut self) -> Self {
+        self.0.mail_at_issue = true;
+        self
+    }
+
+    /// Sets `trackingid`, at most 50 characters. The service stores it and promises nothing.
+    pub fn tracking_id(mut self, id: impl Into<String>) -> Self {
+        self.0.tracking_id = Some(id.into());
+        self
+    }
+
+    /// Names the issuer's branch (`sucursal`, at most 10 characters, and `direccionsucursal`, at most 500).
+    pub fn branch(mut self, id: impl Into<String>, address: impl Into<String>) -> Self {
+        self.0.branch = Some(id.into());
+        self.0.branch_address = Some(address.into());
+        self
+    }
+
+    /// Adds a general remark (`observacion`, at most 200 characters). The law asks for the reason on notes.
+    pub fn remark(mut self, text: impl Into<String>) -> Self {
+        self.0.remark = Some(text.into());
+        self
+    }
+
+    /// Sets the due date (`fechavence`, observed only; its form is not documented).
+    pub fn due_date(mut self, text: impl Into<String>) -> Self {
+        self.0.due_date = Some(text.into());
+        self
+    }
+
+    /// Adds a header field that this crate does not know.
+    pub fn extra(mut self, key: impl Into<String>, value: impl Into<ExtraValue>) -> Self {
+        self.0.extras.push(key, value.into());
+        self
+    }
+
+    /// Uses these tax rates instead of the built-in table's for today.
+    pub fn rates(mut self, rates: Rates) -> Self {
+        self.0.rates = Some(rates);
+        self
+    }
+
+    /// Uses the built-in table's rates for this day; notes take the rates of their invoice.
+    pub fn dated(mut self, date: Date) -> Self {
+        self.0.date = Some(date);
+        self
+    }
+
+    /// Chooses which cent wins where the service's arithmetic differs.
+    pub fn rounding(mut self, policy: RoundingPolicy) -> Self {
+        self.0.rounding = policy;
+        self
+    }
+
+    /// Makes wrong check digits of identity numbers an error or a warning; a warning unless set, and an error when the
+    /// document is sent to production.
+    pub fn check_digit(mut self, severity: Severity) -> Self {
+        self.0.check_digit = severity;
+        if severity == Severity::Error { self.raise(CHECK_DIGIT) } else { self }
+    }
+
+    /// Turns the warnings of a rule into errors, for example `I14` where every sale must be paid.
+    pub fn raise(mut self, rule: &'static str) -> Self {
+        self.0.raised.push(rule);
+        self
+    }
+
+    /// Checks everything and seals the document.
+    ///
+    /// # Errors
+    /// A validation error whose [`faults`](Error::faults) list **every** broken rule (contract 3.1-3.3 rows as `R1` to
+    /// `R43`, identities as `I1` to `I19`), each with its field in wire names, both values and a hint. Nothing is sent.
+    pub fn build(self) -> Result<Document, Error> {
+        resolve::document(self.0)
+    }
+}

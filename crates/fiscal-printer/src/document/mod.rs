@@ -1,0 +1,226 @@
+//! Fiscal documents: put together, computed or verified, and sealed.
+//!
+//! A [`Document`] exists only if it passed every local rule, so that what is sent can be refused for reasons that only the
+//! service knows (numbers, tokens), not for its amounts.
+
+mod builder;
+mod extras;
+mod fields;
+mod header;
+mod json;
+mod kind;
+mod line;
+mod numeric;
+mod party;
+mod resolve;
+pub mod server;
+mod totals;
+mod write;
+
+pub use builder::DocumentBuilder;
+pub use extras::ExtraValue;
+pub use header::HeaderAmount;
+pub use kind::{Currency, DocumentType};
+pub use line::{Line, Payment};
+pub use numeric::Numeric;
+pub use party::{Buyer, IdentityKind};
+pub use totals::{TaxGroup, Totals};
+
+pub(crate) use party::CHECK_DIGIT;
+
+use integration_core::tax::id::Rif;
+use integration_core::{Error, Fault};
+
+use crate::number::{ControlNumber, InternalNumber};
+use crate::profile::WireProfile;
+use builder::{Draft, Related};
+use resolve::Resolved;
+
+/// A checked fiscal document, ready to be issued.
+///
+/// ```
+/// use fiscal_printer::{Buyer, ControlNumber, Document, Line};
+///
+/// let invoice: ControlNumber = "00-00000042".parse()?;
+/// let note = Document::credit_note("J-12345678-4", 7, invoice)
+///     .buyer(Buyer::new("Comercial Ejemplo", "J-12345678-4").address("Calle 1").phone("584121234567"))
+///     .remark("Devolución de mercancía")
+///     .line(Line::new("A2", "Dos", "20.00", 1))
+///     .build()?;
+/// assert_eq!(note.totals().total.to_string(), "23.20");
+/// assert!(note.to_json(&Default::default()).contains(r#""relacionado":"00-00000042""#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// An internal number is not a control number:
+///
+/// ```compile_fail
+/// # use fiscal_printer::{Document, InternalNumber};
+/// Document::credit_note("J-12345678-4", 7, InternalNumber::from(42));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Document {
+    resolved: Resolved,
+    warnings: Vec<Fault>,
+}
+
+impl Document {
+    /// Starts an invoice (type 1) of the issuer `rif` with the issuer's own number.
+    pub fn invoice(rif: impl Into<String>, number: impl Into<InternalNumber>) -> DocumentBuilder {
+        plain(DocumentType::Invoice, rif, number)
+    }
+
+    /// Starts a debit note (type 2) on `invoice`.
+    pub fn debit_note(
+        rif: impl Into<String>,
+        number: impl Into<InternalNumber>,
+        invoice: ControlNumber,
+    ) -> DocumentBuilder {
+        note(DocumentType::DebitNote, rif, number, Related::Invoice(invoice))
+    }
+
+    /// Starts a credit note (type 3) on `invoice`.
+    pub fn credit_note(
+        rif: impl Into<String>,
+        number: impl Into<InternalNumber>,
+        invoice: ControlNumber,
+    ) -> DocumentBuilder {
+        note(DocumentType::CreditNote, rif, number, Related::Invoice(invoice))
+    }
+
+    /// Starts a debit note on an invoice from before the digital system (`regimenanterior`, observed only): free text of
+    /// at most 12 characters, and a remark is required.
+    pub fn debit_note_on_previous_regime(
+        rif: impl Into<String>,
+        number: impl Into<InternalNumber>,
+        invoice: impl Into<String>,
+    ) -> DocumentBuilder {
+        note(DocumentType::DebitNote, rif, number, Related::PreviousRegime(invoice.into()))
+    }
+
+    /// Starts a credit note on an invoice from before the digital system, as
+    /// [`debit_note_on_previous_regime`](Self::debit_note_on_previous_regime).
+    pub fn credit_note_on_previous_regime(
+        rif: impl Into<String>,
+        number: impl Into<InternalNumber>,
+        invoice: impl Into<String>,
+    ) -> DocumentBuilder {
+        note(DocumentType::CreditNote, rif, number, Related::PreviousRegime(invoice.into()))
+    }
+
+    /// Starts a dispatch guide (type 4; see [`DocumentType`] for the doubt about its number).
+    pub fn dispatch_guide(rif: impl Into<String>, number: impl Into<InternalNumber>) -> DocumentBuilder {
+        plain(DocumentType::DispatchGuide, rif, number)
+    }
+
+    /// Starts a delivery note (type 5; see [`DocumentType`] for the doubt about its number).
+    pub fn delivery_note(rif: impl Into<String>, number: impl Into<InternalNumber>) -> DocumentBuilder {
+        plain(DocumentType::DeliveryNote, rif, number)
+    }
+
+    /// Reads a document from JSON in wire names (contract section 3), of any of the five kinds.
+    ///
+    /// Amounts that stand in it are verified, those that are missing are computed: the same reader serves a bare list of
+    /// lines and a complete request. Numbers may be JSON numbers or numbers in quotes and are read exactly. A payment
+    /// may carry `"foreign_currency": true`, which is ours and not sent. Keys that are not known become extras and are
+    /// reported as warnings.
+    ///
+    /// # Errors
+    /// A validation error if the text is no JSON object or larger than 8 MiB. Everything else (wrong types, nulls,
+    /// missing fields) is kept and reported together with all other faults by [`DocumentBuilder::build`].
+    ///
+    /// ```
+    /// use fiscal_printer::Document;
+    ///
+    /// let document = Document::from_json(br#"{
+    ///     "rif": "J-12345678-4", "idtipodocumento": 1, "numerointerno": "00000042", "tipomoneda": 1,
+    ///     "nombrecliente": "Comercial Ejemplo", "rifcedulacliente": "V-12345678", "idtipocedulacliente": 1,
+    ///     "emailcliente": "compras@example.com", "direccioncliente": "Calle 1", "telefonocliente": "584121234567",
+    ///     "cuerpofactura": [{"codigo": "A2", "descripcion": "Dos", "precio": 20.00, "cantidad": 1, "tasa": 16}]
+    /// }"#)?.build()?;
+    /// assert_eq!(document.totals().total.to_string(), "23.20");
+    /// # Ok::<(), fiscal_printer::Error>(())
+    /// ```
+    pub fn from_json(json: &[u8]) -> Result<DocumentBuilder, Error> {
+        json::read(json)
+    }
+
+    /// What kind it is.
+    #[must_use]
+    pub fn kind(&self) -> DocumentType {
+        self.resolved.draft.kind
+    }
+
+    /// The issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &Rif {
+        &self.resolved.issuer
+    }
+
+    /// The issuer as the caller wrote it, before it was made canonical.
+    pub(crate) fn issuer_as_given(&self) -> &str {
+        &self.resolved.draft.issuer
+    }
+
+    /// The issuer's own number.
+    #[must_use]
+    pub fn number(&self) -> &InternalNumber {
+        &self.resolved.number
+    }
+
+    /// The control number of the invoice that a note refers to.
+    #[must_use]
+    pub fn related(&self) -> Option<&ControlNumber> {
+        match &self.resolved.draft.related {
+            Related::Invoice(number) => Some(number),
+            Related::Nothing | Related::PreviousRegime(_) => None,
+        }
+    }
+
+    /// All totals.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.resolved.totals
+    }
+
+    /// The buyer's e-mail addresses, as they were given.
+    pub fn emails(&self) -> impl Iterator<Item = &str> {
+        self.resolved.draft.buyer.emails.iter().map(String::as_str)
+    }
+
+    /// What is worth knowing but does not stop the document.
+    #[must_use]
+    pub fn warnings(&self) -> &[Fault] {
+        &self.warnings
+    }
+
+    /// What the observed service's arithmetic would refuse (contract 6.2); empty if it accepts every amount.
+    #[must_use]
+    pub fn server_disagreements(&self) -> Vec<server::Disagreement> {
+        resolve::server_disagreements(&self.resolved)
+    }
+
+    /// The request body, exactly as it would be sent under `profile` to an issuer whose token names the canonical RIF.
+    #[must_use]
+    pub fn to_json(&self, profile: &WireProfile) -> String {
+        self.to_json_as(profile, &self.resolved.issuer.to_string())
+    }
+
+    /// As [`to_json`](Self::to_json), with the spelling of the RIF that the token has.
+    pub(crate) fn to_json_as(&self, profile: &WireProfile, rif: &str) -> String {
+        write::request(&self.resolved, profile, rif)
+    }
+}
+
+fn plain(kind: DocumentType, rif: impl Into<String>, number: impl Into<InternalNumber>) -> DocumentBuilder {
+    note(kind, rif, number, Related::Nothing)
+}
+
+fn note(
+    kind: DocumentType,
+    rif: impl Into<String>,
+    number: impl Into<InternalNumber>,
+    related: Related,
+) -> DocumentBuilder {
+    DocumentBuilder(Draft::new(kind, rif.into(), Some(number.into()), related))
+}

@@ -1,0 +1,290 @@
+//! What the observed service computes, in IEEE doubles, as a pure prediction (contract 6.2, steps S1-S4).
+//!
+//! This is the one place where floats meet amounts, because it imitates a service that uses them: nothing here is ever
+//! sent unless the caller chose [`RoundingPolicy::ServerCompatible`]. Whether the deployed service still computes like
+//! this is not known.
+
+use rust_decimal::Decimal;
+
+/// Which cent wins where the service's doubles and half-up rounding disagree (contract 6.2; always an exact tie, one cent
+/// apart).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum RoundingPolicy {
+    /// Half-up on exact decimals. A refusal that the doubles predict is a warning with both values.
+    #[default]
+    Fiscal,
+    /// The service's own value. Every cent that differs from half-up is reported as a warning.
+    ServerCompatible,
+}
+
+/// The double nearest to a decimal, which is what the service reads from our number token.
+#[must_use]
+pub(crate) fn double(value: Decimal) -> f64 {
+    // Through text on purpose: parsing is correctly rounded, arithmetic conversions are not.
+    value.to_string().parse().unwrap_or(f64::NAN)
+}
+
+/// `fixed2`: the number of cents nearest to the exact binary value of `x`, ties upwards; `None` if it is not a number or
+/// too large to have cents.
+///
+/// ```
+/// use fiscal_printer::server::fixed2;
+///
+/// assert_eq!(fixed2(0.125), Some(13));
+/// assert_eq!(fixed2(1.005), Some(100)); // the double is a little below
+/// assert_eq!(fixed2(f64::NAN), None);
+/// ```
+#[must_use]
+pub fn fixed2(x: f64) -> Option<i128> {
+    if !x.is_finite() || x.abs() >= 1e21 {
+        return None;
+    }
+    let bits = x.to_bits();
+    let exponent = i32::try_from((bits >> 52) & 0x7ff).ok()?;
+    let fraction = i128::from(bits & ((1 << 52) - 1));
+    // x = mantissa * 2^power, exactly.
+    let (mantissa, power) = if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) };
+    let hundredfold = mantissa.checked_mul(if x < 0.0 { -100 } else { 100 })?;
+    round_shifted(hundredfold, power)
+}
+
+/// `value * 2^power` to the nearest integer, ties upwards.
+fn round_shifted(value: i128, power: i32) -> Option<i128> {
+    if power >= 0 {
+        return value.checked_mul(1i128.checked_shl(power.unsigned_abs())?);
+    }
+    let shift = power.unsigned_abs();
+    // Beyond 120 binary places the value is far below half a cent.
+    if shift > 120 {
+        return Some(0);
+    }
+    let half = 1i128 << (shift - 1);
+    // The shift of a negative number rounds down, which is what "ties upwards" needs after adding a half.
+    Some((value + half) >> shift)
+}
+
+/// The tax in cents that the service expects on `base` at `rate` percent (S1): the rate is divided first.
+///
+/// ```
+/// use fiscal_printer::{Decimal, server};
+///
+/// let base = Decimal::new(50, 2);
+/// assert_eq!(server::tax_cents(base, 3.into()), Some(1)); // half-up says 0.02
+/// ```
+#[must_use]
+pub fn tax_cents(base: Decimal, rate: Decimal) -> Option<i128> {
+    fixed2(double(base) * (double(rate) / 100.0))
+}
+
+/// The nearest integer, ties towards positive infinity, as the service's language rounds.
+fn round(x: f64) -> f64 {
+    let below = x.floor();
+    if x - below >= 0.5 { below + 1.0 } else { below }
+}
+
+/// The line amount in cents that the service expects (S4).
+///
+/// ```
+/// use fiscal_printer::{Decimal, server};
+///
+/// let cents = server::line_cents(Decimal::new(29, 2), Decimal::new(5, 1), Decimal::ZERO);
+/// assert_eq!(cents, Some(14)); // half-up says 0.15
+/// ```
+#[must_use]
+pub fn line_cents(price: Decimal, quantity: Decimal, discount: Decimal) -> Option<i128> {
+    let cents = round((double(price) * double(quantity) - double(discount)) * 100.0);
+    // Above 2^53 a double holds no cents any more.
+    #[allow(clippy::cast_possible_truncation)]
+    (cents.abs() < 9_007_199_254_740_992.0).then_some(cents as i128)
+}
+
+/// Whether the service accepts `amount` for a line (S4).
+#[must_use]
+pub(crate) fn accepts_line(price: Decimal, quantity: Decimal, discount: Decimal, amount: Decimal) -> bool {
+    let expected = round((double(price) * double(quantity) - double(discount)) * 100.0) / 100.0;
+    // Both sides are results of the same rounding, so equality of doubles is the question itself.
+    #[allow(clippy::float_cmp)]
+    let equal = expected == round(double(amount) * 100.0) / 100.0;
+    equal
+}
+
+/// Cents as a decimal.
+pub(crate) fn cents(value: i128) -> Option<Decimal> {
+    Decimal::try_from_i128_with_scale(value, 2).ok()
+}
+
+/// One tax group as the service checks it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Group {
+    pub(crate) base_field: &'static str,
+    pub(crate) tax_field: &'static str,
+    pub(crate) base: Decimal,
+    pub(crate) rate: Decimal,
+    pub(crate) tax: Decimal,
+    pub(crate) in_subtotal: bool,
+}
+
+/// A refusal with code 4 that the doubles predict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Disagreement {
+    /// The step of contract 6.2: `S1`, `S3` or `S4`.
+    pub step: &'static str,
+    /// The field, in wire names.
+    pub path: String,
+    /// What the service computes, if it computes a number at all.
+    pub server: Option<Decimal>,
+    /// What the document says.
+    pub document: Decimal,
+}
+
+/// The header as the service checks it (S1-S3). The running sums take only groups that passed, as the service does.
+pub(crate) fn check_header(groups: &[Group], exempt: Decimal, subtotal: Decimal, total: Decimal) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    let (mut taxes, mut bases) = (0.0, 0.0);
+    for group in groups {
+        if !(double(group.base) > 0.0 && double(group.rate) > 0.0) {
+            continue;
+        }
+        let expected = tax_cents(group.base, group.rate);
+        if expected.is_none() || expected != fixed2(double(group.tax)) {
+            found.push(disagreement("S1", group.tax_field, expected, group.tax));
+            continue;
+        }
+        taxes += double(group.tax);
+        bases += if group.in_subtotal { double(group.base) } else { 0.0 };
+    }
+    if double(exempt) > 0.0 {
+        bases += double(exempt);
+    }
+    if !found.is_empty() {
+        return found;
+    }
+    compare(&mut found, "subtotal", fixed2(bases), subtotal);
+    compare(&mut found, "total", fixed2(double(subtotal) + taxes), total);
+    found
+}
+
+fn compare(found: &mut Vec<Disagreement>, field: &'static str, expected: Option<i128>, amount: Decimal) {
+    if expected.is_none() || expected != fixed2(double(amount)) {
+        found.push(disagreement("S3", field, expected, amount));
+    }
+}
+
+fn disagreement(step: &'static str, path: &str, expected: Option<i128>, document: Decimal) -> Disagreement {
+    Disagreement { step, path: path.to_owned(), server: expected.and_then(cents), document }
+}
+
+#[cfg(test)]
+mod tests {
+    use integration_core::tax::money::{line_amount, percent_of};
+
+    use super::*;
+
+    fn in_cents(value: Option<Decimal>) -> i128 {
+        (value.unwrap() * Decimal::ONE_HUNDRED).try_into().unwrap()
+    }
+
+    /// The double nearest to `count / 100`: division of exact operands is correctly rounded, as parsing is.
+    #[allow(clippy::cast_precision_loss)]
+    fn hundredths(count: i64) -> f64 {
+        count as f64 / 100.0
+    }
+
+    /// All bases 0.01 ... 10 000.00 at one rate: ties, disagreements, the first base that disagrees, and whether all
+    /// disagreements end in .50.
+    fn count_taxes(rate: u32) -> (u32, u32, Option<i64>, bool) {
+        let (mut ties, mut disagreements, mut first, mut halves) = (0, 0, None, true);
+        for base in 1..=1_000_000i64 {
+            let half_up = (base * i64::from(rate) + 50) / 100;
+            ties += u32::from((base * i64::from(rate)) % 100 == 50);
+            let product = hundredths(base) * (f64::from(rate) / 100.0);
+            if fixed2(product) != Some(half_up.into()) {
+                disagreements += 1;
+                halves &= base % 100 == 50;
+                first = first.or(Some(base));
+            }
+        }
+        (ties, disagreements, first, halves)
+    }
+
+    #[test]
+    fn the_counted_disagreements_of_the_contract_are_reproduced() {
+        assert_eq!(count_taxes(16), (0, 0, None, true));
+        assert_eq!(count_taxes(8), (0, 0, None, true));
+        assert_eq!(count_taxes(3), (10_000, 7_195, Some(50), true));
+        let (ties, disagreements, first, _) = count_taxes(31);
+        assert_eq!((ties, disagreements, first), (10_000, 5_239, Some(50)));
+        let (ties, disagreements, first, _) = count_taxes(15);
+        assert_eq!((ties, disagreements, first), (50_000, 33_366, Some(10)));
+    }
+
+    #[test]
+    fn the_first_cases_of_the_contract() {
+        let cases = [(50, 3, 1, 2), (10_050, 3, 301, 302), (12_350, 3, 371, 371), (50, 31, 15, 16), (10, 15, 1, 2)];
+        for (base, rate, server, half_up) in cases {
+            let (base, rate) = (Decimal::new(base, 2), Decimal::from(rate));
+            assert_eq!(tax_cents(base, rate), Some(server), "{base} at {rate}");
+            assert_eq!(in_cents(percent_of(base, rate)), half_up, "{base} at {rate}");
+        }
+    }
+
+    /// Ties and disagreements of S4 over a million prices; the quantity in hundredths.
+    fn count_lines(quantity: i64) -> (u32, u32) {
+        let factor = hundredths(quantity);
+        let (mut ties, mut disagreements) = (0, 0);
+        for price in 1..=1_000_000i64 {
+            let product = price * quantity;
+            ties += u32::from(product % 100 == 50);
+            let served = round(hundredths(price) * factor * 100.0);
+            #[allow(clippy::float_cmp, clippy::cast_precision_loss)]
+            let differs = served != ((product + 50) / 100) as f64;
+            disagreements += u32::from(differs);
+        }
+        (ties, disagreements)
+    }
+
+    #[test]
+    fn the_counted_line_disagreements_of_the_contract_are_reproduced() {
+        assert_eq!(count_lines(50), (500_000, 32_813));
+        assert_eq!(count_lines(150), (500_000, 62_621));
+        assert_eq!(count_lines(250), (500_000, 70_146));
+        assert_eq!(count_lines(25), (250_000, 16_405));
+        assert_eq!(count_lines(75), (250_000, 31_311));
+    }
+
+    #[test]
+    fn whole_quantities_never_disagree() {
+        for quantity in 1..=50i64 {
+            for price in (1..=100_000i64).step_by(7) {
+                let (p, q) = (Decimal::new(price, 2), Decimal::from(quantity));
+                assert_eq!(line_cents(p, q, Decimal::ZERO), Some((price * quantity).into()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_line_cases_of_the_contract() {
+        for (price, quantity, server, half_up) in
+            [(29, 50, 14, 15), (15, 150, 22, 23), (9, 250, 22, 23), (58, 25, 14, 15), (30, 75, 22, 23)]
+        {
+            let (price, quantity) = (Decimal::new(price, 2), Decimal::new(quantity, 2));
+            assert_eq!(line_cents(price, quantity, Decimal::ZERO), Some(server));
+            assert_eq!(in_cents(line_amount(price, quantity, Decimal::ZERO)), half_up);
+        }
+    }
+
+    #[test]
+    fn cents_are_told_exactly_at_the_edges() {
+        assert_eq!(fixed2(0.0), Some(0));
+        assert_eq!(fixed2(-0.125), Some(-12));
+        assert_eq!(fixed2(0.375), Some(38));
+        assert_eq!(fixed2(f64::MIN_POSITIVE), Some(0));
+        assert_eq!(fixed2(5e-324), Some(0));
+        assert_eq!(fixed2(1e20), Some(10i128.pow(22)));
+        assert_eq!(fixed2(1e21), None);
+        assert_eq!(fixed2(f64::INFINITY), None);
+        assert_eq!(fixed2(43.999_999_999_999_99), Some(4400));
+    }
+}
