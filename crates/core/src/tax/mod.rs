@@ -2,10 +2,13 @@
 //!
 //! * [`money`]: exact decimal arithmetic that neither rounds silently nor panics nor touches a float
 //!   (contract `fiscal-printer`, section 6).
+//! * [`id`]: taxpayer and identity numbers of Venezuela, Chile and Brazil: read, check, normalise, print
+//!   (contracts `fiscal-printer` 7, `legale` 5, `geosite` 5).
 //!
 //! Nothing here performs I/O. Every reader takes any text at all (ten megabytes, emoji, control characters) and
 //! answers with a value or with a short error; none panics.
 
+pub mod id;
 pub mod money;
 
 /// Characters an [`excerpt`] may hold before its closing dots.
