@@ -110,8 +110,8 @@ impl Door {
 /// program, nor a client's own source port, can take it meanwhile.
 enum Gate {
     Open(TcpListener),
-    Shut(#[expect(dead_code, reason = "held only to keep the port")] TcpSocket),
-    /// Between the two, or after a failure to bind: refuses as well.
+    Shut(TcpSocket),
+    /// Between the two, or after the system refused one: refuses as well.
     Gone,
 }
 
@@ -126,25 +126,32 @@ impl Gate {
     fn set_open(&mut self, open: bool, address: SocketAddr) -> io::Result<()> {
         match (open, std::mem::replace(self, Self::Gone)) {
             (true, Self::Open(listener)) => *self = Self::Open(listener),
-            (true, held) => {
-                drop(held);
-                *self = Self::Open(bound_socket(address)?.listen(1024)?);
-            }
+            (true, Self::Shut(socket)) => *self = Self::Open(listen(socket)?),
+            (true, Self::Gone) => *self = Self::Open(listen(hold(address)?)?),
+            (false, Self::Shut(socket)) => *self = Self::Shut(socket),
             (false, listening) => {
                 drop(listening);
-                *self = Self::Shut(bound_socket(address)?);
+                *self = Self::Shut(hold(address)?);
             }
         }
         Ok(())
     }
 }
 
-fn bound_socket(address: SocketAddr) -> io::Result<TcpSocket> {
+/// Binds without listening.
+fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
-    // Connections of the previous listener may linger in TIME_WAIT on this port.
+    // Connections of the previous listener may linger in TIME_WAIT on this port…
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    // … but while it is held, nobody else who allows reuse may be given it as a free one.
+    socket.set_reuseaddr(false)?;
     Ok(socket)
+}
+
+fn listen(held: TcpSocket) -> io::Result<TcpListener> {
+    held.set_reuseaddr(true)?;
+    held.listen(1024)
 }
 
 /// Everything alive on one port.
@@ -173,8 +180,7 @@ async fn accept_loop<H: Handler>(
     let mut connections = Connections { tasks: JoinSet::new(), closings: watch::Sender::new(0) };
     loop {
         tokio::select! {
-            order = orders.recv() => {
-                let Some(Order { open, done }) = order else { return };
+            Some(Order { open, done }) = orders.recv() => {
                 let outcome = gate.set_open(open, address);
                 if !open {
                     connections.close_idle().await;
