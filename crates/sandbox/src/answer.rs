@@ -53,6 +53,8 @@ pub(crate) enum End {
     Reset,
     /// FIN.
     Close,
+    /// Silence until the peer ends it.
+    Hold,
 }
 
 impl Outcome {
@@ -90,6 +92,7 @@ pub(crate) fn spoil(ending: Ending, honest: Answer) -> Outcome {
         Ending::Close => Outcome::close(Vec::new(), 0),
         Ending::Hang => Outcome::Silence,
         Ending::CutLength => Outcome::close(half_of_length(&honest), 0),
+        Ending::Stall => Outcome::Cut(Cut { bytes: half_of_length(&honest), padding: 0, end: End::Hold }),
         Ending::CutChunked => Outcome::close(half_of_chunks(&honest), 0),
         Ending::Oversized(bytes) => oversized(&honest, bytes),
         Ending::Scripted(scripted) => Outcome::close(scripted_bytes(&scripted), 0),

@@ -55,6 +55,8 @@ pub enum Fault {
     ActThenCutBody,
     /// The service acts and sends half of its answer in chunked coding, without the last chunk.
     ActThenCutChunked,
+    /// The service acts, sends half of its answer, and then nothing more on an open connection.
+    ActThenStall,
     /// The service acts, and answers as it should after a delay.
     ActThenLate {
         /// How long the answer waits; in JSON `delay_ms`, milliseconds.
@@ -155,6 +157,7 @@ impl Fault {
             Self::ActThenStatus { .. } => "act_then_status",
             Self::ActThenCutBody => "act_then_cut_body",
             Self::ActThenCutChunked => "act_then_cut_chunked",
+            Self::ActThenStall => "act_then_stall",
             Self::ActThenLate { .. } => "act_then_late",
             Self::ActThenHold => "act_then_hold",
             Self::ActThenOversized { .. } => "act_then_oversized",
@@ -184,6 +187,7 @@ impl Fault {
             Self::act_then_html(502),
             Self::ActThenCutBody,
             Self::ActThenCutChunked,
+            Self::ActThenStall,
             Self::act_then_late(Duration::from_millis(500)),
             Self::ActThenHold,
             Self::ActThenOversized { bytes: 2_097_152 },
@@ -208,6 +212,7 @@ impl Fault {
             Self::Hang | Self::ActThenHang => Ending::Hang,
             Self::ActThenCutBody => Ending::CutLength,
             Self::ActThenCutChunked => Ending::CutChunked,
+            Self::ActThenStall => Ending::Stall,
             Self::ActThenLate { delay } => Ending::Late(delay),
             Self::ActThenHold => Ending::Held,
             Self::ActThenOversized { bytes } => Ending::Oversized(bytes),
@@ -255,6 +260,7 @@ pub(crate) enum Ending {
     Hang,
     CutLength,
     CutChunked,
+    Stall,
     Oversized(u64),
     Scripted(Scripted),
 }

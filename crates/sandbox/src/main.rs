@@ -1,8 +1,9 @@
 //! Serves the simulators on fixed ports, for programs in any language: `sandbox [--port N]`.
 //!
 //! Standard output carries plain lines that can be pasted into a shell.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use integration_sandbox::{Error, Sandbox};
@@ -38,14 +39,19 @@ async fn main() -> ExitCode {
     match wish(&arguments) {
         Wish::Serve(port) => serve(port).await,
         Wish::Help => {
-            println!("{USAGE}");
+            say(io::stdout(), USAGE);
             ExitCode::SUCCESS
         }
         Wish::Unclear => {
-            eprintln!("{USAGE}");
+            say(io::stderr(), USAGE);
             ExitCode::from(2)
         }
     }
+}
+
+/// Writes a line; unlike `println!`, it survives a reader that went away.
+fn say(mut out: impl Write, text: impl Display) {
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 async fn serve(port: u16) -> ExitCode {
@@ -53,8 +59,8 @@ async fn serve(port: u16) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sandbox: {error}");
-            eprintln!("another sandbox may be running; choose other ports with --port N");
+            say(io::stderr(), format!("sandbox: {error}"));
+            say(io::stderr(), "another sandbox may be running; choose other ports with --port N");
             ExitCode::FAILURE
         }
     }
@@ -63,7 +69,7 @@ async fn serve(port: u16) -> ExitCode {
 async fn start(port: u16) -> Result<(), Error> {
     let builder = Sandbox::builder().control_port(port).fiscal_port(port.saturating_add(1));
     let sandbox = builder.start().await?;
-    println!("{}", welcome(&sandbox));
+    say(io::stdout(), welcome(&sandbox));
     // Without signals there is no Ctrl-C to wait for, and the process is ended some other way.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -116,10 +116,15 @@ enum Gate {
 }
 
 impl Gate {
-    async fn accept(&self) -> io::Result<TcpStream> {
-        match self {
-            Self::Open(listener) => listener.accept().await.map(|(stream, _)| stream),
-            Self::Shut(_) | Self::Gone => std::future::pending().await,
+    async fn accept(&self) -> TcpStream {
+        let Self::Open(listener) = self else { return std::future::pending().await };
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return stream,
+                // Out of file descriptors, or a client that left the queue: neither ends the service.
+                Err(error) => tracing::warn!(%error, "accept"),
+            }
+            clock::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -188,7 +193,7 @@ async fn accept_loop<H: Handler>(
                 // Nobody waits for the outcome any more if this fails.
                 let _ = done.send(outcome);
             }
-            Ok(stream) = gate.accept() => admit(stream, &handler, &mut connections),
+            stream = gate.accept() => admit(stream, &handler, &mut connections),
             Some(_) = connections.tasks.join_next() => {}
         }
     }
@@ -247,8 +252,7 @@ async fn respond<H: Handler>(
 fn response(answer: Answer) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let content_type: (HeaderName, _) = (header::CONTENT_TYPE, answer.content_type);
-    response.headers_mut().insert(content_type.0, http::HeaderValue::from_static(content_type.1));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     response
 }
 
@@ -261,7 +265,14 @@ async fn finish(mut stream: TcpStream, cut: Cut) {
             let _ = stream.shutdown().await;
         }
         End::Close => {}
+        End::Hold => wait_for_end(stream).await,
     }
+}
+
+/// Keeps a silent connection open until the client gives up.
+async fn wait_for_end(mut stream: TcpStream) {
+    let mut ignored = [0; 1024];
+    while stream.read(&mut ignored).await.is_ok_and(|read| read > 0) {}
 }
 
 async fn write_all(stream: &mut TcpStream, cut: &Cut) -> io::Result<()> {

@@ -242,6 +242,21 @@ async fn a_cut_chunked_body_has_no_last_chunk() {
 }
 
 #[tokio::test]
+async fn a_stalled_body_stays_half_sent_on_an_open_connection() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let fiscal = sandbox.fiscal();
+    fiscal.inject(Endpoint::Issue, Fault::ActThenStall);
+    let mut stream = send_only(fiscal, "1").await;
+    fiscal.wait_for_requests(1).await;
+    let mut buffer = vec![0; 4096];
+    let read = stream.read(&mut buffer).await.unwrap();
+    let answer = String::from_utf8_lossy(&buffer[..read]).into_owned();
+    assert!(status(&answer) == 200 && body(&answer).len() < announced_length(&answer));
+    assert!(is_silent(&stream).await);
+    assert_eq!(fiscal.count("1"), 1);
+}
+
+#[tokio::test]
 async fn an_oversized_body_is_valid_json_of_the_asked_length() {
     let (answer, _, acted) = play(Fault::ActThenOversized { bytes: 200_001 }).await;
     assert!(acted);

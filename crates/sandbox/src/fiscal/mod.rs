@@ -132,7 +132,7 @@ impl Fiscal {
     /// assert_ne!(token, sandbox.fiscal().token());
     /// # Ok(()) }
     /// ```
-    #[must_use = "the token is not kept"]
+    #[expect(clippy::must_use_candidate, reason = "adding is the effect; the token may be of no interest")]
     pub fn add_issuer(&self, issuer: Issuer) -> String {
         let token = token::sign(&issuer, clock::now().epoch());
         self.0.state().house.add_issuer(issuer);
