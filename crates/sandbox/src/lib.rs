@@ -1,1 +1,45 @@
-//! Stateful simulators.
+//! Stateful simulators of the services that the workspace's clients talk to, on loopback, without an account.
+//!
+//! A simulator enforces its service's rules, keeps what happened so that a test can count it, and misbehaves on
+//! demand down to the socket: it can commit a document and reset the connection before anybody hears of it.
+//! Everything is written from the services' contracts alone and shares no code with the clients, so that a slip
+//! in the reading of a contract shows as a disagreement.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), integration_sandbox::Error> {
+//! use integration_sandbox::fiscal::Endpoint;
+//! use integration_sandbox::{Fault, Sandbox};
+//!
+//! let sandbox = Sandbox::start().await?;
+//! let fiscal = sandbox.fiscal();
+//! println!("FISCAL_PRINTER_BASE_URL={}", fiscal.base_url());
+//! println!("FISCAL_PRINTER_TOKEN={}", fiscal.token());
+//!
+//! fiscal.inject(Endpoint::Issue, Fault::ActThenReset);
+//! // … run the program under test, then count what really happened:
+//! assert!(fiscal.documents().is_empty());
+//! # Ok(()) }
+//! ```
+//!
+//! | module or type | what it is for |
+//! |---|---|
+//! | [`Sandbox`] | start, ports, stop |
+//! | [`Fault`], [`Scripted`] | ways to misbehave, the same for every service |
+//! | [`fiscal`] | the SMART digital fiscal printing house, Venezuela |
+//!
+//! The program `sandbox` serves the same on fixed ports, with a control API under `/_sandbox/`.
+
+mod answer;
+mod clock;
+mod control;
+mod error;
+mod fault;
+pub mod fiscal;
+mod json;
+mod sandbox;
+mod server;
+
+pub use error::Error;
+pub use fault::{Fault, Scripted};
+pub use fiscal::Fiscal;
+pub use sandbox::{Sandbox, SandboxBuilder};

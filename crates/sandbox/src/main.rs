@@ -1,2 +1,140 @@
-//! Serves the sandbox.
-fn main() {}
+//! Serves the simulators on fixed ports, for programs in any language: `sandbox [--port N]`.
+//!
+//! Standard output carries plain lines that can be pasted into a shell.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use integration_sandbox::{Error, Sandbox};
+
+const DEFAULT_PORT: u16 = 7800;
+const USAGE: &str = "usage: sandbox [--port N]   (control API on N, fiscal printer on N+1; default 7800)";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+enum Wish {
+    Serve(u16),
+    Help,
+    Unclear,
+}
+
+fn wish(arguments: &[String]) -> Wish {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [] => Wish::Serve(DEFAULT_PORT),
+        ["--help" | "-h"] => Wish::Help,
+        ["--port", port] => match port.parse::<u16>() {
+            // The next port has to exist too.
+            Ok(port) if (1..u16::MAX).contains(&port) => Wish::Serve(port),
+            _ => Wish::Unclear,
+        },
+        _ => Wish::Unclear,
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match wish(&arguments) {
+        Wish::Serve(port) => serve(port).await,
+        Wish::Help => {
+            say(io::stdout(), USAGE);
+            ExitCode::SUCCESS
+        }
+        Wish::Unclear => {
+            say(io::stderr(), USAGE);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes a line; unlike `println!`, it survives a reader that went away.
+fn say(mut out: impl Write, text: impl Display) {
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+async fn serve(port: u16) -> ExitCode {
+    let outcome = start(port).await;
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(io::stderr(), format!("sandbox: {error}"));
+            say(io::stderr(), "another sandbox may be running; choose other ports with --port N");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start(port: u16) -> Result<(), Error> {
+    let builder = Sandbox::builder().control_port(port).fiscal_port(port.saturating_add(1));
+    let sandbox = builder.start().await?;
+    say(io::stdout(), welcome(&sandbox));
+    // Without signals there is no Ctrl-C to wait for, and the process is ended some other way.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    Ok(())
+}
+
+fn welcome(sandbox: &Sandbox) -> String {
+    let fiscal = sandbox.fiscal();
+    let (base, token, control) = (fiscal.base_url(), fiscal.token(), sandbox.control_url());
+    let body = sample_invoice(fiscal.rif());
+    format!(
+        "fiscal printer: {base}\n\
+         control API:    {control}/_sandbox/\n\
+         \n\
+         export FISCAL_PRINTER_BASE_URL={base}\n\
+         export FISCAL_PRINTER_TOKEN={token}\n\
+         \n\
+         # issue an invoice (the internal number counts up from here)\n\
+         curl -s {base}/facturacion -H \"Authorization: Bearer {token}\" \
+         -H 'Content-Type: application/json' -d '{body}'\n\
+         \n\
+         # let the next document be issued and its answer be lost\n\
+         curl -s {control}/_sandbox/fiscal/faults -d '{{\"endpoint\":\"issue\",\"fault\":\"act_then_reset\"}}'\n\
+         \n\
+         # what really happened; all faults and settings; back to the beginning\n\
+         curl -s {control}/_sandbox/fiscal/state\n\
+         curl -s {control}/_sandbox/\n\
+         curl -s -X POST {control}/_sandbox/reset\n\
+         \n\
+         Ctrl-C stops."
+    )
+}
+
+/// An invoice that passes every check of a fresh sandbox.
+fn sample_invoice(rif: &str) -> String {
+    let fields = [
+        format!(r#""rif":"{rif}""#),
+        r#""nombrecliente":"Comercial Ejemplo","rifcedulacliente":"V-12345678","idtipocedulacliente":1"#.into(),
+        r#""emailcliente":"compras@example.com","direccioncliente":"Calle 1","telefonocliente":"584121234567""#.into(),
+        r#""idtipodocumento":1,"numerointerno":"00000001","tasacambio":0,"tipomoneda":1"#.into(),
+        r#""subtotal":20.00,"exento":0,"tasag":16,"baseg":20.00,"impuestog":3.20"#.into(),
+        r#""tasar":8,"baser":0,"impuestor":0,"tasaigtf":3,"baseigtf":0,"impuestoigtf":0,"total":23.20"#.into(),
+        r#""sendmail":0,"cuerpofactura":[{"codigo":"A1","descripcion":"Uno","comentario":"","precio":20.00"#.into(),
+        r#""cantidad":1,"tasa":16,"impuesto":3.20,"descuento":0,"exento":false,"monto":20.00}]"#.into(),
+        r#""formasdepago":[{"forma":"Efectivo","valor":23.20}]"#.into(),
+    ];
+    format!("{{{}}}", fields.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wished(arguments: &[&str]) -> Wish {
+        wish(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_command_line_is_read_without_guessing() {
+        assert_eq!(wished(&[]), Wish::Serve(7800));
+        assert_eq!(wished(&["--port", "9000"]), Wish::Serve(9000));
+        assert_eq!(wished(&["-h"]), Wish::Help);
+        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65535"], &["--port", "x"], &["9000"]] {
+            assert_eq!(wished(odd), Wish::Unclear, "{odd:?}");
+        }
+    }
+}

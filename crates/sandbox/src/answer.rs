@@ -1,0 +1,205 @@
+//! Answers, and how a fault spoils them: what is written on the socket instead, and how the connection ends.
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::fault::{Ending, Scripted};
+
+/// What a service says when nothing is wrong with the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: Bytes,
+}
+
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+
+impl Answer {
+    pub(crate) fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self { status, content_type: JSON, body: body.to_string().into() }
+    }
+
+    pub(crate) fn text(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { status, content_type: TEXT, body: body.into() }
+    }
+}
+
+/// What the connection does with a request.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Answers, and stays open for the next request.
+    Answer(Answer),
+    /// Writes these bytes by hand, then ends.
+    Cut(Cut),
+    /// Stays silent until the client goes away.
+    Silence,
+}
+
+/// The last that a connection does.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    pub(crate) bytes: Vec<u8>,
+    /// Spaces written after the bytes (a large body that nobody has to hold).
+    pub(crate) padding: u64,
+    pub(crate) end: End,
+}
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// RST: the peer's kernel throws away what it has not read yet.
+    Reset,
+    /// FIN.
+    Close,
+    /// Silence until the peer ends it.
+    Hold,
+}
+
+impl Outcome {
+    pub(crate) fn reset() -> Self {
+        Self::Cut(Cut { bytes: Vec::new(), padding: 0, end: End::Reset })
+    }
+
+    fn close(bytes: Vec<u8>, padding: u64) -> Self {
+        Self::Cut(Cut { bytes, padding, end: End::Close })
+    }
+
+    /// The status that the client can read, if any.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answer(answer) => Some(answer.status),
+            Self::Cut(cut) => status_of(&cut.bytes),
+            Self::Silence => None,
+        }
+    }
+}
+
+/// Reads the status back from written bytes, so that the log says what was sent, not what was meant.
+fn status_of(bytes: &[u8]) -> Option<u16> {
+    let digits = bytes.get(9..12)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Turns the honest answer into what this ending makes of it.
+///
+/// `Late` and `Held` have been waited for by the caller and leave the answer as it is.
+pub(crate) fn spoil(ending: Ending, honest: Answer) -> Outcome {
+    match ending {
+        Ending::Honest | Ending::Late(_) | Ending::Held => Outcome::Answer(honest),
+        Ending::Reset => Outcome::reset(),
+        Ending::Close => Outcome::close(Vec::new(), 0),
+        Ending::Hang => Outcome::Silence,
+        Ending::CutLength => Outcome::close(half_of_length(&honest), 0),
+        Ending::Stall => Outcome::Cut(Cut { bytes: half_of_length(&honest), padding: 0, end: End::Hold }),
+        Ending::CutChunked => Outcome::close(half_of_chunks(&honest), 0),
+        Ending::Oversized(bytes) => oversized(&honest, bytes),
+        Ending::Scripted(scripted) => Outcome::close(scripted_bytes(&scripted), 0),
+    }
+}
+
+fn head(status: u16, headers: &[(&str, &str)]) -> Vec<u8> {
+    let reason =
+        StatusCode::from_u16(status).ok().and_then(|known| known.canonical_reason()).unwrap_or("Odd");
+    let mut text = format!("HTTP/1.1 {status} {reason}\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("connection: close\r\n\r\n");
+    text.into_bytes()
+}
+
+fn first_half(body: &Bytes) -> &[u8] {
+    body.get(..body.len() / 2).unwrap_or_default()
+}
+
+fn half_of_length(honest: &Answer) -> Vec<u8> {
+    // At least one byte is always missing, even from an empty answer.
+    let announced = honest.body.len().max(1).to_string();
+    let mut bytes =
+        head(honest.status, &[("content-type", honest.content_type), ("content-length", &announced)]);
+    bytes.extend_from_slice(first_half(&honest.body));
+    bytes
+}
+
+fn half_of_chunks(honest: &Answer) -> Vec<u8> {
+    let mut bytes =
+        head(honest.status, &[("content-type", honest.content_type), ("transfer-encoding", "chunked")]);
+    let half = first_half(&honest.body);
+    // A chunk of length zero would be the regular end of the body.
+    if !half.is_empty() {
+        bytes.extend_from_slice(format!("{:x}\r\n", half.len()).as_bytes());
+        bytes.extend_from_slice(half);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+/// The honest body followed by spaces: still valid JSON, so only a limit on the size protects the client.
+fn oversized(honest: &Answer, length: u64) -> Outcome {
+    let body = honest.body.len() as u64;
+    let announced = length.max(body).to_string();
+    let mut bytes = head(200, &[("content-type", honest.content_type), ("content-length", &announced)]);
+    bytes.extend_from_slice(&honest.body);
+    Outcome::close(bytes, length.saturating_sub(body))
+}
+
+fn scripted_bytes(scripted: &Scripted) -> Vec<u8> {
+    let length = scripted.body.len().to_string();
+    let mut headers: Vec<(&str, &str)> =
+        scripted.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let framed = |name: &str| {
+        name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
+    };
+    if !headers.iter().any(|(name, _)| framed(name)) {
+        headers.push(("content-length", &length));
+    }
+    let mut bytes = head(scripted.status, &headers);
+    bytes.extend_from_slice(scripted.body.as_bytes());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(ending: Ending) -> String {
+        match spoil(ending, Answer::text(200, "abcdefgh")) {
+            Outcome::Cut(cut) => String::from_utf8(cut.bytes).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_cut_body_announces_more_than_it_sends() {
+        let sent = written(Ending::CutLength);
+        assert!(sent.contains("content-length: 8\r\n"));
+        assert!(sent.ends_with("\r\n\r\nabcd"));
+    }
+
+    #[test]
+    fn a_cut_chunked_body_lacks_its_last_chunk() {
+        let sent = written(Ending::CutChunked);
+        assert!(sent.contains("transfer-encoding: chunked\r\n"));
+        assert!(sent.ends_with("\r\n\r\n4\r\nabcd\r\n"));
+    }
+
+    #[test]
+    fn a_scripted_answer_goes_out_as_it_is() {
+        let odd = Scripted::new(429).header("Retry-After", "soon").body("no");
+        let sent = written(Ending::Scripted(odd));
+        assert_eq!(
+            sent,
+            "HTTP/1.1 429 Too Many Requests\r\nretry-after: soon\r\ncontent-length: 2\r\n\
+             connection: close\r\n\r\nno"
+        );
+    }
+
+    #[test]
+    fn the_log_reads_the_status_that_was_written() {
+        assert_eq!(spoil(Ending::CutLength, Answer::text(202, "x")).status(), Some(202));
+        assert_eq!(spoil(Ending::Reset, Answer::text(200, "x")).status(), None);
+        assert_eq!(spoil(Ending::Oversized(9), Answer::text(202, "x")).status(), Some(200));
+    }
+}

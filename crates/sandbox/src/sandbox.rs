@@ -1,0 +1,98 @@
+//! Starting and stopping: which services run, and on which ports.
+
+use std::sync::Arc;
+
+use crate::control::Control;
+use crate::error::Error;
+use crate::fiscal::Fiscal;
+use crate::server::{self, Running};
+
+/// The running simulators. They live on the tokio runtime that started them and stop when this is dropped.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), integration_sandbox::Error> {
+/// use integration_sandbox::Sandbox;
+///
+/// let sandbox = Sandbox::start().await?;
+/// println!("{} {}", sandbox.fiscal().base_url(), sandbox.control_url());
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Sandbox {
+    fiscal: Fiscal,
+    control_url: String,
+    // Held for their `Drop`, which ends the services.
+    _running: [Running; 2],
+}
+
+impl Sandbox {
+    /// Starts on free loopback ports.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Bind`] if the system has no free port.
+    pub async fn start() -> Result<Self, Error> {
+        Self::builder().start().await
+    }
+
+    /// Starts on chosen ports.
+    #[must_use]
+    pub fn builder() -> SandboxBuilder {
+        SandboxBuilder::default()
+    }
+
+    /// The fiscal printing house.
+    #[must_use]
+    pub fn fiscal(&self) -> &Fiscal {
+        &self.fiscal
+    }
+
+    /// Root of the control API, such as `http://127.0.0.1:7800`; the API is below `/_sandbox/`.
+    #[must_use]
+    pub fn control_url(&self) -> &str {
+        &self.control_url
+    }
+}
+
+/// Chooses ports before the start; every port that is not chosen is a free one.
+///
+/// ```no_run
+/// # async fn start() -> Result<(), integration_sandbox::Error> {
+/// let sandbox = integration_sandbox::Sandbox::builder().control_port(7800).fiscal_port(7801).start().await?;
+/// assert_eq!(sandbox.fiscal().base_url(), "http://127.0.0.1:7801");
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct SandboxBuilder {
+    control_port: u16,
+    fiscal_port: u16,
+}
+
+impl SandboxBuilder {
+    /// Port of the control API; 0 takes any free one.
+    #[must_use]
+    pub fn control_port(mut self, port: u16) -> Self {
+        self.control_port = port;
+        self
+    }
+
+    /// Port of the fiscal printing house; 0 takes any free one.
+    #[must_use]
+    pub fn fiscal_port(mut self, port: u16) -> Self {
+        self.fiscal_port = port;
+        self
+    }
+
+    /// Binds the ports on 127.0.0.1 and starts serving.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Bind`] if a port is taken.
+    pub async fn start(self) -> Result<Sandbox, Error> {
+        let control = server::bind(self.control_port).await?;
+        let (fiscal, fiscal_running) = Fiscal::serve(server::bind(self.fiscal_port).await?);
+        let control_url = control.url();
+        let control_running = control.serve(Arc::new(Control::new(fiscal.clone())));
+        Ok(Sandbox { fiscal, control_url, _running: [control_running, fiscal_running] })
+    }
+}
