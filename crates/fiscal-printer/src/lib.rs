@@ -1,1 +1,75 @@
-//! Typed client for the SMART digital fiscal printing house.
+//! Typed client for the SMART digital fiscal printing house (Venezuela): issue, annul and mail fiscal documents, with every
+//! amount right and with a clear answer to "did it happen?".
+//!
+//! ```no_run
+//! use fiscal_printer::{Buyer, Client, Document, Line};
+//!
+//! # async fn run() -> Result<(), fiscal_printer::Error> {
+//! let client = Client::from_env()?; // FISCAL_PRINTER_BASE_URL, FISCAL_PRINTER_TOKEN
+//! let invoice = Document::invoice("J-12345678-4", 42)
+//!     .buyer(Buyer::new("Comercial Ejemplo", "V-12345678").address("Calle 1").phone("0412-1234567"))
+//!     .line(Line::new("A2", "Dos", "20.00", 1))
+//!     .build()?;
+//! match client.issue(&invoice).await {
+//!     Ok(issued) => println!("issued {}", issued.control_text()),
+//!     Err(error) if error.is_outcome_unknown() => println!("look it up, do not repeat: {error}"),
+//!     Err(error) => println!("nothing was issued: {error}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | start at |
+//! |---|---|
+//! | set up a client | [`Client::builder`], [`Client::from_env`], [`Environment`] |
+//! | put a document together | [`Document::invoice`] and its siblings, [`DocumentBuilder`] |
+//! | read one from JSON, or verify totals you bring | [`Document::from_json`], [`DocumentBuilder::claim`] |
+//! | issue one, or many in order | [`Client::issue`], [`Client::issue_all`] |
+//! | see the JSON without sending it | [`Client::dry_run`], [`Document::to_json`] |
+//! | annul and mail | [`Client::annul`], [`Client::mail`] |
+//! | understand a failure | [`Error::outcome`], [`Error::faults`], [`Refusal`] |
+//! | follow the service's cents | [`RoundingPolicy`], [`server`] |
+//!
+//! # Rules
+//!
+//! Faults carry the id of the rule they break: `R1` to `R43` are the rows of the manual's field table (contract 3.1-3.3), `I1`
+//! to `I19` the identities of amounts (6.1), `S1` to `S4` predictions of the observed service's arithmetic (6.2),
+//! `CHECK-DIGIT` a wrong check digit (section 7), `T1` the token's RIF, `JSON` the form of a JSON draft, `EXTRA` a field that
+//! is not the manual's, `LUXURY` the luxury group, `MAIL` an address to mail to, `SIZE` a large request, `ANSWER` a slip in the
+//! service's answer, `ENV` an environment variable.
+//!
+//! # What is assumed
+//!
+//! The vendor documents neither statuses nor JSON keys of answers, no look-up and no idempotency key. Where the contract marks a
+//! point *assumed* it is a setting: [`WireProfile`] (spellings, payments key), [`ClientBuilder::unlisted_codes_refuse`],
+//! [`ClientBuilder::code_table`], [`ClientBuilder::body_limit`], [`Rates`]. The largest amount (2^53 cents), UTC-4 for dates
+//! and lengths counted in characters are assumptions without a setting.
+
+mod auth;
+mod batch;
+mod client;
+pub mod document;
+mod error;
+mod follow_up;
+mod issue;
+mod number;
+mod profile;
+mod rates;
+mod wire;
+
+pub use auth::{SwappableToken, TokenHint, TokenProvider};
+pub use batch::{Batch, BatchItem};
+pub use client::{Client, ClientBuilder, DryRun, Environment, IssueLanes, idempotency_table};
+pub use document::{
+    Buyer, Currency, Document, DocumentBuilder, DocumentType, ExtraValue, HeaderAmount, IdentityKind, Line,
+    Numeric, Payment, TaxGroup, Totals, server, server::RoundingPolicy,
+};
+pub use error::{CodeTable, Endpoint, Meaning, Refusal};
+pub use follow_up::{Mail, Receipt};
+pub use integration_core::call::{BaseUrl, RetryPolicy, Transport};
+pub use integration_core::{Answer, BoxFuture, Error, ErrorKind, Fault, Outcome, Secret, Severity};
+pub use issue::Issued;
+pub use number::{ControlNumber, InternalNumber, NumberError};
+pub use profile::{Spelling, WireProfile};
+pub use rates::Rates;
+pub use rust_decimal::Decimal;

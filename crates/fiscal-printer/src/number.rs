@@ -134,7 +134,11 @@ impl InternalNumber {
     /// If the number has more than ten digits, or `width` is not between 1 and 10.
     pub fn with_width(number: u64, width: usize) -> Result<Self, NumberError> {
         let text = format!("{number:0width$}", width = width.min(MAX_WIDTH + 1));
-        if width == 0 { Err(NumberError::new("the internal number", &text, INTERNAL_FORM)) } else { text.parse() }
+        if width == 0 {
+            Err(NumberError::new("the internal number", &text, INTERNAL_FORM))
+        } else {
+            text.parse()
+        }
     }
 
     /// The text as it goes out.
@@ -171,7 +175,8 @@ impl FromStr for InternalNumber {
 
     /// Keeps the padding of the text as it is.
     fn from_str(text: &str) -> Result<Self, NumberError> {
-        let right = !text.is_empty() && text.len() <= MAX_WIDTH && text.bytes().all(|byte| byte.is_ascii_digit());
+        let right =
+            !text.is_empty() && text.len() <= MAX_WIDTH && text.bytes().all(|byte| byte.is_ascii_digit());
         let error = || NumberError::new("the internal number", text, INTERNAL_FORM);
         if right { Ok(Self(text.to_owned())) } else { Err(error()) }
     }
@@ -191,7 +196,20 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_control_number() {
-        for bad in ["", "-", "00-", "0-1", "000-1", "00-123456789", "00-1a", "00 1", "00-+1", "٠٠-1", "00-1\n", "00-1-1"] {
+        for bad in [
+            "",
+            "-",
+            "00-",
+            "0-1",
+            "000-1",
+            "00-123456789",
+            "00-1a",
+            "00 1",
+            "00-+1",
+            "٠٠-1",
+            "00-1\n",
+            "00-1-1",
+        ] {
             assert!(bad.parse::<ControlNumber>().is_err(), "{bad:?}");
         }
     }

@@ -68,7 +68,10 @@ impl Rates {
             igtf: row.igtf,
         });
         rates.ok_or_else(|| {
-            Error::configuration(format!("no tax rates are known for {date}"), "pass the rates of that day yourself")
+            Error::configuration(
+                format!("no tax rates are known for {date}"),
+                "pass the rates of that day yourself",
+            )
         })
     }
 }

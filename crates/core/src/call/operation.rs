@@ -76,6 +76,12 @@ impl Call {
         Self { operation, headers: HeaderMap::new(), body: Bytes::new(), lane: None, authorization: None }
     }
 
+    /// The operation's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.operation.name
+    }
+
     /// Sends these bytes as `application/json`. The same bytes go out on every attempt.
     #[must_use]
     pub fn json(mut self, body: impl Into<Bytes>) -> Self {

@@ -59,7 +59,12 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn new(kind: DocumentType, issuer: String, number: Option<InternalNumber>, related: Related) -> Self {
+    pub(crate) fn new(
+        kind: DocumentType,
+        issuer: String,
+        number: Option<InternalNumber>,
+        related: Related,
+    ) -> Self {
         Self {
             kind,
             issuer,
@@ -260,6 +265,6 @@ impl DocumentBuilder {
     /// A validation error whose [`faults`](Error::faults) list **every** broken rule (contract 3.1-3.3 rows as `R1` to
     /// `R43`, identities as `I1` to `I19`), each with its field in wire names, both values and a hint. Nothing is sent.
     pub fn build(self) -> Result<Document, Error> {
-        resolve::document(self.0)
+        resolve::document(&self.0)
     }
 }

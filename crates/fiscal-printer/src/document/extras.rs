@@ -88,7 +88,8 @@ impl Extras {
                 faults.push(Fault::error("EXTRA", at()).expected("JSON").hint(complaint.clone()));
             }
             if typed.contains(&key.as_str()) || NEVER.contains(&key.as_str()) {
-                let hint = "an extra may not take the name of a field that this crate writes, or that is never sent";
+                let hint =
+                    "an extra may not take the name of a field that this crate writes, or that is never sent";
                 faults.push(Fault::error("EXTRA", at()).hint(hint));
             }
             if self.0.iter().take(index).any(|(earlier, _)| earlier == key) {

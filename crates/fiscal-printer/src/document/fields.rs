@@ -18,7 +18,9 @@ impl TextField {
     /// Checks a field that must not be empty.
     pub(crate) fn required(self, prefix: &str, text: &str, faults: &mut Faults) {
         if text.trim().is_empty() {
-            faults.push(Fault::error(self.rule, self.path(prefix)).expected("a text that is not empty").actual(text));
+            faults.push(
+                Fault::error(self.rule, self.path(prefix)).expected("a text that is not empty").actual(text),
+            );
         } else {
             self.optional(prefix, text, faults);
         }
@@ -32,14 +34,17 @@ impl TextField {
             faults.push(fault(Fault::error(self.rule, self.path(prefix))));
         } else if text.len() > self.max {
             let warning = fault(Fault::warning(self.rule, self.path(prefix)));
-            faults.push(warning.hint("it is longer in bytes; the manual does not say which of them is counted"));
+            faults.push(
+                warning.hint("it is longer in bytes; the manual does not say which of them is counted"),
+            );
         }
         self.characters(prefix, text, faults);
     }
 
     fn characters(self, prefix: &str, text: &str, faults: &mut Faults) {
         if text.chars().any(char::is_control) {
-            let hint = "line breaks and control characters cannot be printed; in `comentario`, `//` separates rows";
+            let hint =
+                "line breaks and control characters cannot be printed; in `comentario`, `//` separates rows";
             faults.push(Fault::error(self.rule, self.path(prefix)).actual(text).hint(hint));
         } else if text.chars().any(|c| u32::from(c) > 0xffff) {
             let hint = "emoji and other rare characters may be lost in storage or print";
@@ -67,12 +72,22 @@ pub(crate) const DESCRIPTION: TextField = TextField::new("R33", "descripcion", 2
 pub(crate) const COMMENT: TextField = TextField::new("R34", "comentario", 150);
 pub(crate) const PAYMENT_FORM: TextField = TextField::new("R42", "forma", 20);
 
+pub(crate) const MAIL_ADDRESS: TextField = TextField::new("MAIL", "email", 100);
+
 /// Addresses as one field: joined by a vertical bar. An address that cannot be one is a warning, since the service does
 /// not look at it.
-pub(crate) fn emails(addresses: &[String], rule: &'static str, name: &'static str, faults: &mut Faults) -> String {
+pub(crate) fn emails(
+    addresses: &[String],
+    rule: &'static str,
+    name: &'static str,
+    faults: &mut Faults,
+) -> String {
     for address in addresses {
         let plausible = address.split_once('@').is_some_and(|(left, right)| {
-            !left.is_empty() && !right.is_empty() && !right.contains('@') && !address.contains(char::is_whitespace)
+            !left.is_empty()
+                && !right.is_empty()
+                && !right.contains('@')
+                && !address.contains(char::is_whitespace)
         });
         if !plausible {
             faults.push(Fault::warning(rule, name).expected("an e-mail address").actual(address));

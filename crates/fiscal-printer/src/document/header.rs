@@ -100,10 +100,6 @@ impl HeaderAmount {
         }
     }
 
-    pub(crate) const fn is_rate(self) -> bool {
-        matches!(self, Self::GeneralRate | Self::ReducedRate | Self::LuxuryRate | Self::IgtfRate)
-    }
-
     pub(crate) const fn is_luxury(self) -> bool {
         matches!(self, Self::LuxuryRate | Self::LuxuryBase | Self::LuxuryTax)
     }

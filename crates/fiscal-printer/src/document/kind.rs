@@ -90,8 +90,14 @@ mod tests {
         let codes: Vec<u8> = DocumentType::ALL.into_iter().map(DocumentType::code).collect();
         assert_eq!(codes, [1, 2, 3, 4, 5]);
         for code in 0..=u8::MAX {
-            assert_eq!(DocumentType::from_code(code).map(DocumentType::code), (1..=5).contains(&code).then_some(code));
-            assert_eq!(Currency::from_code(code).map(Currency::code), (1..=3).contains(&code).then_some(code));
+            assert_eq!(
+                DocumentType::from_code(code).map(DocumentType::code),
+                (1..=5).contains(&code).then_some(code)
+            );
+            assert_eq!(
+                Currency::from_code(code).map(Currency::code),
+                (1..=3).contains(&code).then_some(code)
+            );
         }
     }
 }

@@ -26,10 +26,11 @@ pub use numeric::Numeric;
 pub use party::{Buyer, IdentityKind};
 pub use totals::{TaxGroup, Totals};
 
+pub(crate) use fields::{MAIL_ADDRESS, REMARK};
 pub(crate) use party::CHECK_DIGIT;
 
 use integration_core::tax::id::Rif;
-use integration_core::{Error, Fault};
+use integration_core::{Error, Fault, Faults};
 
 use crate::number::{ControlNumber, InternalNumber};
 use crate::profile::WireProfile;
@@ -206,6 +207,11 @@ impl Document {
         self.to_json_as(profile, &self.resolved.issuer.to_string())
     }
 
+    /// Whether the document can be written under `profile`: its extras may not take the name of the payments array.
+    pub(crate) fn check_profile(&self, profile: &WireProfile, faults: &mut Faults) {
+        self.resolved.draft.extras.check("", &[profile.payments_key.as_str()], faults);
+    }
+
     /// As [`to_json`](Self::to_json), with the spelling of the RIF that the token has.
     pub(crate) fn to_json_as(&self, profile: &WireProfile, rif: &str) -> String {
         write::request(&self.resolved, profile, rif)
@@ -223,4 +229,9 @@ fn note(
     related: Related,
 ) -> DocumentBuilder {
     DocumentBuilder(Draft::new(kind, rif.into(), Some(number.into()), related))
+}
+
+/// Addresses of a mail as one field.
+pub(crate) fn joined_emails(addresses: &[String], faults: &mut Faults) -> String {
+    fields::emails(addresses, "MAIL", "email", faults)
 }

@@ -52,7 +52,8 @@ impl From<Decimal> for Numeric {
 
 impl From<&str> for Numeric {
     fn from(text: &str) -> Self {
-        let complaint = |error: &dyn std::error::Error| Unreadable { found: excerpt(text), complaint: error.to_string() };
+        let complaint =
+            |error: &dyn std::error::Error| Unreadable { found: excerpt(text), complaint: error.to_string() };
         Self(parse_decimal(text).map_err(|error| complaint(&error)))
     }
 }
@@ -88,7 +89,17 @@ mod tests {
 
     #[test]
     fn anything_else_is_a_complaint() {
-        for bad in ["null", "true", "[]", "{}", "\"NaN\"", "\"\"", "\"1,5\"", "\"1e3\"", "12345678901234567890123456789.5"] {
+        for bad in [
+            "null",
+            "true",
+            "[]",
+            "{}",
+            "\"NaN\"",
+            "\"\"",
+            "\"1,5\"",
+            "\"1e3\"",
+            "12345678901234567890123456789.5",
+        ] {
             assert!(Numeric::from_json(bad).0.is_err(), "{bad}");
         }
     }

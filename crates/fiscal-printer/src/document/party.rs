@@ -103,13 +103,14 @@ const ROW: &str = "rifcedulacliente";
 /// Reads the buyer's identity number as the kind that was said, or tells the kind by the form.
 pub(crate) fn identity(buyer: &Buyer, faults: &mut Faults) -> Option<Identity> {
     if buyer.identity.trim().is_empty() {
-        faults.push(Fault::error("R4", ROW).expected("the buyer's RIF, cédula or passport").actual(&buyer.identity));
+        faults.push(
+            Fault::error("R4", ROW).expected("the buyer's RIF, cédula or passport").actual(&buyer.identity),
+        );
         return None;
     }
     match buyer.kind.or_else(|| kind_by_form(&buyer.identity)) {
-        Some(IdentityKind::Rif) => rif(&buyer.identity, ROW, "R4", faults).map(|rif| {
-            Identity { text: rif.to_string(), kind: IdentityKind::Rif }
-        }),
+        Some(IdentityKind::Rif) => rif(&buyer.identity, ROW, "R4", faults)
+            .map(|rif| Identity { text: rif.to_string(), kind: IdentityKind::Rif }),
         Some(IdentityKind::Cedula) => cedula(&buyer.identity, faults),
         Some(IdentityKind::Passport) => passport(&buyer.identity, faults),
         None => {
@@ -164,7 +165,8 @@ fn cedula(text: &str, faults: &mut Faults) -> Option<Identity> {
 
 fn passport(text: &str, faults: &mut Faults) -> Option<Identity> {
     let read = text.parse::<Passport>().map_err(|error| {
-        let fault = Fault::error("R4", ROW).expected("a passport number of 5 to 12 letters A-Z and digits (kind 2)");
+        let fault =
+            Fault::error("R4", ROW).expected("a passport number of 5 to 12 letters A-Z and digits (kind 2)");
         faults.push(fault.actual(text).hint(error.to_string()));
     });
     read.ok().map(|passport| Identity { text: passport.to_string(), kind: IdentityKind::Passport })

@@ -57,9 +57,9 @@ pub(crate) struct ResolvedPayment {
 /// Beyond this a double cannot tell cents apart any more: 2^53 cents (assumed limit; the service computes in doubles).
 const LARGEST: i64 = 90_071_992_547_409;
 
-pub(crate) fn document(draft: Draft) -> Result<Document, Error> {
+pub(crate) fn document(draft: &Draft) -> Result<Document, Error> {
     let mut faults = draft.faults.clone();
-    let resolved = resolve(draft.clone(), &mut faults);
+    let resolved = resolve(draft, &mut faults);
     if let Some(resolved) = &resolved {
         predict(resolved, &mut faults);
     }
@@ -79,22 +79,25 @@ fn raised(faults: Faults, rules: &[&'static str]) -> Faults {
     result
 }
 
-fn resolve(draft: Draft, faults: &mut Faults) -> Option<Resolved> {
-    let issuer = issuer(&draft, faults);
+fn resolve(draft: &Draft, faults: &mut Faults) -> Option<Resolved> {
+    let issuer = issuer(draft, faults);
     let identity = party::identity(&draft.buyer, faults);
-    let emails = header_texts(&draft, faults);
+    let emails = header_texts(draft, faults);
     let phone = phone(&draft.buyer.phone, faults);
-    relation(&draft, faults);
-    extras(&draft, faults);
+    relation(draft, faults);
+    extras(draft, faults);
     let rates = draft.rates_in_force().map_err(|error| {
         let hint = "give the rates of the day with `rates`";
-        faults.push(Fault::error("R16", "tasag").hint(format!("{}; {hint}", error.message().unwrap_or_default())));
+        faults.push(
+            Fault::error("R16", "tasag").hint(format!("{}; {hint}", error.message().unwrap_or_default())),
+        );
     });
-    let exchange_rate = exchange_rate(&draft, faults);
-    let rates = totals::effective_rates(&draft, rates.ok()?, faults);
-    let lines = all(draft.lines.iter().enumerate().map(|(index, item)| line(&draft, index, item, &rates, faults)));
+    let exchange_rate = exchange_rate(draft, faults);
+    let rates = totals::effective_rates(draft, rates.ok()?, faults);
+    let lines =
+        all(draft.lines.iter().enumerate().map(|(index, item)| line(draft, index, item, &rates, faults)));
     let payments = all(draft.payments.iter().enumerate().map(|(index, item)| payment(index, item, faults)));
-    let totals = totals::settle(&draft, &rates, lines.as_deref(), payments.as_deref(), faults);
+    let totals = totals::settle(draft, &rates, lines.as_deref(), payments.as_deref(), faults);
     Some(Resolved {
         issuer: issuer?,
         number: draft.number.clone()?,
@@ -105,7 +108,7 @@ fn resolve(draft: Draft, faults: &mut Faults) -> Option<Resolved> {
         lines: lines?,
         payments: payments?,
         totals: totals?,
-        draft,
+        draft: draft.clone(),
     })
 }
 
@@ -126,7 +129,9 @@ fn header_texts(draft: &Draft, faults: &mut Faults) -> String {
     let emails = fields::emails(&buyer.emails, "R6", "emailcliente", faults);
     fields::EMAIL.optional("", &emails, faults);
     if emails.is_empty() {
-        faults.push(Fault::warning("R6", "emailcliente").hint("the manual asks for the buyer's e-mail address"));
+        faults.push(
+            Fault::warning("R6", "emailcliente").hint("the manual asks for the buyer's e-mail address"),
+        );
     }
     for (field, text) in [
         (fields::TRACKING, &draft.tracking_id),
@@ -144,7 +149,8 @@ fn phone(given: &str, faults: &mut Faults) -> String {
     fields::PHONE.required("", given, faults);
     party::normalised_phone(given).unwrap_or_else(|| {
         if !given.trim().is_empty() {
-            let fault = Fault::warning("R8", "telefonocliente").expected("58 and ten digits, like 584121234567");
+            let fault =
+                Fault::warning("R8", "telefonocliente").expected("58 and ten digits, like 584121234567");
             faults.push(fault.actual(given).hint("it is sent as it is; no text message will reach it"));
         }
         given.to_owned()
@@ -162,23 +168,30 @@ fn relation(draft: &Draft, faults: &mut Faults) {
                 .hint("a note refers to an issued invoice by its control number, never by the internal one"),
         ),
         Related::Invoice(number) if !note => {
-            let fault = Fault::error("I17", "relacionado").expected("nothing: only notes (types 2 and 3) refer to an invoice");
+            let fault = Fault::error("I17", "relacionado")
+                .expected("nothing: only notes (types 2 and 3) refer to an invoice");
             faults.push(fault.actual(number.as_received()));
         }
         Related::PreviousRegime(text) => {
             fields::RELATED.required("", text, faults);
             if no_remark {
                 let hint = "with `regimenanterior` the service asks for a remark";
-                faults.push(Fault::error("I17", "observacion").expected("a text that is not empty").hint(hint));
+                faults
+                    .push(Fault::error("I17", "observacion").expected("a text that is not empty").hint(hint));
             }
             if !note {
-                faults.push(Fault::error("I17", "regimenanterior").hint("only notes refer to an earlier invoice"));
+                faults.push(
+                    Fault::error("I17", "regimenanterior").hint("only notes refer to an earlier invoice"),
+                );
             }
         }
         Related::Nothing | Related::Invoice(_) => {}
     }
     if note && no_remark && !matches!(draft.related, Related::PreviousRegime(_)) {
-        faults.push(Fault::warning("R30", "observacion").hint("the law asks for the reason of a note (PA-00071 arts. 22-24)"));
+        faults.push(
+            Fault::warning("R30", "observacion")
+                .hint("the law asks for the reason of a note (PA-00071 arts. 22-24)"),
+        );
     }
 }
 
@@ -193,7 +206,12 @@ fn extras(draft: &Draft, faults: &mut Faults) {
 }
 
 /// Reads a number, or reports once why it cannot be read.
-pub(crate) fn number(rule: &'static str, path: &str, value: &Numeric, faults: &mut Faults) -> Option<Decimal> {
+pub(crate) fn number(
+    rule: &'static str,
+    path: &str,
+    value: &Numeric,
+    faults: &mut Faults,
+) -> Option<Decimal> {
     let decimal = match &value.0 {
         Ok(decimal) => *decimal,
         Err(unreadable) => {
@@ -218,7 +236,12 @@ pub(crate) fn number(rule: &'static str, path: &str, value: &Numeric, faults: &m
 }
 
 /// Reads an amount: as a number, and with two decimals at most (I18).
-pub(crate) fn amount(rule: &'static str, path: &str, value: &Numeric, faults: &mut Faults) -> Option<Decimal> {
+pub(crate) fn amount(
+    rule: &'static str,
+    path: &str,
+    value: &Numeric,
+    faults: &mut Faults,
+) -> Option<Decimal> {
     let decimal = number(rule, path, value, faults)?;
     let cents = with_scale(decimal, 2);
     if cents.is_none() {
@@ -235,8 +258,10 @@ fn exchange_rate(draft: &Draft, faults: &mut Faults) -> Option<Decimal> {
         None => Decimal::ZERO,
     };
     if draft.currency != Currency::Bolivar && rate.is_zero() {
-        let fault = Fault::error("I16", path).expected("the BCV rate of the day, above 0").actual(rate.to_string());
-        faults.push(fault.hint("a document in dollars or euros (tipomoneda 2, 3) shows its rate in bolívars"));
+        let fault =
+            Fault::error("I16", path).expected("the BCV rate of the day, above 0").actual(rate.to_string());
+        faults
+            .push(fault.hint("a document in dollars or euros (tipomoneda 2, 3) shows its rate in bolívars"));
         return None;
     }
     let four = with_scale(rate, 4);
@@ -247,7 +272,13 @@ fn exchange_rate(draft: &Draft, faults: &mut Faults) -> Option<Decimal> {
     four
 }
 
-fn line(draft: &Draft, index: usize, line: &Line, rates: &Rates, faults: &mut Faults) -> Option<ResolvedLine> {
+fn line(
+    draft: &Draft,
+    index: usize,
+    line: &Line,
+    rates: &Rates,
+    faults: &mut Faults,
+) -> Option<ResolvedLine> {
     let at = |name: &str| format!("cuerpofactura[{index}].{name}");
     let prefix = at("");
     fields::CODE.required(&prefix, &line.code, faults);
@@ -366,11 +397,15 @@ fn line_rate(
     let exempt = line.exempt.unwrap_or(rate.is_zero());
     if exempt != rate.is_zero() {
         let expected = if exempt { "tasa 0 on an exempt line" } else { "exento true where tasa is 0" };
-        let fault = Fault::error("I2", at("exento")).expected(expected).actual(format!("exento {exempt}, tasa {rate}"));
-        faults.push(fault.hint("an exempt line has tasa 0 and impuesto 0; 0 % exports go out as exempt lines"));
+        let fault = Fault::error("I2", at("exento"))
+            .expected(expected)
+            .actual(format!("exento {exempt}, tasa {rate}"));
+        faults
+            .push(fault.hint("an exempt line has tasa 0 and impuesto 0; 0 % exports go out as exempt lines"));
     }
     if !known_rate(draft, rates, rate) {
-        let fault = Fault::error("I5", at("tasa")).expected(known_rates(draft, rates)).actual(rate.to_string());
+        let fault =
+            Fault::error("I5", at("tasa")).expected(known_rates(draft, rates)).actual(rate.to_string());
         faults.push(fault.hint(rate_hint(draft, rates, rate)));
     }
     Some((rate, exempt))
@@ -425,7 +460,8 @@ fn predict(resolved: &Resolved, faults: &mut Faults) {
 
 pub(crate) fn server_disagreements(resolved: &Resolved) -> Vec<Disagreement> {
     let totals = &resolved.totals;
-    let mut found = server::check_header(&totals.server_groups(), totals.exempt, totals.subtotal, totals.total);
+    let mut found =
+        server::check_header(&totals.server_groups(), totals.exempt, totals.subtotal, totals.total);
     for (index, line) in resolved.lines.iter().enumerate() {
         if !server::accepts_line(line.price, line.quantity, line.discount, line.amount) {
             let server = server::line_cents(line.price, line.quantity, line.discount).and_then(server::cents);

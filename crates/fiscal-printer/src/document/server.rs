@@ -44,7 +44,8 @@ pub fn fixed2(x: f64) -> Option<i128> {
     let exponent = i32::try_from((bits >> 52) & 0x7ff).ok()?;
     let fraction = i128::from(bits & ((1 << 52) - 1));
     // x = mantissa * 2^power, exactly.
-    let (mantissa, power) = if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) };
+    let (mantissa, power) =
+        if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) };
     let hundredfold = mantissa.checked_mul(if x < 0.0 { -100 } else { 100 })?;
     round_shifted(hundredfold, power)
 }
@@ -117,7 +118,6 @@ pub(crate) fn cents(value: i128) -> Option<Decimal> {
 /// One tax group as the service checks it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Group {
-    pub(crate) base_field: &'static str,
     pub(crate) tax_field: &'static str,
     pub(crate) base: Decimal,
     pub(crate) rate: Decimal,
@@ -140,7 +140,12 @@ pub struct Disagreement {
 }
 
 /// The header as the service checks it (S1-S3). The running sums take only groups that passed, as the service does.
-pub(crate) fn check_header(groups: &[Group], exempt: Decimal, subtotal: Decimal, total: Decimal) -> Vec<Disagreement> {
+pub(crate) fn check_header(
+    groups: &[Group],
+    exempt: Decimal,
+    subtotal: Decimal,
+    total: Decimal,
+) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let (mut taxes, mut bases) = (0.0, 0.0);
     for group in groups {
@@ -222,7 +227,8 @@ mod tests {
 
     #[test]
     fn the_first_cases_of_the_contract() {
-        let cases = [(50, 3, 1, 2), (10_050, 3, 301, 302), (12_350, 3, 371, 371), (50, 31, 15, 16), (10, 15, 1, 2)];
+        let cases =
+            [(50, 3, 1, 2), (10_050, 3, 301, 302), (12_350, 3, 371, 371), (50, 31, 15, 16), (10, 15, 1, 2)];
         for (base, rate, server, half_up) in cases {
             let (base, rate) = (Decimal::new(base, 2), Decimal::from(rate));
             assert_eq!(tax_cents(base, rate), Some(server), "{base} at {rate}");

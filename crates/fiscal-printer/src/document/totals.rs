@@ -55,20 +55,16 @@ impl Totals {
 
     /// The groups in the order in which the service checks them.
     pub(crate) fn server_groups(&self) -> Vec<Group> {
-        let group = |base_field, tax_field, group: TaxGroup, in_subtotal| Group {
-            base_field,
+        let group = |tax_field, group: TaxGroup, in_subtotal| Group {
             tax_field,
             base: group.base,
             rate: group.rate,
             tax: group.tax,
             in_subtotal,
         };
-        let mut groups = vec![
-            group("baseg", "impuestog", self.general, true),
-            group("baser", "impuestor", self.reduced, true),
-        ];
-        groups.extend(self.luxury.map(|luxury| group("basea", "impuestoa", luxury, true)));
-        groups.push(group("baseigft", "impuestoigtf", self.igtf, false));
+        let mut groups = vec![group("impuestog", self.general, true), group("impuestor", self.reduced, true)];
+        groups.extend(self.luxury.map(|luxury| group("impuestoa", luxury, true)));
+        groups.push(group("impuestoigtf", self.igtf, false));
         groups
     }
 }
@@ -92,11 +88,13 @@ fn claimed_rate(draft: &Draft, name: H, in_force: Decimal, faults: &mut Faults) 
     };
     let Some(rate) = number(name.row(), path, given, faults) else { return in_force };
     if rate > Decimal::ONE_HUNDRED || (rate > Decimal::ZERO && rate < Decimal::ONE) {
-        let fault = Fault::error(name.row(), path).expected("a percentage, like 16, not a fraction like 0.16");
+        let fault =
+            Fault::error(name.row(), path).expected("a percentage, like 16, not a fraction like 0.16");
         faults.push(fault.actual(rate.to_string()));
     } else if rate != in_force && draft.rates.is_none() {
         let fault = Fault::warning(name.row(), path).expected(in_force.normalize().to_string());
-        faults.push(fault.actual(rate.to_string()).hint("the rate in force by the built-in table is another"));
+        faults
+            .push(fault.actual(rate.to_string()).hint("the rate in force by the built-in table is another"));
     }
     rate
 }
@@ -120,7 +118,8 @@ pub(crate) fn settle(
     let mut ledger = Ledger { draft, rates, lines, faults };
     let general = ledger.vat_group(H::GeneralRate, H::GeneralBase, H::GeneralTax, rates.general);
     let reduced = ledger.vat_group(H::ReducedRate, H::ReducedBase, H::ReducedTax, rates.reduced);
-    let luxury = draft.luxury.then(|| ledger.vat_group(H::LuxuryRate, H::LuxuryBase, H::LuxuryTax, rates.luxury));
+    let luxury =
+        draft.luxury.then(|| ledger.vat_group(H::LuxuryRate, H::LuxuryBase, H::LuxuryTax, rates.luxury));
     let exempt = ledger.exempt();
     let luxury = match luxury {
         Some(group) => Some(group?),
@@ -129,7 +128,12 @@ pub(crate) fn settle(
     let (general, reduced, exempt) = (general?, reduced?, exempt?);
     let groups = [Some(general), Some(reduced), luxury];
     let bases = sum(groups.iter().flatten().map(|group| group.base).chain([exempt]));
-    let subtotal = ledger.settled(H::Subtotal, "I11", bases, "subtotal is baseg + baser (+ basea) + exento; the IGTF base is no part of it")?;
+    let subtotal = ledger.settled(
+        H::Subtotal,
+        "I11",
+        bases,
+        "subtotal is baseg + baser (+ basea) + exento; the IGTF base is no part of it",
+    )?;
     ledger.positive(subtotal);
     let vat = sum(groups.iter().flatten().map(|group| group.tax));
     let taxed = vat.and_then(|vat| sum([subtotal, vat]))?;
@@ -150,7 +154,13 @@ struct Ledger<'d> {
 
 impl Ledger<'_> {
     /// The amount that was brought, compared with `expected`; or `expected`.
-    fn settled(&mut self, name: H, rule: &'static str, expected: Option<Decimal>, hint: &'static str) -> Option<Decimal> {
+    fn settled(
+        &mut self,
+        name: H,
+        rule: &'static str,
+        expected: Option<Decimal>,
+        hint: &'static str,
+    ) -> Option<Decimal> {
         let path = name.wire_name();
         let Some(given) = self.draft.claims.get(&name) else {
             missing(self.draft, name, self.faults);
@@ -181,10 +191,20 @@ impl Ledger<'_> {
         let first = self.first_group_of(rate) == rate_name;
         let belongs = |line: &ResolvedLine| first && !line.exempt && line.rate == rate;
         let expected = self.line_sum(base_name, belongs);
-        let base = self.settled(base_name, "I6", expected, "the base is the sum of monto of the lines at this rate")?;
+        let base = self.settled(
+            base_name,
+            "I6",
+            expected,
+            "the base is the sum of monto of the lines at this rate",
+        )?;
         let tax = self.tax(tax_name, base, rate)?;
         let rule = if base.is_zero() { "I19" } else { "I8" };
-        let tax = self.settled(tax_name, rule, Some(tax), "the tax is base x rate / 100, rounded half-up to cents once, on the base")?;
+        let tax = self.settled(
+            tax_name,
+            rule,
+            Some(tax),
+            "the tax is base x rate / 100, rounded half-up to cents once, on the base",
+        )?;
         self.drift(tax_name, tax, belongs);
         Some(TaxGroup { rate, base, tax })
     }
@@ -222,7 +242,8 @@ impl Ledger<'_> {
         if let Some(of_lines) = of_lines.filter(|of_lines| !lines.is_empty() && *of_lines != tax) {
             let fault = Fault::warning("I8", name.wire_name()).expected(tax.to_string());
             let fault = fault.actual(format!("{of_lines} as the sum of the lines"));
-            self.faults.push(fault.hint("the tax on the base is the right one; lines are rounded one by one"));
+            self.faults
+                .push(fault.hint("the tax on the base is the right one; lines are rounded one by one"));
         }
     }
 
@@ -258,28 +279,42 @@ impl Ledger<'_> {
         self.igtf_base(base, taxed, derived);
         let tax = self.tax(H::IgtfTax, base, rate)?;
         let rule = if base.is_zero() { "I19" } else { "I9" };
-        let tax = self.settled(H::IgtfTax, rule, Some(tax), "the IGTF is its base x tasaigtf / 100, rounded half-up to cents")?;
+        let tax = self.settled(
+            H::IgtfTax,
+            rule,
+            Some(tax),
+            "the IGTF is its base x tasaigtf / 100, rounded half-up to cents",
+        )?;
         Some(TaxGroup { rate, base, tax })
     }
 
     /// I10 and I15.
     fn igtf_base(&mut self, base: Decimal, taxed: Decimal, derived: Option<Decimal>) {
         if base > taxed {
-            let fault = Fault::error("I10", "baseigft").expected(format!("at most {taxed}")).actual(base.to_string());
+            let fault =
+                Fault::error("I10", "baseigft").expected(format!("at most {taxed}")).actual(base.to_string());
             self.faults.push(fault.hint("the IGTF is levied on what was paid, at most subtotal + VAT"));
         }
         if let Some(derived) = derived.filter(|derived| *derived != base) {
-            let fault = Fault::warning("I15", "baseigft").expected(derived.to_string()).actual(base.to_string());
-            self.faults.push(fault.hint("payments marked as foreign currency, the IGTF itself left out, give another base"));
+            let fault =
+                Fault::warning("I15", "baseigft").expected(derived.to_string()).actual(base.to_string());
+            self.faults
+                .push(fault.hint(
+                    "payments marked as foreign currency, the IGTF itself left out, give another base",
+                ));
         }
     }
 
     /// I14 and the rule of row 31.
     fn paid(&mut self, total: Decimal, payments: Option<&[ResolvedPayment]>) {
-        let paid = payments.and_then(|payments| sum(payments.iter().map(|payment| payment.value).chain([zero()])));
+        let paid =
+            payments.and_then(|payments| sum(payments.iter().map(|payment| payment.value).chain([zero()])));
         if let Some(paid) = paid.filter(|paid| *paid != total) {
-            let fault = Fault::warning("I14", "formasdepago").expected(total.to_string()).actual(paid.to_string());
-            self.faults.push(fault.hint("payments need not cover a sale on credit; otherwise they add up to the total"));
+            let fault =
+                Fault::warning("I14", "formasdepago").expected(total.to_string()).actual(paid.to_string());
+            self.faults.push(
+                fault.hint("payments need not cover a sale on credit; otherwise they add up to the total"),
+            );
         }
         if self.draft.lines.is_empty() && !self.draft.kind.is_note() {
             let hint = "the observed service refuses documents without items (code 10)";
@@ -324,12 +359,13 @@ mod tests {
     #[test]
     fn the_igtf_itself_is_left_out_of_its_base() {
         let three = Decimal::from(3);
-        let taxed = Decimal::new(44_00, 2);
-        let base = |payments: &[ResolvedPayment]| foreign_base(payments, taxed, three).map(|base| base.to_string());
-        assert_eq!(base(&[pay(44_00, true), pay(1_32, false)]).as_deref(), Some("44.00"));
-        assert_eq!(base(&[pay(45_32, true)]).as_deref(), Some("44.00"));
-        assert_eq!(base(&[pay(20_00, true), pay(24_60, false)]).as_deref(), Some("20.00"));
-        assert_eq!(base(&[pay(20_60, true), pay(24_00, false)]).as_deref(), Some("20.00"));
-        assert_eq!(base(&[pay(44_00, false)]), None);
+        let taxed = Decimal::new(4400, 2);
+        let base =
+            |payments: &[ResolvedPayment]| foreign_base(payments, taxed, three).map(|base| base.to_string());
+        assert_eq!(base(&[pay(4400, true), pay(132, false)]).as_deref(), Some("44.00"));
+        assert_eq!(base(&[pay(4532, true)]).as_deref(), Some("44.00"));
+        assert_eq!(base(&[pay(2000, true), pay(2460, false)]).as_deref(), Some("20.00"));
+        assert_eq!(base(&[pay(2060, true), pay(2400, false)]).as_deref(), Some("20.00"));
+        assert_eq!(base(&[pay(4400, false)]), None);
     }
 }

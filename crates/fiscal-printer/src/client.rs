@@ -1,0 +1,596 @@
+//! The client of one issuer: environment, token, limits, and the three operations.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use integration_core::call::{
+    Authorization, BaseUrl, Call, Caller, Idempotency, RetryPolicy, Settings, Timeouts, Transport,
+};
+use integration_core::clock::{Clock, SystemClock};
+use integration_core::{Error, Fault, Faults, Secret, Severity};
+use tokio::sync::Semaphore;
+
+use crate::auth::{ProviderCredentials, SwappableToken, TokenHint, TokenProvider};
+use crate::batch::Batch;
+use crate::document::{CHECK_DIGIT, Document, DocumentType};
+use crate::error::{CodeTable, Endpoint, Rules, judge};
+use crate::follow_up::{ANNUL, MAIL, Mail, Receipt, check_reason};
+use crate::issue::{ISSUE, Issued};
+use crate::number::ControlNumber;
+use crate::profile::WireProfile;
+
+const PRODUCTION: &str = "https://bck.factura-smart.com";
+const TEST: &str = "https://bck-test.factura-smart.com";
+
+/// Contract section 2: the service may render the document within the request.
+const TIMEOUTS: Timeouts = Timeouts::new(Duration::from_secs(10), Duration::from_secs(60));
+
+/// The usual default of the observed framework (assumed); a larger request is sent, with a warning.
+const BODY_WARNING: usize = 100_000;
+
+/// Which service a client talks to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Environment {
+    /// The vendor's test host; the default. Wrong check digits are warnings, since test hosts are fed placeholders.
+    #[default]
+    Test,
+    /// The vendor's production host: documents are real. Said explicitly, never the default.
+    Production,
+    /// Another address: a gateway, a sandbox. Counts as test unless the client is built
+    /// [`as_production`](ClientBuilder::as_production).
+    Custom(BaseUrl),
+}
+
+impl Environment {
+    /// Another address. The vendor's own hosts are recognised.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](integration_core::ErrorKind::Configuration) if it is no https URL, or plain http to
+    /// another machine.
+    pub fn custom(url: &str) -> Result<Self, Error> {
+        let base = BaseUrl::parse(url)?;
+        for known in [Self::Production, Self::Test] {
+            if known.base()? == base {
+                return Ok(known);
+            }
+        }
+        Ok(Self::Custom(base))
+    }
+
+    fn base(&self) -> Result<BaseUrl, Error> {
+        match self {
+            Self::Test => BaseUrl::parse(TEST),
+            Self::Production => BaseUrl::parse(PRODUCTION),
+            Self::Custom(base) => Ok(base.clone()),
+        }
+    }
+}
+
+/// How many documents may be under way at once. Numbers are consecutive, so documents that overtake each other are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum IssueLanes {
+    /// One at a time for the issuer.
+    #[default]
+    PerIssuer,
+    /// One at a time for each type of document.
+    PerType,
+}
+
+/// A client of one issuer. Cheap to clone; clones share token, limits and lanes.
+///
+/// ```no_run
+/// use fiscal_printer::{Buyer, Client, Document, Line, Mail};
+///
+/// # async fn run() -> Result<(), fiscal_printer::Error> {
+/// let client = Client::from_env()?;
+/// let invoice = Document::invoice("J-12345678-4", 42)
+///     .buyer(Buyer::new("Comercial Ejemplo", "V-12345678").address("Calle 1").phone("0412-1234567"))
+///     .line(Line::new("A2", "Dos", "20.00", 1))
+///     .build()?;
+/// let issued = client.issue(&invoice).await?;
+/// if let Some(number) = issued.control_number() {
+///     client.mail(&Mail::new(number, "compras@example.com")).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Client(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    caller: Caller,
+    credentials: ProviderCredentials,
+    rif: Option<String>,
+    check_digit: Severity,
+    profile: WireProfile,
+    rules: Rules,
+    lanes: Vec<Arc<Semaphore>>,
+}
+
+/// Sets a [`Client`] up.
+///
+/// ```
+/// use fiscal_printer::{Client, Environment};
+///
+/// let client = Client::builder()
+///     .environment(Environment::custom("http://127.0.0.1:7801")?)
+///     .token("the issuer's token")
+///     .timeout(std::time::Duration::from_secs(90))
+///     .build()?;
+/// # Ok::<(), fiscal_printer::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct ClientBuilder {
+    environment: Environment,
+    production_rules: bool,
+    provider: Option<Arc<dyn TokenProvider>>,
+    rif: Option<String>,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+    body_limit: Option<usize>,
+    profile: WireProfile,
+    check_digit: Option<Severity>,
+    rules: Rules,
+    lanes: IssueLanes,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ClientBuilder {
+    /// Chooses the service; the vendor's test host unless said otherwise.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Applies production's stricter rules to a custom address.
+    pub fn as_production(mut self) -> Self {
+        self.production_rules = true;
+        self
+    }
+
+    /// Uses one token for all calls.
+    pub fn token(self, token: impl Into<Secret>) -> Self {
+        self.token_provider(SwappableToken::new(token))
+    }
+
+    /// Asks this provider for the token of each call.
+    pub fn token_provider(mut self, provider: impl TokenProvider) -> Self {
+        self.provider = Some(Arc::new(provider));
+        self
+    }
+
+    /// Names the issuer, for tokens that cannot be read. Otherwise the token's own RIF is used for annulling and mailing.
+    pub fn rif(mut self, rif: impl Into<String>) -> Self {
+        self.rif = Some(rif.into());
+        self
+    }
+
+    /// Limits a whole call; 60 s unless set.
+    pub fn timeout(mut self, total: Duration) -> Self {
+        self.timeouts = Timeouts::new(self.timeouts.connect, total);
+        self
+    }
+
+    /// Limits making a connection; 10 s unless set.
+    pub fn connect_timeout(mut self, connect: Duration) -> Self {
+        self.timeouts = Timeouts::new(connect, self.timeouts.total);
+        self
+    }
+
+    /// Sets how often and how long to try what may be tried again. An issue that may have been applied never is.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Reads at most this many bytes of an answer; 1 MiB unless set.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = Some(bytes);
+        self
+    }
+
+    /// Chooses how documents are written where manual and observation disagree.
+    pub fn profile(mut self, profile: WireProfile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Makes wrong check digits an error or a warning, whatever the environment.
+    pub fn check_digit(mut self, severity: Severity) -> Self {
+        self.check_digit = Some(severity);
+        self
+    }
+
+    /// Chooses which table gives error codes their first meaning.
+    pub fn code_table(mut self, table: CodeTable) -> Self {
+        self.rules.table = table;
+        self
+    }
+
+    /// Takes a refusal with a code that nobody knows for a refusal; it counts as an unknown outcome unless set (assumed,
+    /// contract 9.2).
+    pub fn unlisted_codes_refuse(mut self, on: bool) -> Self {
+        self.rules.unlisted_refuses = on;
+        self
+    }
+
+    /// Chooses how many documents may be under way at once.
+    pub fn issue_lanes(mut self, lanes: IssueLanes) -> Self {
+        self.lanes = lanes;
+        self
+    }
+
+    /// Uses another transport than the built-in one, for tests and special networks.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Uses another source of time and chance, for tests.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Builds the client; nothing is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](integration_core::ErrorKind::Configuration) without a token, or if this machine's TLS
+    /// cannot be set up.
+    pub fn build(self) -> Result<Client, Error> {
+        let Some(provider) = self.provider else {
+            let hint =
+                "call `token` or `token_provider`, or set FISCAL_PRINTER_TOKEN and use `Client::from_env`";
+            return Err(Error::configuration("the client has no token", hint));
+        };
+        let production = self.production_rules || self.environment == Environment::Production;
+        let by_environment = if production { Severity::Error } else { Severity::Warning };
+        let mut caller = Caller::builder(self.environment.base()?)
+            .clock(self.clock)
+            .timeouts(self.timeouts)
+            .retry(self.retry)
+            .fresh_connections()
+            .user_agent(concat!("fiscal-printer/", env!("CARGO_PKG_VERSION")));
+        if let Some(transport) = self.transport {
+            caller = caller.transport(transport);
+        }
+        if let Some(limit) = self.body_limit {
+            caller = caller.body_limit(limit);
+        }
+        let lanes = match self.lanes {
+            IssueLanes::PerIssuer => vec![Arc::new(Semaphore::new(1))],
+            IssueLanes::PerType => DocumentType::ALL.map(|_| Arc::new(Semaphore::new(1))).to_vec(),
+        };
+        Ok(Client(Arc::new(Parts {
+            caller: caller.build()?,
+            credentials: ProviderCredentials(provider),
+            rif: self.rif,
+            check_digit: self.check_digit.unwrap_or(by_environment),
+            profile: self.profile,
+            rules: self.rules,
+            lanes,
+        })))
+    }
+}
+
+/// A request as it would go out, from [`Client::dry_run`].
+#[derive(Debug, Clone)]
+pub struct DryRun {
+    json: String,
+    warnings: Vec<Fault>,
+}
+
+impl DryRun {
+    /// The body, byte for byte.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// What is worth knowing before sending it.
+    #[must_use]
+    pub fn warnings(&self) -> &[Fault] {
+        &self.warnings
+    }
+}
+
+impl Client {
+    /// Starts setting up a client.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder {
+            environment: Environment::Test,
+            production_rules: false,
+            provider: None,
+            rif: None,
+            timeouts: TIMEOUTS,
+            retry: RetryPolicy::default(),
+            body_limit: None,
+            profile: WireProfile::default(),
+            check_digit: None,
+            rules: Rules::default(),
+            lanes: IssueLanes::PerIssuer,
+            transport: None,
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+
+    /// A client from the environment: `FISCAL_PRINTER_TOKEN`, and optionally `FISCAL_PRINTER_BASE_URL` (the vendor's test
+    /// host unless set), `FISCAL_PRINTER_TIMEOUT` and `FISCAL_PRINTER_CONNECT_TIMEOUT` (seconds).
+    ///
+    /// # Errors
+    /// A validation error naming every variable that is missing or cannot be used.
+    pub fn from_env() -> Result<Self, Error> {
+        builder_from(|name| std::env::var(name).ok())?.build()
+    }
+
+    /// What [`issue`](Self::issue) would send, after all its checks, without sending it.
+    ///
+    /// # Errors
+    /// As [`issue`](Self::issue) before sending.
+    pub async fn dry_run(&self, document: &Document) -> Result<DryRun, Error> {
+        let prepared = self.prepare(document).await?;
+        Ok(DryRun { json: prepared.json, warnings: prepared.warnings })
+    }
+
+    /// Issues a document. **Never repeated** once a byte may have left; repeated up to three times while nothing has.
+    ///
+    /// # Errors
+    /// Decide by [`Error::outcome`] (contract 9.2): not sent (mend and repeat), refused (read [`Refusal`](crate::Refusal),
+    /// correct, issue again with the **same** internal number), or unknown (look it up; never issue it again blindly).
+    pub async fn issue(&self, document: &Document) -> Result<Issued, Error> {
+        let prepared = self.prepare(document).await?;
+        let call = Call::new(ISSUE)
+            .json(prepared.json)
+            .authorized(prepared.authorization)
+            .in_lane(self.lane(document.kind()));
+        let answer = self.send(&call, Endpoint::Issue).await?;
+        let fallback = answer.clone();
+        Issued::read(answer, prepared.warnings).ok_or_else(|| unread(fallback))
+    }
+
+    /// Issues documents one after another, as a stream of results; stops at the first outcome that is not certain.
+    pub fn issue_all(&self, documents: impl IntoIterator<Item = Document>) -> Batch {
+        Batch::new(self.clone(), documents.into_iter().collect())
+    }
+
+    /// Annuls an issued document with a reason (`observacion`, at most 200 characters), which replaces its remark.
+    ///
+    /// Annul only what was not yet handed to the buyer; afterwards a credit note is the way. A lost call is repeated, since
+    /// annulling twice changes nothing more (observed).
+    ///
+    /// # Errors
+    /// As for every call; a refusal with code 3 means that the RIF does not match **or** that no such document exists.
+    pub async fn annul(&self, number: &ControlNumber, reason: &str) -> Result<Receipt, Error> {
+        let (authorization, hint) = self.authorize().await?;
+        let mut faults = Faults::new();
+        check_reason(reason, &mut faults);
+        let rif = self.own_rif(hint.as_ref(), &mut faults);
+        let fields =
+            [("numerodocumento", number.as_received()), ("observacion", reason), ("rif", rif.as_str())];
+        let call = self.follow_up(Call::new(ANNUL), &fields, authorization, faults)?;
+        self.send(&call, Endpoint::Annul).await.map(Receipt::read)
+    }
+
+    /// Asks the service to mail an issued document. Success means accepted, not delivered.
+    ///
+    /// # Errors
+    /// As for every call. An unknown outcome is not repeated unless the mail is [`repeatable`](Mail::repeatable).
+    pub async fn mail(&self, mail: &Mail) -> Result<Receipt, Error> {
+        let (authorization, hint) = self.authorize().await?;
+        let mut faults = Faults::new();
+        let addresses = mail.field(&mut faults);
+        let rif = self.own_rif(hint.as_ref(), &mut faults);
+        let number = mail.control_number.as_received();
+        let fields = [("numerodocumento", number), ("rif", rif.as_str()), ("email", addresses.as_str())];
+        let call = Call::new(MAIL).with_idempotency(mail.idempotency());
+        let call = self.follow_up(call, &fields, authorization, faults)?;
+        self.send(&call, Endpoint::Mail).await.map(Receipt::read)
+    }
+
+    async fn send(&self, call: &Call, endpoint: Endpoint) -> Result<integration_core::Answer, Error> {
+        let rules = self.0.rules;
+        self.0.caller.call(call, |answer| judge(endpoint, rules, answer)).await
+    }
+
+    fn lane(&self, kind: DocumentType) -> Arc<Semaphore> {
+        let index = usize::from(kind.code().saturating_sub(1));
+        let lanes = &self.0.lanes;
+        // With a lane per issuer there is one; with a lane per type there are five.
+        lanes.get(index).or_else(|| lanes.first()).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)))
+    }
+
+    async fn authorize(&self) -> Result<(Authorization, Option<TokenHint>), Error> {
+        let authorization = self.0.caller.authorize(&self.0.credentials).await?;
+        let hint = TokenHint::read(authorization.secret());
+        if hint.is_none() {
+            tracing::warn!("the token cannot be read: its RIF is not checked before sending");
+        }
+        Ok((authorization, hint))
+    }
+
+    async fn prepare(&self, document: &Document) -> Result<Prepared, Error> {
+        let (authorization, hint) = self.authorize().await?;
+        let mut faults = Faults::new();
+        faults.extend(document.warnings().iter().map(|fault| self.by_environment(fault)));
+        let rif = self.issuer_text(document, hint.as_ref(), &mut faults);
+        document.check_profile(&self.0.profile, &mut faults);
+        let json = document.to_json_as(&self.0.profile, &rif);
+        if json.len() > BODY_WARNING {
+            let fault = Fault::warning("SIZE", "$").expected(format!("at most {BODY_WARNING} bytes"));
+            faults.push(
+                fault.actual(format!("{} bytes", json.len())).hint("the service may refuse large requests"),
+            );
+        }
+        if faults.has_errors() {
+            return Err(
+                Error::validation(ISSUE.name, faults.into_vec()).with_hint("correct the fields named above")
+            );
+        }
+        for fault in faults.warnings() {
+            tracing::warn!(rule = fault.rule(), path = fault.path(), "document warning");
+        }
+        Ok(Prepared { json, authorization, warnings: faults.into_vec() })
+    }
+
+    fn by_environment(&self, fault: &Fault) -> Fault {
+        let fault = fault.clone();
+        if fault.rule() == CHECK_DIGIT { fault.with_severity(self.0.check_digit) } else { fault }
+    }
+
+    /// The issuer's RIF as it goes out. The service compares it with the token's byte for byte.
+    fn issuer_text(&self, document: &Document, hint: Option<&TokenHint>, faults: &mut Faults) -> String {
+        let canonical = document.issuer().to_string();
+        let given = document.issuer_as_given();
+        let Some(claim) = hint.and_then(TokenHint::rif) else {
+            faults.push(
+                Fault::warning("T1", "rif").hint("the token does not tell its RIF, so it is not compared"),
+            );
+            return canonical;
+        };
+        if claim == canonical {
+            return canonical;
+        }
+        if claim == given {
+            let fault = Fault::warning("T1", "rif").expected(canonical).actual(given);
+            faults.push(fault.hint("the token spells the RIF in its own way; its spelling is sent"));
+            return claim.to_owned();
+        }
+        let fault = Fault::error("T1", "rif").expected(claim.to_owned()).actual(given);
+        faults.push(
+            fault.hint("the token belongs to another issuer, or spells the RIF otherwise: use its spelling"),
+        );
+        canonical
+    }
+
+    /// The issuer's RIF where no document names it: the token's, or the one that the client was built with.
+    fn own_rif(&self, hint: Option<&TokenHint>, faults: &mut Faults) -> String {
+        let claim = hint.and_then(TokenHint::rif);
+        match (claim, self.0.rif.as_deref()) {
+            (Some(claim), Some(named)) if claim != named => {
+                let fault = Fault::error("T1", "rif").expected(claim.to_owned()).actual(named);
+                faults.push(fault.hint("the token belongs to another issuer, or spells the RIF otherwise"));
+                String::new()
+            }
+            (Some(rif), _) | (None, Some(rif)) => rif.to_owned(),
+            (None, None) => {
+                let hint = "the token does not tell its RIF; name it with `ClientBuilder::rif`";
+                faults.push(Fault::error("T1", "rif").expected("the issuer's RIF").hint(hint));
+                String::new()
+            }
+        }
+    }
+
+    fn follow_up(
+        &self,
+        call: Call,
+        fields: &[(&str, &str)],
+        authorization: Authorization,
+        faults: Faults,
+    ) -> Result<Call, Error> {
+        if faults.has_errors() {
+            let hint = "correct the fields named above";
+            return Err(Error::validation(call.name(), faults.into_vec()).with_hint(hint));
+        }
+        let pairs = fields.iter().map(|(key, text)| ((*key).to_owned(), serde_json::Value::from(*text)));
+        let body = serde_json::Value::Object(pairs.collect()).to_string();
+        Ok(call.json(body).authorized(authorization))
+    }
+}
+
+/// A document that passed every check, as it goes out.
+struct Prepared {
+    json: String,
+    authorization: Authorization,
+    warnings: Vec<Fault>,
+}
+
+/// The judge accepted the answer, so this cannot happen; were it to, the document is issued and must not be lost.
+fn unread(answer: integration_core::Answer) -> Error {
+    Error::new(integration_core::ErrorKind::UnexpectedAnswer, ISSUE.name)
+        .with_outcome(integration_core::Outcome::Unknown)
+        .with_hint("probably issued: look the document up before anything else")
+        .with_answer(answer)
+}
+
+fn builder_from(lookup: impl Fn(&str) -> Option<String>) -> Result<ClientBuilder, Error> {
+    const PREFIX: &str = "FISCAL_PRINTER";
+    const TOKEN: &str = "FISCAL_PRINTER_TOKEN";
+    let settings = Settings::from_lookup(PREFIX, &lookup);
+    let token = lookup(TOKEN).filter(|token| !token.trim().is_empty());
+    let missing = || {
+        Fault::error("ENV", TOKEN).expected("the issuer's token").hint("the vendor hands it out, one per RIF")
+    };
+    let (settings, token) = match (settings, token) {
+        (Ok(settings), Some(token)) => (settings, token),
+        (settings, token) => {
+            let mut faults = settings.err().map(|error| error.faults().to_vec()).unwrap_or_default();
+            faults.extend(token.is_none().then(missing));
+            return Err(Error::validation("read the environment", faults));
+        }
+    };
+    let environment = match &settings.base_url {
+        Some(base) => Environment::custom(&base.to_string())?,
+        None => Environment::Test,
+    };
+    let timeouts = settings.timeouts(TIMEOUTS);
+    let builder = Client::builder().environment(environment).token(token.trim());
+    Ok(builder.connect_timeout(timeouts.connect).timeout(timeouts.total))
+}
+
+/// Which operation may be repeated, for the table test of the workspace.
+#[must_use]
+pub fn idempotency_table() -> [(&'static str, Idempotency); 3] {
+    [ISSUE, ANNUL, MAIL].map(|operation| (operation.name, operation.idempotency))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Result<ClientBuilder, Error> {
+        builder_from(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_test_host_is_the_default() {
+        let builder = from(&[("FISCAL_PRINTER_TOKEN", "t0ken")]).unwrap();
+        assert_eq!(builder.environment, Environment::Test);
+        assert_eq!(builder.environment.base().unwrap().to_string(), TEST);
+        assert_eq!(builder.timeouts, TIMEOUTS);
+    }
+
+    #[test]
+    fn the_production_host_is_recognised_by_its_address() {
+        let pairs = [("FISCAL_PRINTER_TOKEN", "t0ken"), ("FISCAL_PRINTER_BASE_URL", PRODUCTION)];
+        assert_eq!(from(&pairs).unwrap().environment, Environment::Production);
+    }
+
+    #[test]
+    fn everything_wrong_in_the_environment_is_named_at_once() {
+        let pairs = [("FISCAL_PRINTER_BASE_URL", "http://example.com"), ("FISCAL_PRINTER_TIMEOUT", "soon")];
+        let error = from(&pairs).unwrap_err();
+        let paths: Vec<&str> = error.faults().iter().map(Fault::path).collect();
+        assert_eq!(paths, ["FISCAL_PRINTER_BASE_URL", "FISCAL_PRINTER_TIMEOUT", "FISCAL_PRINTER_TOKEN"]);
+    }
+
+    #[test]
+    fn timeouts_come_from_the_environment() {
+        let pairs = [("FISCAL_PRINTER_TOKEN", "t0ken"), ("FISCAL_PRINTER_TIMEOUT", "1.5")];
+        let timeouts = from(&pairs).unwrap().timeouts;
+        assert_eq!(
+            (timeouts.total, timeouts.connect),
+            (Duration::from_millis(1500), Duration::from_secs(10))
+        );
+    }
+
+    #[test]
+    fn clients_cross_threads() {
+        fn crosses<T: Send + Sync + Clone + 'static>() {}
+        crosses::<Client>();
+    }
+}
