@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::call::Answer;
-use crate::fault::{Fault, one_line};
+use crate::fault::{Fault, Severity, one_line};
 use crate::outcome::Outcome;
 
 /// How many faults the one-line text names before it only counts the rest.
@@ -371,15 +371,21 @@ impl Error {
         [status, code, message, request_id, attempts, stopped, wait].into_iter().flatten().collect()
     }
 
+    /// The faults that stopped the call; warnings are only counted, the report lists them.
     fn write_faults(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults = &self.0.faults;
-        write!(f, "{} {}", faults.len(), if faults.len() == 1 { "fault" } else { "faults" })?;
-        for (index, fault) in faults.iter().take(FAULTS_IN_LINE).enumerate() {
+        let all = &self.0.faults;
+        let errors = || all.iter().filter(|fault| fault.severity() == Severity::Error);
+        let count = errors().count();
+        write!(f, "{count} {}", if count == 1 { "fault" } else { "faults" })?;
+        for (index, fault) in errors().take(FAULTS_IN_LINE).enumerate() {
             write!(f, "{} {fault}", if index == 0 { ":" } else { " |" })?;
         }
-        match faults.len().checked_sub(FAULTS_IN_LINE) {
-            Some(more) if more > 0 => write!(f, " | and {more} more"),
-            _ => Ok(()),
+        if let Some(more) = count.checked_sub(FAULTS_IN_LINE).filter(|more| *more > 0) {
+            write!(f, " | and {more} more")?;
+        }
+        match all.len().saturating_sub(count) {
+            0 => Ok(()),
+            warnings => write!(f, " ({warnings} more as warnings)"),
         }
     }
 }
@@ -429,7 +435,7 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.0)?;
         for fault in self.0.faults() {
-            let severity = if fault.severity() == crate::Severity::Error { "error" } else { "warning" };
+            let severity = if fault.severity() == Severity::Error { "error" } else { "warning" };
             writeln!(f, "  - {severity}: {fault}")?;
         }
         let mut cause = self.0.source();
