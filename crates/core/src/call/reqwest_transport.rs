@@ -5,6 +5,7 @@
 //! feature on (a bomb would unpack past the size limit), HTTP/1.1 only (one exchange per connection, so that "did it
 //! leave" has an answer).
 
+use std::error::Error as StdError;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -183,18 +184,23 @@ fn translate(cause: reqwest::Error) -> TransportError {
     TransportError::new(kind, message).with_source(cause.without_url())
 }
 
-fn speaks_of_tls(cause: &reqwest::Error) -> bool {
-    let mut next = std::error::Error::source(cause);
+fn speaks_of_tls(cause: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(cause);
     while let Some(current) = next {
-        let wrapped = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if current.is::<rustls::Error>()
-            || wrapped.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
-        {
+        if current.is::<rustls::Error>() {
             return true;
         }
-        next = current.source();
+        next = inner(current);
     }
     false
+}
+
+/// What an error wraps. `source()` of an `io::Error` skips the error inside it, and connectors nest several of them.
+fn inner<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(wrapper) => wrapper.get_ref().map(|wrapped| wrapped as &(dyn StdError + 'static)),
+        None => error.source(),
+    }
 }
 
 #[cfg(test)]
