@@ -192,8 +192,7 @@ impl Caller {
     /// # Errors
     /// What the credentials met, or [`ErrorKind::Credentials`] when they did not come in time.
     pub async fn authorize(&self, credentials: &dyn Credentials) -> Result<Authorization, Error> {
-        let asked = within(&*self.0.clock, self.0.timeouts.total, credentials.authorize()).await;
-        asked.unwrap_or_else(|| Err(late_credentials()))
+        credential(within(&*self.0.clock, self.0.timeouts.total, credentials.authorize()).await)
     }
 
     /// Makes the call and returns the answer that `judge` accepted.
@@ -312,8 +311,7 @@ impl<'c> Run<'c> {
             return Ok(Some(given.clone()));
         }
         let Some(credentials) = &self.parts.credentials else { return Ok(None) };
-        let asked = self.within(self.remaining(), credentials.authorize()).await;
-        asked.unwrap_or_else(|| Err(late_credentials())).map(Some)
+        credential(self.within(self.remaining(), credentials.authorize()).await).map(Some)
     }
 
     /// Built anew for every attempt, so that a renewed credential is used.
@@ -458,6 +456,12 @@ async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output 
         Poll::Pending => timer.as_mut().poll(context).map(|()| None),
     })
     .await
+}
+
+/// A login may end in a refusal or in doubt, but that is the login: of the call itself nothing was sent.
+fn credential(asked: Option<Result<Authorization, Error>>) -> Result<Authorization, Error> {
+    let given = asked.unwrap_or_else(|| Err(late_credentials()));
+    given.map_err(|error| error.with_outcome(Outcome::NotSent))
 }
 
 fn late_credentials() -> Error {
