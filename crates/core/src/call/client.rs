@@ -291,6 +291,9 @@ impl<'c> Run<'c> {
     async fn attempt(&mut self, judge: &impl Fn(&Answer) -> Verdict) -> Result<Answer, Failed> {
         let authorization = self.authorize().await.map_err(|error| Failed::new(error, Failure::Final))?;
         let limit = self.parts.timeouts.attempt.min(self.remaining());
+        if limit.is_zero() {
+            return Err(self.too_late());
+        }
         let mark = SendMark::default();
         let request = self.request(authorization.as_ref(), &mark);
         self.attempts = self.attempts.saturating_add(1);
@@ -330,6 +333,15 @@ impl<'c> Run<'c> {
         }
         request.extensions_mut().insert(mark.clone());
         request
+    }
+
+    /// The time was used up in the lane, by the credentials or in a pause. Sending now would only cast the outcome in
+    /// doubt, since nobody would wait for the answer.
+    fn too_late(&self) -> Failed {
+        let error = Error::new(ErrorKind::Timeout, self.call.operation.name)
+            .with_message("the time was over before the request could be sent")
+            .with_hint("repeat it, allow more time, or send fewer calls at once");
+        Failed::new(error, Failure::NotSent { transient: false })
     }
 
     fn timed_out(&self, limit: Duration, mark: &SendMark) -> Failed {
