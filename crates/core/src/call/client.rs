@@ -420,7 +420,9 @@ impl<'c> Run<'c> {
             return false;
         }
         self.renewed = true;
-        self.within(self.remaining(), credentials.renew(rejected)).await.unwrap_or(false)
+        let renewed = self.within(self.remaining(), credentials.renew(rejected)).await.unwrap_or(false);
+        // A call that brought its own authorization would only send the refused one again.
+        renewed && self.call.authorization.is_none()
     }
 
     fn decide(&self, failed: &Failed) -> Decision {
