@@ -396,20 +396,23 @@ impl<'c> Run<'c> {
         judge: &impl Fn(&Answer) -> Verdict,
         authorization: Option<Authorization>,
     ) -> Result<Answer, Failed> {
+        let mut rejected = None;
         let (error, failure) = match judge(&answer) {
             Verdict::Accept => return Ok(answer),
             Verdict::Refuse(error) => (error.with_outcome(Outcome::Refused), Failure::Final),
             Verdict::Unauthorized(error) => {
-                let error = error.with_outcome(Outcome::Refused).with_answer(answer);
-                return Err(Failed { error, failure: Failure::Final, rejected: authorization });
+                rejected = authorization;
+                (error.with_outcome(Outcome::Refused), Failure::Final)
             }
             Verdict::NotApplied(error) => (error.with_outcome(Outcome::Refused), Failure::NotApplied),
             Verdict::Doubt { error, transient } => {
                 (error.with_outcome(self.lost()), Failure::Unknown { transient })
             }
         };
-        let wait = retry_after(&answer, &*self.parts.clock);
-        Err(Failed::new(error.with_retry_after(wait).with_answer(answer), failure))
+        // A judge that found a wait in the body knows more than the header.
+        let wait = error.retry_after().or_else(|| retry_after(&answer, &*self.parts.clock));
+        let error = error.with_retry_after(wait).with_answer(answer);
+        Err(Failed { error, failure, rejected })
     }
 
     async fn renews(&mut self, failed: &Failed) -> bool {
