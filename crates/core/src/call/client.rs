@@ -262,7 +262,8 @@ impl<'c> Run<'c> {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            self.doubt |= matches!(failed.failure, Failure::Unknown { .. });
+            // A call that only reads leaves nothing behind that later attempts would have to answer for.
+            self.doubt |= matches!(failed.failure, Failure::Unknown { .. }) && self.lost() == Outcome::Unknown;
             if self.renews(&failed).await {
                 continue;
             }
@@ -454,8 +455,8 @@ impl<'c> Run<'c> {
     fn give_up(&self, error: Error, because: Option<&'static str>) -> Error {
         let error = error.with_attempts(self.attempts, because);
         if self.doubt && error.outcome() != Outcome::Unknown {
-            let (outcome, hint) = (self.lost(), self.lost_hint());
-            return error.with_outcome(outcome).with_hint(format!("an earlier attempt was lost; {hint}"));
+            let hint = format!("an earlier attempt was lost; {}", self.lost_hint());
+            return error.with_outcome(Outcome::Unknown).with_hint(hint);
         }
         error
     }
