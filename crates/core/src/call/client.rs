@@ -130,12 +130,16 @@ impl CallerBuilder {
     /// Builds the caller.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] if the built-in transport cannot be set up on this machine.
+    /// [`ErrorKind::Configuration`] if the built-in transport cannot be set up on this machine, or the user agent
+    /// cannot stand in a header.
     pub fn build(self) -> Result<Caller, Error> {
         let transport = match self.transport {
             Some(transport) => transport,
             None => Arc::new(ReqwestTransport::new(&self.base, self.timeouts.connect, self.connections)?),
         };
+        let user_agent = HeaderValue::from_str(self.user_agent).map_err(|cause| {
+            Error::configuration("the user agent cannot stand in a header", "use visible ASCII").with_source(cause)
+        })?;
         Ok(Caller(Arc::new(Parts {
             transport,
             clock: self.clock,
@@ -145,7 +149,7 @@ impl CallerBuilder {
             retry: self.retry,
             budget: RetryBudget::default(),
             body_limit: self.body_limit,
-            user_agent: HeaderValue::from_static(self.user_agent),
+            user_agent,
         })))
     }
 }
