@@ -138,7 +138,8 @@ impl CallerBuilder {
             None => Arc::new(ReqwestTransport::new(&self.base, self.timeouts.connect, self.connections)?),
         };
         let user_agent = HeaderValue::from_str(self.user_agent).map_err(|cause| {
-            Error::configuration("the user agent cannot stand in a header", "use visible ASCII").with_source(cause)
+            Error::configuration("the user agent cannot stand in a header", "use visible ASCII")
+                .with_source(cause)
         })?;
         Ok(Caller(Arc::new(Parts {
             transport,
@@ -267,7 +268,8 @@ impl<'c> Run<'c> {
                 Err(failed) => failed,
             };
             // A call that only reads leaves nothing behind that later attempts would have to answer for.
-            self.doubt |= matches!(failed.failure, Failure::Unknown { .. }) && self.lost() == Outcome::Unknown;
+            self.doubt |=
+                matches!(failed.failure, Failure::Unknown { .. }) && self.lost() == Outcome::Unknown;
             if self.renews(&failed).await {
                 continue;
             }
@@ -401,6 +403,7 @@ impl<'c> Run<'c> {
         judge: &impl Fn(&Answer) -> Verdict,
         authorization: Option<Authorization>,
     ) -> Result<Answer, Failed> {
+        let secret = authorization.as_ref().map(|given| given.secret().clone());
         let mut rejected = None;
         let (error, failure) = match judge(&answer) {
             Verdict::Accept => return Ok(answer),
@@ -416,6 +419,10 @@ impl<'c> Run<'c> {
         };
         // A judge that found a wait in the body knows more than the header.
         let wait = error.retry_after().or_else(|| retry_after(&answer, &*self.parts.clock));
+        let error = match &secret {
+            Some(secret) => error.redacted(secret),
+            None => error,
+        };
         let error = error.with_retry_after(wait).with_answer(answer);
         Err(Failed { error, failure, rejected })
     }
