@@ -354,7 +354,7 @@ impl<'c> Run<'c> {
     fn timed_out(&self, limit: Duration, mark: &SendMark) -> Failed {
         let error = Error::new(ErrorKind::Timeout, self.call.operation.name);
         let seconds = limit.as_secs_f64();
-        if mark.nothing_left() {
+        if mark.bar() {
             let error = error
                 .with_message(format!("no connection within {seconds} s"))
                 .with_hint("check the base URL and the network, then repeat");
@@ -369,7 +369,7 @@ impl<'c> Run<'c> {
 
     fn broken(&self, cause: TransportError, mark: &SendMark) -> Failed {
         let kind = cause.kind();
-        let unsent = cause.is_before_sending() || mark.nothing_left();
+        let unsent = cause.is_before_sending() || mark.bar();
         let error = Error::new(kind, self.call.operation.name).with_message(cause.to_string());
         let error = error.with_source(cause);
         if unsent {

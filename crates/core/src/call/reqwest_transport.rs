@@ -113,6 +113,11 @@ fn marked(request: http::Request<Bytes>) -> http::Request<reqwest::Body> {
     request.map(|bytes| reqwest::Body::wrap(MarkedBody { bytes, mark }))
 }
 
+/// Makes hyper drop the connection, with the head still in its queue.
+#[derive(Debug, thiserror::Error)]
+#[error("the call was given up before anything was sent")]
+struct GivenUp;
+
 /// A body that notes when it is first asked for: hyper asks after queueing the head and before writing any of it.
 struct MarkedBody {
     bytes: Bytes,
@@ -121,13 +126,15 @@ struct MarkedBody {
 
 impl Body for MarkedBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = GivenUp;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.mark.left();
+        if !self.mark.leave() {
+            return Poll::Ready(Some(Err(GivenUp)));
+        }
         let bytes = std::mem::take(&mut self.bytes);
         Poll::Ready((!bytes.is_empty()).then_some(Ok(Frame::data(bytes))))
     }
@@ -227,6 +234,25 @@ mod tests {
             Err(error) => error,
             Ok(_) => panic!("expected a failure"),
         }
+    }
+
+    /// The instant between a call's timeout and the connection's own task, which no socket test can hit on purpose.
+    #[tokio::test]
+    async fn a_request_given_up_before_it_left_reaches_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut received = Vec::new();
+            let _ = socket.read_to_end(&mut received).await;
+            received
+        });
+        let mark = SendMark::default();
+        mark.tracks();
+        assert!(mark.bar());
+        assert_eq!(failure(url, &mark).await.kind(), ErrorKind::Interrupted);
+        assert!(mark.nothing_left());
+        assert!(server.await.unwrap().is_empty());
     }
 
     #[tokio::test]
