@@ -251,15 +251,33 @@ struct Run<'c> {
     renewed: bool,
     /// An attempt that may have been applied; nothing that comes later takes it back.
     doubt: bool,
+    /// The request of the attempt that is being made.
+    under_way: Option<SendMark>,
+    finished: bool,
 }
 
 impl<'c> Run<'c> {
     fn new(parts: &'c Parts, call: &'c Call) -> Self {
         let deadline = parts.clock.elapsed().saturating_add(parts.timeouts.total);
-        Self { parts, call, deadline, attempts: 0, renewed: false, doubt: false }
+        Self {
+            parts,
+            call,
+            deadline,
+            attempts: 0,
+            renewed: false,
+            doubt: false,
+            under_way: None,
+            finished: false,
+        }
     }
 
     async fn run(mut self, judge: &impl Fn(&Answer) -> Verdict) -> Result<Answer, Error> {
+        let result = self.settle(judge).await;
+        self.finished = true;
+        result
+    }
+
+    async fn settle(&mut self, judge: &impl Fn(&Answer) -> Verdict) -> Result<Answer, Error> {
         let _permit = self.permit().await?;
         self.parts.budget.deposit();
         loop {
@@ -304,9 +322,9 @@ impl<'c> Run<'c> {
         let mark = SendMark::default();
         let request = self.request(authorization.as_ref(), &mark);
         self.attempts = self.attempts.saturating_add(1);
-        let guard = DropGuard::new(self.call);
+        self.under_way = Some(mark.clone());
         let exchanged = self.within(limit, exchange(self.parts, request)).await;
-        guard.disarm();
+        self.under_way = None;
         let answer = match exchanged {
             None => return Err(self.timed_out(limit, &mark)),
             Some(Err(error)) => return Err(self.broken(error, &mark)),
@@ -477,6 +495,19 @@ impl<'c> Run<'c> {
     }
 }
 
+/// Leaves a trace when the caller drops the future of a call that may have been applied, be it while a request is under
+/// way or in the pause after one that was lost.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        let may_have_left = self.under_way.take().is_some_and(|mark| !mark.bar());
+        let unknown = self.doubt || (may_have_left && self.lost() == Outcome::Unknown);
+        if unknown && !self.finished {
+            let operation = self.call.operation.name;
+            tracing::warn!(operation, "the call was dropped under way: its outcome is unknown");
+        }
+    }
+}
+
 async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     let mut timer = clock.timer(limit);
     let mut work = pin!(work);
@@ -537,29 +568,4 @@ async fn read(mut body: BodyStream, limit: usize) -> Result<(Bytes, bool), Trans
 fn mask(answer: Answer, authorization: Option<&Authorization>) -> Answer {
     let Some(secret) = authorization.map(Authorization::secret) else { return answer };
     answer.masked(secret)
-}
-
-/// Leaves a trace when the caller drops the future of a call that may have been applied.
-struct DropGuard<'c> {
-    call: &'c Call,
-    armed: bool,
-}
-
-impl<'c> DropGuard<'c> {
-    fn new(call: &'c Call) -> Self {
-        Self { call, armed: call.operation.idempotency != Idempotency::Safe }
-    }
-
-    fn disarm(mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for DropGuard<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            let operation = self.call.operation.name;
-            tracing::warn!(operation, "the call was dropped under way: its outcome is unknown");
-        }
-    }
 }
