@@ -14,7 +14,8 @@ use super::operation::Idempotency;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// Requests per call at most, the first included. 1 switches retries off.
+    /// Requests per call at most, the first included; 1 switches retries off. The one repeat with renewed credentials is
+    /// no retry and may come on top.
     pub max_attempts: u32,
     /// The longest first pause; it doubles with every attempt, and the real pause is drawn between zero and it.
     pub base: Duration,
@@ -36,7 +37,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One request per call, whatever happens.
+    /// One request per call, and one more only if the service refused the credentials and they could be renewed.
     #[must_use]
     pub fn never() -> Self {
         Self { max_attempts: 1, ..Self::default() }
