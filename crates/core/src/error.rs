@@ -14,6 +14,7 @@ use http::StatusCode;
 use crate::call::Answer;
 use crate::fault::{Fault, Severity, one_line};
 use crate::outcome::Outcome;
+use crate::secret::Secret;
 
 /// How many faults the one-line text names before it only counts the rest.
 const FAULTS_IN_LINE: usize = 5;
@@ -194,6 +195,19 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// The same error with `secret` masked in what a judge may have taken from the answer.
+    ///
+    /// The answer itself is masked before it is judged; this catches what only decoding brings to light.
+    #[must_use]
+    pub(crate) fn redacted(mut self, secret: &Secret) -> Self {
+        let parts = &mut *self.0;
+        for text in [&mut parts.code, &mut parts.message].into_iter().flatten() {
+            *text = secret.redact(text).into_owned();
+        }
+        parts.hint = secret.redact(&parts.hint).into_owned().into();
         self
     }
 
