@@ -7,6 +7,7 @@ use integration_core::call::{
     Authorization, BaseUrl, Call, Caller, Idempotency, RetryPolicy, Settings, Timeouts, Transport,
 };
 use integration_core::clock::{Clock, SystemClock};
+use integration_core::tax::id::Rif;
 use integration_core::{Error, Fault, Faults, Secret, Severity};
 use tokio::sync::Semaphore;
 
@@ -56,6 +57,15 @@ impl Environment {
             }
         }
         Ok(Self::Custom(base))
+    }
+
+    /// Whether documents are real there. However the production host is named, it is production.
+    fn is_production(&self) -> bool {
+        match self {
+            Self::Production => true,
+            Self::Test => false,
+            Self::Custom(base) => BaseUrl::parse(PRODUCTION).is_ok_and(|known| known.host() == base.host()),
+        }
     }
 
     fn base(&self) -> Result<BaseUrl, Error> {
@@ -248,7 +258,7 @@ impl ClientBuilder {
                 "call `token` or `token_provider`, or set FISCAL_PRINTER_TOKEN and use `Client::from_env`";
             return Err(Error::configuration("the client has no token", hint));
         };
-        let production = self.production_rules || self.environment == Environment::Production;
+        let production = self.production_rules || self.environment.is_production();
         let by_environment = if production { Severity::Error } else { Severity::Warning };
         let mut caller = Caller::builder(self.environment.base()?)
             .clock(self.clock)
@@ -368,8 +378,7 @@ impl Client {
             .authorized(prepared.authorization)
             .in_lane(self.lane(document.kind()));
         let answer = self.send(&call, Endpoint::Issue).await?;
-        let fallback = answer.clone();
-        Issued::read(answer, prepared.warnings).ok_or_else(|| unread(fallback))
+        Issued::read(answer.clone(), prepared.warnings).ok_or_else(|| unread(answer))
     }
 
     /// Issues documents one after another, as a stream of results; stops at the first outcome that is not certain.
@@ -391,8 +400,9 @@ impl Client {
         let rif = self.own_rif(hint.as_ref(), &mut faults);
         let fields =
             [("numerodocumento", number.as_received()), ("observacion", reason), ("rif", rif.as_str())];
-        let call = self.follow_up(Call::new(ANNUL), &fields, authorization, faults)?;
-        self.send(&call, Endpoint::Annul).await.map(Receipt::read)
+        let (call, warnings) = self.follow_up(Call::new(ANNUL), &fields, authorization, faults)?;
+        let answer = self.send(&call, Endpoint::Annul).await?;
+        Ok(Receipt::read(answer, warnings))
     }
 
     /// Asks the service to mail an issued document. Success means accepted, not delivered.
@@ -407,8 +417,9 @@ impl Client {
         let number = mail.control_number.as_received();
         let fields = [("numerodocumento", number), ("rif", rif.as_str()), ("email", addresses.as_str())];
         let call = Call::new(MAIL).with_idempotency(mail.idempotency());
-        let call = self.follow_up(call, &fields, authorization, faults)?;
-        self.send(&call, Endpoint::Mail).await.map(Receipt::read)
+        let (call, warnings) = self.follow_up(call, &fields, authorization, faults)?;
+        let answer = self.send(&call, Endpoint::Mail).await?;
+        Ok(Receipt::read(answer, warnings))
     }
 
     async fn send(&self, call: &Call, endpoint: Endpoint) -> Result<integration_core::Answer, Error> {
@@ -466,9 +477,7 @@ impl Client {
         let canonical = document.issuer().to_string();
         let given = document.issuer_as_given();
         let Some(claim) = hint.and_then(TokenHint::rif) else {
-            faults.push(
-                Fault::warning("T1", "rif").hint("the token does not tell its RIF, so it is not compared"),
-            );
+            self.without_claim(document, faults);
             return canonical;
         };
         if claim == canonical {
@@ -480,10 +489,28 @@ impl Client {
             return claim.to_owned();
         }
         let fault = Fault::error("T1", "rif").expected(claim.to_owned()).actual(given);
-        faults.push(
-            fault.hint("the token belongs to another issuer, or spells the RIF otherwise: use its spelling"),
-        );
+        let same = Rif::parse_lenient(claim).is_ok_and(|claim| claim == *document.issuer());
+        faults.push(fault.hint(if same {
+            "the service compares the RIF with the token's byte for byte: give the document the token's spelling"
+        } else {
+            "the token belongs to another issuer: use the token of this issuer, one per RIF"
+        }));
         canonical
+    }
+
+    /// Without a RIF in the token, the one that the client was built for is all there is to compare with.
+    fn without_claim(&self, document: &Document, faults: &mut Faults) {
+        let named = self.0.rif.as_deref();
+        let other = named.filter(|named| Rif::parse_lenient(named).ok().as_ref() != Some(document.issuer()));
+        faults.push(match other {
+            Some(named) => Fault::error("T1", "rif")
+                .expected(named.to_owned())
+                .actual(document.issuer_as_given())
+                .hint("this client was built for another issuer"),
+            None => {
+                Fault::warning("T1", "rif").hint("the token does not tell its RIF, so it is not compared")
+            }
+        });
     }
 
     /// The issuer's RIF where no document names it: the token's, or the one that the client was built with.
@@ -510,14 +537,14 @@ impl Client {
         fields: &[(&str, &str)],
         authorization: Authorization,
         faults: Faults,
-    ) -> Result<Call, Error> {
+    ) -> Result<(Call, Vec<Fault>), Error> {
         if faults.has_errors() {
             let hint = "correct the fields named above";
             return Err(Error::validation(call.name(), faults.into_vec()).with_hint(hint));
         }
         let pairs = fields.iter().map(|(key, text)| ((*key).to_owned(), serde_json::Value::from(*text)));
         let body = serde_json::Value::Object(pairs.collect()).to_string();
-        Ok(call.json(body).authorized(authorization))
+        Ok((call.json(body).authorized(authorization), faults.into_vec()))
     }
 }
 

@@ -55,9 +55,19 @@ impl Mail {
     /// The `email` field. An empty one is refused here: the service would answer success and send nothing.
     pub(crate) fn field(&self, faults: &mut Faults) -> String {
         let joined = joined_emails(&self.addresses, faults);
-        MAIL_ADDRESS.required("", &joined, faults);
         if self.addresses.iter().any(|address| address.trim().is_empty()) {
-            faults.push(Fault::error("MAIL", "email").hint("one of the addresses is empty"));
+            let fault = Fault::error("MAIL", "email").expected("an e-mail address").actual("");
+            faults.push(
+                fault.hint("one of the addresses is empty: the service would send nothing and say success"),
+            );
+        }
+        if !MAIL_ADDRESS.fits(&joined) {
+            let fault = Fault::warning("MAIL", "email").expected("at most 100 characters").actual(&joined);
+            faults.push(
+                fault.hint(
+                    "the manual gives `emailcliente` that limit and this field none; send several mails",
+                ),
+            );
         }
         joined
     }
@@ -75,22 +85,28 @@ pub(crate) fn check_reason(reason: &str, faults: &mut Faults) {
 #[derive(Debug, Clone)]
 pub struct Receipt {
     message: Option<String>,
+    warnings: Vec<Fault>,
     answer: Answer,
 }
 
 impl Receipt {
-    pub(crate) fn read(answer: Answer) -> Self {
-        let mut warnings = Vec::new();
+    pub(crate) fn read(answer: Answer, mut warnings: Vec<Fault>) -> Self {
         let envelope = Envelope::read(&answer);
         let message = envelope
             .and_then(|envelope| envelope.text_or("mensaje", "message", &mut warnings).map(str::to_owned));
-        Self { message, answer }
+        Self { message, warnings, answer }
     }
 
     /// The service's message.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
+    }
+
+    /// What is worth knowing about the request and about the answer.
+    #[must_use]
+    pub fn warnings(&self) -> &[Fault] {
+        &self.warnings
     }
 
     /// The raw answer.

@@ -19,6 +19,7 @@ pub(crate) const ISSUE: Operation = Operation::post("issue", "/facturacion", Ide
 #[derive(Debug, Clone)]
 pub struct Issued {
     control_text: String,
+    identifier: Option<String>,
     correlative: Option<String>,
     registered_text: Option<String>,
     registered_at: Option<DateTime>,
@@ -40,6 +41,7 @@ impl Issued {
                 fault.actual(&control_text).hint("the document is issued; the text is kept as it came"),
             );
         }
+        let identifier = envelope.text("identificador").map(str::to_owned);
         let correlative = envelope.text_or("corelativo", "correlativo", &mut warnings).map(str::to_owned);
         let moment = envelope.text_or("datatime", "datetime", &mut warnings).map(str::to_owned);
         let (date, hour) = (envelope.text("fecha"), envelope.text("hora"));
@@ -52,14 +54,14 @@ impl Issued {
         }
         let legal_footer = envelope.text("piedepagina").map(str::to_owned);
         let pdf_url = envelope.text("urlpdf").map(str::to_owned);
-        let (footer, pdf) = (legal_footer, pdf_url);
         Some(Self {
             control_text,
+            identifier,
             correlative,
             registered_text: registered_text.map(|text| text.trim().to_owned()),
             registered_at,
-            legal_footer: footer,
-            pdf_url: pdf,
+            legal_footer,
+            pdf_url,
             warnings,
             answer,
         })
@@ -75,6 +77,12 @@ impl Issued {
     #[must_use]
     pub fn control_text(&self) -> &str {
         &self.control_text
+    }
+
+    /// The first part of the control number (`identificador`), as the service wrote it.
+    #[must_use]
+    pub fn identifier(&self) -> Option<&str> {
+        self.identifier.as_deref()
     }
 
     /// The second part of the control number, the manual's correlative (`corelativo`).
@@ -131,11 +139,14 @@ fn read_moment(text: &str) -> Option<DateTime> {
     DateTime::strptime("%Y-%m-%d %H:%M:%S", text.trim()).ok()
 }
 
-/// `YYYYMMDD` and `HH:mm:ss`; midnight without the hour.
+/// `YYYYMMDD` and `HH:mm:ss`; midnight without the hour, nothing with an hour that cannot be read.
 fn read_date_and_hour(date: &str, hour: Option<&str>) -> Option<DateTime> {
     let date = Date::strptime("%Y%m%d", date.trim()).ok()?;
-    let time = hour.and_then(|hour| Time::strptime("%H:%M:%S", hour.trim()).ok());
-    Some(date.to_datetime(time.unwrap_or(Time::midnight())))
+    let time = match hour {
+        Some(hour) => Time::strptime("%H:%M:%S", hour.trim()).ok()?,
+        None => Time::midnight(),
+    };
+    Some(date.to_datetime(time))
 }
 
 #[cfg(test)]
@@ -156,6 +167,7 @@ mod tests {
             (r#","datetime":"2026-11-22 13:05:09""#, Some("2026-11-22T13:05:09")),
             (r#","fecha":"20261122","hora":"13:05:09""#, Some("2026-11-22T13:05:09")),
             (r#","fecha":"20261122""#, Some("2026-11-22T00:00:00")),
+            (r#","fecha":"20261122","hora":"1 p.m.""#, None),
             (r#","datatime":"22/11/2026","fecha":"20261122","hora":"13:05:09""#, Some("2026-11-22T13:05:09")),
             (r#","datatime":"22/11/2026""#, None),
             (r#","datatime":"","fecha":"""#, None),

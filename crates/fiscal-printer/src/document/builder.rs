@@ -1,6 +1,6 @@
 //! Puts a document together; every rule is checked at once when it is built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use integration_core::clock::{Clock, SystemClock};
 use integration_core::{Error, Faults, Severity};
@@ -25,20 +25,24 @@ pub(crate) enum Related {
     Invoice(ControlNumber),
     /// An invoice from before the digital system (`regimenanterior` = 1): free text.
     PreviousRegime(String),
+    /// A text that is no control number, as the reader of the draft reported.
+    Reported,
 }
 
 /// Everything a caller said about a document, unchecked.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
-    pub(crate) kind: DocumentType,
+    /// `None` where a JSON draft does not tell it, as its reader reported.
+    pub(crate) kind: Option<DocumentType>,
     pub(crate) issuer: String,
     pub(crate) number: Option<InternalNumber>,
     pub(crate) related: Related,
     pub(crate) buyer: Buyer,
     pub(crate) currency: Currency,
     pub(crate) exchange_rate: Option<Numeric>,
-    pub(crate) lines: Vec<Line>,
-    pub(crate) payments: Vec<Payment>,
+    /// `None` in the place of an element that is no object, as the reader of the draft reported.
+    pub(crate) lines: Vec<Option<Line>>,
+    pub(crate) payments: Vec<Option<Payment>>,
     pub(crate) claims: BTreeMap<HeaderAmount, Numeric>,
     pub(crate) all_claims_required: bool,
     pub(crate) luxury: bool,
@@ -52,15 +56,22 @@ pub(crate) struct Draft {
     pub(crate) rates: Option<Rates>,
     pub(crate) date: Option<Date>,
     pub(crate) rounding: RoundingPolicy,
-    pub(crate) check_digit: Severity,
-    pub(crate) raised: Vec<&'static str>,
+    pub(crate) raised: BTreeSet<&'static str>,
     /// What reading the draft already found.
+    pub(crate) found: Findings,
+}
+
+/// What the reader of a JSON draft found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Findings {
     pub(crate) faults: Faults,
+    /// The fields that could not be read: that they are missing, too, is not reported again.
+    pub(crate) unreadable: BTreeSet<String>,
 }
 
 impl Draft {
     pub(crate) fn new(
-        kind: DocumentType,
+        kind: Option<DocumentType>,
         issuer: String,
         number: Option<InternalNumber>,
         related: Related,
@@ -88,9 +99,8 @@ impl Draft {
             rates: None,
             date: None,
             rounding: RoundingPolicy::Fiscal,
-            check_digit: Severity::Warning,
-            raised: Vec::new(),
-            faults: Faults::new(),
+            raised: BTreeSet::new(),
+            found: Findings::default(),
         }
     }
 
@@ -137,19 +147,19 @@ impl DocumentBuilder {
 
     /// Adds an item.
     pub fn line(mut self, line: Line) -> Self {
-        self.0.lines.push(line);
+        self.0.lines.push(Some(line));
         self
     }
 
     /// Adds items.
     pub fn lines(mut self, lines: impl IntoIterator<Item = Line>) -> Self {
-        self.0.lines.extend(lines);
+        self.0.lines.extend(lines.into_iter().map(Some));
         self
     }
 
     /// Adds a payment. The IGTF base follows from those in foreign currency.
     pub fn payment(mut self, payment: Payment) -> Self {
-        self.0.payments.push(payment);
+        self.0.payments.push(Some(payment));
         self
     }
 
@@ -178,7 +188,8 @@ impl DocumentBuilder {
         self
     }
 
-    /// Verifies only: every amount that the manual requires must be brought, none is computed for the caller.
+    /// Verifies only: every amount that the manual requires must be brought, with [`claim`](Self::claim), with
+    /// [`Line::amount`] and [`Line::tax`], or in JSON; none is computed for the caller.
     pub fn verify_only(mut self) -> Self {
         self.0.all_claims_required = true;
         self
@@ -249,13 +260,16 @@ impl DocumentBuilder {
     /// Makes wrong check digits of identity numbers an error or a warning; a warning unless set, and an error when the
     /// document is sent to production.
     pub fn check_digit(mut self, severity: Severity) -> Self {
-        self.0.check_digit = severity;
-        if severity == Severity::Error { self.raise(CHECK_DIGIT) } else { self }
+        if severity == Severity::Error {
+            return self.raise(CHECK_DIGIT);
+        }
+        self.0.raised.remove(CHECK_DIGIT);
+        self
     }
 
     /// Turns the warnings of a rule into errors, for example `I14` where every sale must be paid.
     pub fn raise(mut self, rule: &'static str) -> Self {
-        self.0.raised.push(rule);
+        self.0.raised.insert(rule);
         self
     }
 
@@ -265,6 +279,6 @@ impl DocumentBuilder {
     /// A validation error whose [`faults`](Error::faults) list **every** broken rule (contract 3.1-3.3 rows as `R1` to
     /// `R43`, identities as `I1` to `I19`), each with its field in wire names, both values and a hint. Nothing is sent.
     pub fn build(self) -> Result<Document, Error> {
-        resolve::document(&self.0)
+        resolve::document(self.0)
     }
 }

@@ -3,6 +3,8 @@
 //! The manual's numbering has a gap, and the service may grow; a field can be added without a release of this crate. An
 //! extra may not shadow a field that the crate writes itself.
 
+use std::collections::BTreeSet;
+
 use integration_core::body::wire::number_token;
 use integration_core::{Fault, Faults};
 use rust_decimal::Decimal;
@@ -48,6 +50,12 @@ impl From<&str> for ExtraValue {
     }
 }
 
+impl From<String> for ExtraValue {
+    fn from(text: String) -> Self {
+        Self::quoted(&text)
+    }
+}
+
 impl From<i64> for ExtraValue {
     fn from(value: i64) -> Self {
         Self::json(value.to_string())
@@ -82,17 +90,21 @@ impl Extras {
 
     /// Reports extras that cannot be written: bad JSON, a typed key, a key twice.
     pub(crate) fn check(&self, path: &str, typed: &[&str], faults: &mut Faults) {
-        for (index, (key, value)) in self.0.iter().enumerate() {
+        let mut seen = BTreeSet::new();
+        for (key, value) in &self.0 {
             let at = || format!("{path}{key}", key = shown(key));
             if let Err(complaint) = &value.0 {
                 faults.push(Fault::error("EXTRA", at()).expected("JSON").hint(complaint.clone()));
             }
-            if typed.contains(&key.as_str()) || NEVER.contains(&key.as_str()) {
-                let hint =
-                    "an extra may not take the name of a field that this crate writes, or that is never sent";
+            if typed.contains(&key.as_str()) {
+                let hint = "this crate writes the field itself: an extra may not take its name";
                 faults.push(Fault::error("EXTRA", at()).hint(hint));
             }
-            if self.0.iter().take(index).any(|(earlier, _)| earlier == key) {
+            if is_never_sent(key) {
+                let hint = "the service does not read the field, and it is never sent: leave it out";
+                faults.push(Fault::error("EXTRA", at()).hint(hint));
+            }
+            if !seen.insert(key) {
                 faults.push(Fault::error("EXTRA", at()).hint("the same extra is given twice"));
             }
         }
@@ -100,7 +112,9 @@ impl Extras {
 }
 
 /// Sent by one public client and read by nobody (contract section 3.4).
-const NEVER: [&str; 1] = ["fecha_emision"];
+pub(crate) fn is_never_sent(key: &str) -> bool {
+    key == "fecha_emision"
+}
 
 fn shown(key: &str) -> String {
     let quoted = integration_core::fault::excerpt(key);

@@ -18,9 +18,8 @@ impl TextField {
     /// Checks a field that must not be empty.
     pub(crate) fn required(self, prefix: &str, text: &str, faults: &mut Faults) {
         if text.trim().is_empty() {
-            faults.push(
-                Fault::error(self.rule, self.path(prefix)).expected("a text that is not empty").actual(text),
-            );
+            let fault = Fault::error(self.rule, self.path(prefix)).expected("a text that is not empty");
+            faults.push(fault.actual(text).hint("the manual requires this field"));
         } else {
             self.optional(prefix, text, faults);
         }
@@ -28,17 +27,25 @@ impl TextField {
 
     /// Checks length and characters.
     pub(crate) fn optional(self, prefix: &str, text: &str, faults: &mut Faults) {
-        let characters = text.chars().count();
+        self.length(prefix, text, faults);
+        self.characters(prefix, text, faults);
+    }
+
+    /// Whether it has no more characters than the field may have.
+    pub(crate) fn fits(self, text: &str) -> bool {
+        text.chars().nth(self.max).is_none()
+    }
+
+    pub(crate) fn length(self, prefix: &str, text: &str, faults: &mut Faults) {
         let fault = |fault: Fault| fault.expected(format!("at most {} characters", self.max)).actual(text);
-        if characters > self.max {
-            faults.push(fault(Fault::error(self.rule, self.path(prefix))));
+        if !self.fits(text) {
+            faults.push(fault(Fault::error(self.rule, self.path(prefix))).hint("shorten it"));
         } else if text.len() > self.max {
             let warning = fault(Fault::warning(self.rule, self.path(prefix)));
             faults.push(
                 warning.hint("it is longer in bytes; the manual does not say which of them is counted"),
             );
         }
-        self.characters(prefix, text, faults);
     }
 
     fn characters(self, prefix: &str, text: &str, faults: &mut Faults) {
@@ -74,26 +81,25 @@ pub(crate) const PAYMENT_FORM: TextField = TextField::new("R42", "forma", 20);
 
 pub(crate) const MAIL_ADDRESS: TextField = TextField::new("MAIL", "email", 100);
 
-/// Addresses as one field: joined by a vertical bar. An address that cannot be one is a warning, since the service does
-/// not look at it.
-pub(crate) fn emails(
-    addresses: &[String],
-    rule: &'static str,
-    name: &'static str,
-    faults: &mut Faults,
-) -> String {
-    for address in addresses {
-        let plausible = address.split_once('@').is_some_and(|(left, right)| {
-            !left.is_empty()
-                && !right.is_empty()
-                && !right.contains('@')
-                && !address.contains(char::is_whitespace)
-        });
-        if !plausible {
-            faults.push(Fault::warning(rule, name).expected("an e-mail address").actual(address));
+/// Addresses as one field: joined by a vertical bar, blank ones left out. What cannot be an address is a warning, since the
+/// service does not look at it.
+pub(crate) fn emails(addresses: &[String], field: TextField, faults: &mut Faults) -> String {
+    let kept: Vec<&str> =
+        addresses.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
+    let joined = kept.join("|");
+    field.characters("", &joined, faults);
+    // Text far beyond the limit is no list of addresses; one fault about its length says enough.
+    if field.fits(&joined) {
+        for address in kept.iter().filter(|address| !plausible(address)) {
+            faults.push(Fault::warning(field.rule, field.name).expected("an e-mail address").actual(address));
         }
     }
-    addresses.join("|")
+    joined
+}
+
+fn plausible(address: &str) -> bool {
+    let parts = address.split_once('@').filter(|_| !address.contains(char::is_whitespace));
+    parts.is_some_and(|(left, right)| !left.is_empty() && !right.is_empty() && !right.contains(['@', '|']))
 }
 
 #[cfg(test)]

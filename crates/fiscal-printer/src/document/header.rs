@@ -100,6 +100,12 @@ impl HeaderAmount {
         }
     }
 
+    /// Whether it is a percentage, not an amount of money.
+    #[must_use]
+    pub const fn is_rate(self) -> bool {
+        matches!(self, Self::GeneralRate | Self::ReducedRate | Self::LuxuryRate | Self::IgtfRate)
+    }
+
     pub(crate) const fn is_luxury(self) -> bool {
         matches!(self, Self::LuxuryRate | Self::LuxuryBase | Self::LuxuryTax)
     }

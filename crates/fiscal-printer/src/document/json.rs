@@ -2,24 +2,26 @@
 //!
 //! The text is taken apart into raw tokens instead of `serde_json::Value`, which would read amounts as doubles.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use integration_core::fault::excerpt;
-use integration_core::{Error, Fault, Faults};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use integration_core::{Error, Fault};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::builder::{DocumentBuilder, Draft, Related};
-use super::extras::{ExtraValue, Extras};
+use super::builder::{DocumentBuilder, Draft, Findings, Related};
+use super::extras::{ExtraValue, Extras, is_never_sent};
 use super::header::HeaderAmount;
 use super::kind::{Currency, DocumentType};
 use super::line::{Line, LineTax, Payment};
 use super::numeric::Numeric;
 use super::party::{Buyer, IdentityKind};
-use super::write::{HEADER_KEYS, LINE_KEYS, PAYMENT_KEYS};
 use crate::number::{ControlNumber, InternalNumber};
 
 const LIMIT: usize = 8 * 1024 * 1024;
+/// Elements of an array that are read; a request near it is far beyond what the service is known to take (assumed).
+const MOST_ELEMENTS: usize = 10_000;
 const OPERATION: &str = "read document";
 
 /// An object's keys and raw values in order, doubles included.
@@ -27,23 +29,56 @@ struct RawObject(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for RawObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = RawObject;
+        deserializer.deserialize_map(Pairs)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
+/// The first elements of an array, one more than are allowed at most.
+struct RawArray(Vec<Box<RawValue>>);
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawObject, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(RawObject(pairs))
+impl<'de> Deserialize<'de> for RawArray {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Items)
+    }
+}
+
+struct Pairs;
+
+impl<'de> Visitor<'de> for Pairs {
+    type Value = RawObject;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawObject, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(RawObject(pairs))
+    }
+}
+
+struct Items;
+
+impl<'de> Visitor<'de> for Items {
+    type Value = RawArray;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<RawArray, A::Error> {
+        let mut items = Vec::new();
+        while items.len() <= MOST_ELEMENTS {
+            match elements.next_element()? {
+                Some(item) => items.push(item),
+                None => return Ok(RawArray(items)),
             }
         }
-        deserializer.deserialize_map(Pairs)
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(RawArray(items))
     }
 }
 
@@ -56,12 +91,13 @@ pub(crate) fn read(json: &[u8]) -> Result<DocumentBuilder, Error> {
         ));
     }
     let object: RawObject = serde_json::from_slice(json).map_err(|error| {
-        let fault = Fault::error("JSON", "$").expected("one JSON object").hint(error.to_string());
+        let hint = format!("{error}; JSON writes true and false in lower case and knows no NaN");
+        let fault = Fault::error("JSON", "$").expected("one JSON object").hint(hint);
         unreadable(fault.actual(String::from_utf8_lossy(json.get(..240).unwrap_or(json))))
     })?;
-    let mut faults = Faults::new();
-    let mut draft = header(&mut Fields::new(object, String::new(), &mut faults));
-    draft.faults = faults;
+    let mut found = Findings::default();
+    let mut draft = header(&mut Fields::new(object, String::new(), &mut found));
+    draft.found = found;
     Ok(DocumentBuilder(draft))
 }
 
@@ -74,45 +110,59 @@ fn unreadable(fault: Fault) -> Error {
 struct Fields<'f> {
     pairs: Vec<(String, Box<RawValue>)>,
     prefix: String,
-    faults: &'f mut Faults,
+    found: &'f mut Findings,
 }
 
 impl<'f> Fields<'f> {
-    fn new(object: RawObject, prefix: String, faults: &'f mut Faults) -> Self {
-        let mut fields = Self { pairs: Vec::new(), prefix, faults };
+    fn new(object: RawObject, prefix: String, found: &'f mut Findings) -> Self {
+        let mut fields = Self { pairs: Vec::new(), prefix, found };
+        let mut seen = BTreeSet::new();
         for (key, value) in object.0 {
-            fields.add(key, value);
+            if seen.insert(key.clone()) {
+                fields.pairs.push((key, value));
+            } else {
+                let path = fields.path(&shown(&key));
+                let hint = "the key stands twice in one object: leave one of them out";
+                fields.found.faults.push(Fault::error("JSON", path).hint(hint));
+            }
         }
         fields
-    }
-
-    fn add(&mut self, key: String, value: Box<RawValue>) {
-        if self.pairs.iter().any(|(earlier, _)| *earlier == key) {
-            let path = self.path(excerpt(&key).trim_matches('"'));
-            self.faults.push(Fault::error("JSON", path).hint("the key stands twice in one object"));
-        } else {
-            self.pairs.push((key, value));
-        }
     }
 
     fn path(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
 
+    /// Reports a field that cannot be read, so that nothing more is said of it.
+    fn report(&mut self, rule: &'static str, key: &str, describe: impl FnOnce(Fault) -> Fault) {
+        let path = self.path(key);
+        self.found.unreadable.insert(path.clone());
+        self.found.faults.push(describe(Fault::error(rule, path)));
+    }
+
+    /// Takes a field out, whatever stands in it.
+    fn take_raw(&mut self, key: &str) -> Option<Box<RawValue>> {
+        let index = self.pairs.iter().position(|(name, _)| name == key)?;
+        Some(self.pairs.remove(index).1)
+    }
+
     /// Takes a field out. `null` is reported: it is neither a value nor its absence.
     fn take(&mut self, key: &str) -> Option<Box<RawValue>> {
-        let index = self.pairs.iter().position(|(name, _)| name == key)?;
-        let (_, value) = self.pairs.remove(index);
+        let value = self.take_raw(key)?;
         if value.get() == "null" {
-            let fault = Fault::error("JSON", self.path(key)).expected("a value").actual("null");
-            self.faults.push(fault.hint("leave the field out if there is none"));
+            let hint = "leave the field out if there is none";
+            self.report("JSON", key, |fault| fault.expected("a value").actual("null").hint(hint));
             return None;
         }
         Some(value)
     }
 
     fn wrong_type(&mut self, key: &str, expected: &'static str, value: &RawValue) {
-        self.faults.push(Fault::error("JSON", self.path(key)).expected(expected).actual(value.get()));
+        self.report("JSON", key, |fault| fault.expected(expected).actual(value.get()));
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.pairs.iter().any(|(name, _)| name == key)
     }
 
     fn text(&mut self, key: &str) -> Option<String> {
@@ -124,18 +174,42 @@ impl<'f> Fields<'f> {
         text
     }
 
+    /// A number; one that is `null` stays unknown, it does not become absent.
     fn numeric(&mut self, key: &str) -> Option<Numeric> {
-        self.take(key).map(|value| Numeric::from_json(value.get()))
+        if !self.has(key) {
+            return None;
+        }
+        Some(self.take(key).map_or_else(Numeric::reported, |value| Numeric::from_json(value.get())))
     }
 
-    /// A small whole number, or one in quotes.
-    fn code(&mut self, key: &str) -> Option<u8> {
+    fn required(&mut self, rule: &'static str, key: &str) -> Numeric {
+        self.numeric(key).unwrap_or_else(|| {
+            self.report(rule, key, |fault| fault.expected("a number").hint("the manual requires this field"));
+            Numeric::reported()
+        })
+    }
+
+    /// A small whole number, or one in quotes, that `meaning` knows.
+    fn code<T>(
+        &mut self,
+        rule: &'static str,
+        key: &str,
+        expected: &'static str,
+        meaning: impl Fn(u8) -> Option<T>,
+    ) -> Option<T> {
         let value = self.take(key)?;
-        let code = value.get().trim_matches('"').parse().ok();
+        let text = serde_json::from_str::<String>(value.get());
+        let code = text.as_deref().unwrap_or(value.get()).parse().ok().and_then(meaning);
         if code.is_none() {
-            self.wrong_type(key, "a whole number", &value);
+            self.report(rule, key, |fault| fault.expected(expected).actual(value.get()));
         }
         code
+    }
+
+    /// 1 or 0, as the service writes switches.
+    fn switch(&mut self, rule: &'static str, key: &str) -> bool {
+        let on = |code| [false, true].get(usize::from(code)).copied();
+        self.code(rule, key, "1 or 0", on).unwrap_or_default()
     }
 
     fn flag(&mut self, key: &str) -> Option<bool> {
@@ -147,13 +221,22 @@ impl<'f> Fields<'f> {
         flag
     }
 
-    /// The objects of an array; each element that is none is reported.
+    /// The objects of an array; each element that is none is reported, and `None`.
     fn objects(&mut self, key: &str) -> Vec<Option<RawObject>> {
-        let Some(value) = self.take(key) else { return Vec::new() };
-        let Ok(items) = serde_json::from_str::<Vec<Box<RawValue>>>(value.get()) else {
-            self.wrong_type(key, "an array", &value);
+        if !self.has(key) {
             return Vec::new();
+        }
+        // An array that cannot be read is not an empty one.
+        let unknown = vec![None];
+        let Some(value) = self.take(key) else { return unknown };
+        let Ok(RawArray(items)) = serde_json::from_str(value.get()) else {
+            self.wrong_type(key, "an array", &value);
+            return unknown;
         };
+        if items.len() > MOST_ELEMENTS {
+            self.report("JSON", key, |fault| fault.expected(format!("at most {MOST_ELEMENTS} elements")));
+            return unknown;
+        }
         let objects = items.iter().enumerate().map(|(index, item)| {
             let object = serde_json::from_str(item.get()).ok();
             if object.is_none() {
@@ -165,19 +248,22 @@ impl<'f> Fields<'f> {
     }
 
     /// What nobody asked for: sent as it is, and mentioned, since it may be a misspelt name.
-    fn leftovers(&mut self, typed: &[&str]) -> Extras {
+    fn leftovers(&mut self) -> Extras {
         let mut extras = Extras::default();
         for (key, value) in std::mem::take(&mut self.pairs) {
-            let path = self.path(excerpt(&key).trim_matches('"'));
-            let warning = Fault::warning("EXTRA", path)
-                .hint("not a field of the manual: sent as it is; is it misspelt?");
-            if !typed.contains(&key.as_str()) {
-                self.faults.push(warning);
+            if !is_never_sent(&key) {
+                let warning = Fault::warning("EXTRA", self.path(&shown(&key)));
+                let hint = "not a field of the manual: sent as it is; is it misspelt?";
+                self.found.faults.push(warning.hint(hint));
             }
             extras.push(key, ExtraValue::from(value));
         }
         extras
     }
+}
+
+fn shown(key: &str) -> String {
+    excerpt(key).trim_matches('"').to_owned()
 }
 
 fn header(fields: &mut Fields<'_>) -> Draft {
@@ -187,9 +273,11 @@ fn header(fields: &mut Fields<'_>) -> Draft {
     let related = related(fields);
     let mut draft = Draft::new(kind, issuer, number, related);
     draft.buyer = buyer(fields);
-    currency(fields, &mut draft);
+    draft.exchange_rate = either(fields, "tasadecambio", "tasacambio");
+    let currencies = "1 bolívar, 2 US dollar or 3 euro";
+    draft.currency = fields.code("R13", "tipomoneda", currencies, Currency::from_code).unwrap_or_default();
     claims(fields, &mut draft);
-    draft.mail_at_issue = fields.code("sendmail").unwrap_or_default() != 0;
+    draft.mail_at_issue = fields.switch("R27", "sendmail");
     draft.tracking_id = fields.text("trackingid");
     draft.branch = fields.text("sucursal");
     draft.branch_address = fields.text("direccionsucursal");
@@ -197,48 +285,53 @@ fn header(fields: &mut Fields<'_>) -> Draft {
     draft.due_date = fields.text("fechavence");
     draft.lines = elements(fields, "cuerpofactura", line);
     draft.payments = elements(fields, "formasdepago", payment);
-    draft.extras = fields.leftovers(&HEADER_KEYS);
+    draft.extras = fields.leftovers();
     draft
 }
 
-fn document_type(fields: &mut Fields<'_>) -> DocumentType {
-    let code = fields.code("idtipodocumento");
-    let kind = code.and_then(DocumentType::from_code);
-    if kind.is_none() {
-        let found = code.map_or_else(|| "nothing".to_owned(), |code| code.to_string());
-        let expected = "1 invoice, 2 debit note, 3 credit note, 4 dispatch guide or 5 delivery note";
-        fields.faults.push(Fault::error("R9", "idtipodocumento").expected(expected).actual(found));
+const TYPES: &str = "1 invoice, 2 debit note, 3 credit note, 4 dispatch guide or 5 delivery note";
+
+fn document_type(fields: &mut Fields<'_>) -> Option<DocumentType> {
+    if !fields.has("idtipodocumento") {
+        fields.report("R9", "idtipodocumento", |fault| fault.expected(TYPES).actual("nothing"));
     }
-    kind.unwrap_or(DocumentType::Invoice)
+    fields.code("R9", "idtipodocumento", TYPES, DocumentType::from_code)
 }
 
 fn number(fields: &mut Fields<'_>) -> Option<InternalNumber> {
-    let text = fields.text("numerointerno").unwrap_or_default();
+    let given = fields.has("numerointerno");
+    let text = fields.text("numerointerno");
+    if given && text.is_none() {
+        return None;
+    }
+    let text = text.unwrap_or_default();
     let parsed = text.parse();
     if parsed.is_err() {
-        let fault =
-            Fault::error("R10", "numerointerno").expected("one to ten digits in quotes, like \"00000042\"");
-        fields.faults.push(fault.actual(&text));
+        fields.report("R10", "numerointerno", |fault| {
+            let fault = fault.expected("one to ten digits in quotes, like \"00000042\"").actual(&text);
+            fault.hint("it is your own number; keep its zero padding the same within a series")
+        });
     }
     parsed.ok()
 }
 
 fn related(fields: &mut Fields<'_>) -> Related {
-    let text = fields.text("relacionado").unwrap_or_default();
-    if fields.code("regimenanterior").unwrap_or_default() != 0 {
-        return Related::PreviousRegime(text);
+    let given = fields.has("relacionado");
+    let text = fields.text("relacionado");
+    if fields.switch("I17", "regimenanterior") {
+        return Related::PreviousRegime(text.unwrap_or_default());
     }
+    let Some(text) = text else { return if given { Related::Reported } else { Related::Nothing } };
     if text.is_empty() {
         return Related::Nothing;
     }
-    match text.parse::<ControlNumber>() {
-        Ok(number) => Related::Invoice(number),
-        Err(error) => {
-            let fault = Fault::error("I17", "relacionado").expected("a control number like 00-00000042");
-            fields.faults.push(fault.actual(&text).hint(error.to_string()));
-            Related::Nothing
-        }
-    }
+    text.parse::<ControlNumber>().map(Related::Invoice).unwrap_or_else(|error| {
+        fields.report("I17", "relacionado", |fault| {
+            let fault = fault.expected("a control number like 00-00000042, or nothing on types 1, 4 and 5");
+            fault.actual(&text).hint(error.to_string())
+        });
+        Related::Reported
+    })
 }
 
 fn buyer(fields: &mut Fields<'_>) -> Buyer {
@@ -246,13 +339,8 @@ fn buyer(fields: &mut Fields<'_>) -> Buyer {
         fields.text("nombrecliente").unwrap_or_default(),
         fields.text("rifcedulacliente").unwrap_or_default(),
     );
-    if let Some(code) = fields.code("idtipocedulacliente") {
-        buyer.kind = IdentityKind::from_code(code);
-        if buyer.kind.is_none() {
-            let fault = Fault::error("R5", "idtipocedulacliente").expected("1 cédula, 2 passport or 3 RIF");
-            fields.faults.push(fault.actual(code.to_string()));
-        }
-    }
+    let kinds = "1 cédula, 2 passport or 3 RIF";
+    buyer.kind = fields.code("R5", "idtipocedulacliente", kinds, IdentityKind::from_code);
     let emails = fields.text("emailcliente").unwrap_or_default();
     buyer.emails = emails.split('|').filter(|address| !address.is_empty()).map(str::to_owned).collect();
     buyer.address = fields.text("direccioncliente").unwrap_or_default();
@@ -260,28 +348,19 @@ fn buyer(fields: &mut Fields<'_>) -> Buyer {
     buyer
 }
 
-fn currency(fields: &mut Fields<'_>, draft: &mut Draft) {
-    draft.exchange_rate = either(fields, "tasadecambio", "tasacambio");
-    let Some(code) = fields.code("tipomoneda") else { return };
-    match Currency::from_code(code) {
-        Some(currency) => draft.currency = currency,
-        None => {
-            let fault = Fault::error("R13", "tipomoneda").expected("1 bolívar, 2 US dollar or 3 euro");
-            fields.faults.push(fault.actual(code.to_string()));
-        }
-    }
-}
-
 /// A value under either of two spellings; if both are there they must agree.
 fn either(fields: &mut Fields<'_>, documented: &str, observed: &str) -> Option<Numeric> {
     let (first, second) = (fields.numeric(documented), fields.numeric(observed));
-    if let (Some(Numeric(Ok(first))), Some(Numeric(Ok(second)))) = (&first, &second)
-        && first != second
+    let (Some(first), Some(second)) = (&first, &second) else { return first.or(second) };
+    if let (Ok(expected), Ok(found)) = (&first.0, &second.0)
+        && expected != found
     {
-        let fault = Fault::error("JSON", fields.path(observed)).expected(first.to_string());
-        fields.faults.push(fault.actual(second.to_string()).hint(format!("it differs from {documented}")));
+        let (expected, found) = (expected.to_string(), found.to_string());
+        let hint = format!("it differs from {documented}, another spelling of the same field");
+        fields.report("JSON", observed, |fault| fault.expected(expected).actual(found).hint(hint));
     }
-    first.or(second)
+    // One that cannot be read is the one to be reported.
+    Some(if second.0.is_err() { second.clone() } else { first.clone() })
 }
 
 fn claims(fields: &mut Fields<'_>, draft: &mut Draft) {
@@ -298,51 +377,47 @@ fn claims(fields: &mut Fields<'_>, draft: &mut Draft) {
     }
 }
 
-fn elements<T>(fields: &mut Fields<'_>, key: &str, read: impl Fn(&mut Fields<'_>) -> T) -> Vec<T> {
+fn elements<T>(fields: &mut Fields<'_>, key: &str, read: impl Fn(&mut Fields<'_>) -> T) -> Vec<Option<T>> {
     let objects = fields.objects(key);
     let each = objects.into_iter().enumerate().map(|(index, object)| {
-        // An element that is no object was reported; an empty one keeps the places of the others.
-        let object = object.unwrap_or(RawObject(Vec::new()));
-        read(&mut Fields::new(object, format!("{key}[{index}]."), fields.faults))
+        let mut element = Fields::new(object?, format!("{key}[{index}]."), fields.found);
+        Some(read(&mut element))
     });
     each.collect()
-}
-
-fn required(fields: &mut Fields<'_>, rule: &'static str, key: &str) -> Numeric {
-    fields.numeric(key).unwrap_or_else(|| {
-        fields.faults.push(Fault::error(rule, fields.path(key)).expected("a number"));
-        Numeric::from(0)
-    })
 }
 
 fn line(fields: &mut Fields<'_>) -> Line {
     let code = fields.text("codigo").unwrap_or_default();
     let description = fields.text("descripcion").unwrap_or_default();
-    let price = required(fields, "R35", "precio");
-    let quantity = required(fields, "R36", "cantidad");
+    let price = fields.required("R35", "precio");
+    let quantity = fields.required("R36", "cantidad");
     let mut line = Line::new(code, description, price, quantity);
     line.comment = fields.text("comentario").unwrap_or_default();
     line.discount = fields.numeric("descuento");
+    let given = fields.has("exento");
     line.exempt = fields.flag("exento");
     line.tax = match (fields.numeric("tasa"), line.exempt) {
         (Some(rate), _) => LineTax::Percent(rate),
         (None, Some(true)) => LineTax::Exempt,
+        // Without `exento`, which was reported, nobody knows whether there should be a rate.
+        (None, None) if given => LineTax::Percent(Numeric::reported()),
         (None, _) => {
-            let fault = Fault::error("R37", fields.path("tasa")).expected("a percentage, or exento true");
-            fields.faults.push(fault);
-            LineTax::General
+            fields.report("R37", "tasa", |fault| {
+                fault.expected("a percentage like 16, or exento true").hint("it is not guessed")
+            });
+            LineTax::Percent(Numeric::reported())
         }
     };
     line.claimed_tax = fields.numeric("impuesto");
     line.claimed_amount = fields.numeric("monto");
-    line.extras = fields.leftovers(&LINE_KEYS);
+    line.extras = fields.leftovers();
     line
 }
 
 fn payment(fields: &mut Fields<'_>) -> Payment {
     let form = fields.text("forma").unwrap_or_default();
-    let mut payment = Payment::new(form, required(fields, "R43", "valor"));
+    let mut payment = Payment::new(form, fields.required("R43", "valor"));
     payment.foreign = fields.flag("foreign_currency").unwrap_or_default();
-    payment.extras = fields.leftovers(&PAYMENT_KEYS);
+    payment.extras = fields.leftovers();
     payment
 }

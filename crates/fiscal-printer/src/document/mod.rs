@@ -14,6 +14,7 @@ mod numeric;
 mod party;
 mod resolve;
 pub mod server;
+mod settled;
 mod totals;
 mod write;
 
@@ -31,6 +32,7 @@ pub(crate) use party::CHECK_DIGIT;
 
 use integration_core::tax::id::Rif;
 use integration_core::{Error, Fault, Faults};
+use rust_decimal::Decimal;
 
 use crate::number::{ControlNumber, InternalNumber};
 use crate::profile::WireProfile;
@@ -149,7 +151,7 @@ impl Document {
     /// What kind it is.
     #[must_use]
     pub fn kind(&self) -> DocumentType {
-        self.resolved.draft.kind
+        self.resolved.kind
     }
 
     /// The issuer.
@@ -174,7 +176,7 @@ impl Document {
     pub fn related(&self) -> Option<&ControlNumber> {
         match &self.resolved.draft.related {
             Related::Invoice(number) => Some(number),
-            Related::Nothing | Related::PreviousRegime(_) => None,
+            Related::Nothing | Related::Reported | Related::PreviousRegime(_) => None,
         }
     }
 
@@ -201,15 +203,59 @@ impl Document {
         resolve::server_disagreements(&self.resolved)
     }
 
+    /// The currency of all amounts.
+    #[must_use]
+    pub fn currency(&self) -> Currency {
+        self.resolved.draft.currency
+    }
+
+    /// Bolívars for one unit of [`currency`](Self::currency), with four decimals; 0 where none was given.
+    #[must_use]
+    pub fn exchange_rate(&self) -> Decimal {
+        self.resolved.exchange_rate
+    }
+
+    /// What the observed service stores in bolívars for a document in dollars or euros (contract 6.2, S5): each amount x the
+    /// exchange rate, rounded to four decimals on its own, so that the columns need not add up. Empty for a document in bolívars.
+    ///
+    /// ```
+    /// use fiscal_printer::{Buyer, Currency, Document, HeaderAmount, Line};
+    ///
+    /// let document = Document::invoice("J-12345678-4", 42)
+    ///     .buyer(Buyer::new("Comercial Ejemplo", "V-12345678").address("Calle 1").phone("0412-1234567"))
+    ///     .line(Line::new("A2", "Dos", "20.00", 1))
+    ///     .currency(Currency::Dollar, "236.1234")
+    ///     .build()?;
+    /// let stored = document.bolivar_columns();
+    /// assert!(stored.iter().any(|(name, amount)| {
+    ///     *name == HeaderAmount::Total && amount.to_string() == "5478.0629"
+    /// }));
+    /// # Ok::<(), fiscal_printer::Error>(())
+    /// ```
+    #[must_use]
+    pub fn bolivar_columns(&self) -> Vec<(HeaderAmount, Decimal)> {
+        if self.currency() == Currency::Bolivar {
+            return Vec::new();
+        }
+        let amounts = HeaderAmount::ALL.into_iter().filter(|name| !name.is_rate());
+        let stored = |name| server::bolivars(self.totals().get(name)?, self.exchange_rate());
+        amounts.filter_map(|name| Some((name, stored(name)?))).collect()
+    }
+
     /// The request body, exactly as it would be sent under `profile` to an issuer whose token names the canonical RIF.
     #[must_use]
     pub fn to_json(&self, profile: &WireProfile) -> String {
         self.to_json_as(profile, &self.resolved.issuer.to_string())
     }
 
-    /// Whether the document can be written under `profile`: its extras may not take the name of the payments array.
+    /// Whether the document can be written under `profile`: the payments array may not take the name of a field or an extra.
     pub(crate) fn check_profile(&self, profile: &WireProfile, faults: &mut Faults) {
-        self.resolved.draft.extras.check("", &[profile.payments_key.as_str()], faults);
+        let key = profile.payments_key.as_str();
+        if key.is_empty() || (write::HEADER_KEYS.contains(&key) && key != write::PAYMENTS) {
+            let fault = Fault::error("R42", write::PAYMENTS).expected("a name of its own").actual(key);
+            faults.push(fault.hint("`WireProfile::payments_key` is empty or the name of another field"));
+        }
+        self.resolved.draft.extras.check("", &[key], faults);
     }
 
     /// As [`to_json`](Self::to_json), with the spelling of the RIF that the token has.
@@ -228,10 +274,10 @@ fn note(
     number: impl Into<InternalNumber>,
     related: Related,
 ) -> DocumentBuilder {
-    DocumentBuilder(Draft::new(kind, rif.into(), Some(number.into()), related))
+    DocumentBuilder(Draft::new(Some(kind), rif.into(), Some(number.into()), related))
 }
 
 /// Addresses of a mail as one field.
 pub(crate) fn joined_emails(addresses: &[String], faults: &mut Faults) -> String {
-    fields::emails(addresses, "MAIL", "email", faults)
+    fields::emails(addresses, MAIL_ADDRESS, faults)
 }

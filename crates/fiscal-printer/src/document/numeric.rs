@@ -4,11 +4,14 @@
 //! in from `f32` or `f64`: an amount that went through a float has already lost its cents.
 
 use integration_core::body::wire::parse_number_token;
-use integration_core::fault::excerpt;
 use integration_core::tax::money::parse_decimal;
 use rust_decimal::Decimal;
 
-/// An amount, price, quantity or rate.
+/// An amount, price, quantity or rate, from text, a [`Decimal`] or an integer.
+///
+/// Text is digits with an optional minus and an optional point and decimals (`1234.50`): no thousands separators, no comma,
+/// no exponent, no blanks, at most 28 digits. What cannot be read becomes a fault when the document is built. Amounts may
+/// have two decimals and be at most 90071992547409 (2^53 cents); prices, quantities and rates may have more decimals.
 ///
 /// ```
 /// use fiscal_printer::{Decimal, Numeric};
@@ -26,21 +29,33 @@ use rust_decimal::Decimal;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Numeric(pub(crate) Result<Decimal, Unreadable>);
 
-/// A text that is no number: what stood there, and what is wrong with it.
+/// What is no number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unreadable {
-    pub(crate) found: String,
-    pub(crate) complaint: String,
+pub(crate) enum Unreadable {
+    /// Its reader has reported it; nothing more is to be said of it.
+    Reported,
+    /// A text: what stood there, and what is wrong with it.
+    Text { found: String, complaint: String },
+}
+
+impl Unreadable {
+    fn text(found: &str, complaint: &dyn std::error::Error) -> Self {
+        Self::Text { found: found.to_owned(), complaint: complaint.to_string() }
+    }
 }
 
 impl Numeric {
     /// From a JSON value as it stands in the file: a number, or a number in quotes.
     pub(crate) fn from_json(token: &str) -> Self {
-        let read = match serde_json::from_str::<String>(token) {
-            Ok(text) => return Self::from(text),
-            Err(_) => parse_number_token(token),
-        };
-        Self(read.map_err(|error| Unreadable { found: excerpt(token), complaint: error.to_string() }))
+        match serde_json::from_str::<String>(token) {
+            Ok(text) => Self::from(text),
+            Err(_) => Self(parse_number_token(token).map_err(|error| Unreadable::text(token, &error))),
+        }
+    }
+
+    /// A number whose absence or form was reported already.
+    pub(crate) fn reported() -> Self {
+        Self(Err(Unreadable::Reported))
     }
 }
 
@@ -52,9 +67,7 @@ impl From<Decimal> for Numeric {
 
 impl From<&str> for Numeric {
     fn from(text: &str) -> Self {
-        let complaint =
-            |error: &dyn std::error::Error| Unreadable { found: excerpt(text), complaint: error.to_string() };
-        Self(parse_decimal(text).map_err(|error| complaint(&error)))
+        Self(parse_decimal(text).map_err(|error| Unreadable::text(text, &error)))
     }
 }
 

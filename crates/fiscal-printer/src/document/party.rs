@@ -108,6 +108,9 @@ pub(crate) fn identity(buyer: &Buyer, faults: &mut Faults) -> Option<Identity> {
         );
         return None;
     }
+    if buyer.kind.is_none() {
+        warn_of_ambiguity(&buyer.identity, faults);
+    }
     match buyer.kind.or_else(|| kind_by_form(&buyer.identity)) {
         Some(IdentityKind::Rif) => rif(&buyer.identity, ROW, "R4", faults)
             .map(|rif| Identity { text: rif.to_string(), kind: IdentityKind::Rif }),
@@ -118,6 +121,14 @@ pub(crate) fn identity(buyer: &Buyer, faults: &mut Faults) -> Option<Identity> {
             faults.push(Fault::error("R5", "idtipocedulacliente").actual(&buyer.identity).hint(hint));
             None
         }
+    }
+}
+
+/// `V123456789` may be a RIF without hyphens or a cédula of nine digits.
+fn warn_of_ambiguity(text: &str, faults: &mut Faults) {
+    if Rif::parse_lenient(text).is_ok() && text.parse::<Cedula>().is_ok() {
+        let hint = "it is taken for a RIF; say the kind (1 cédula, 3 RIF), or write the RIF with its hyphens";
+        faults.push(Fault::warning("R5", "idtipocedulacliente").actual(text).hint(hint));
     }
 }
 

@@ -4,18 +4,21 @@
 //! so that one slip does not show up as ten faults.
 
 use integration_core::tax::id::Rif;
-use integration_core::tax::money::{decimals, line_amount, percent_of, with_scale};
+use integration_core::tax::money::{Exact, decimals, line_amount, percent_of, with_scale};
 use integration_core::{Error, Fault, Faults, Severity};
 use rust_decimal::Decimal;
 
-use super::builder::{Draft, Related};
+use super::builder::{Draft, Findings, Related};
 use super::fields;
-use super::kind::Currency;
+use super::kind::{Currency, DocumentType};
 use super::line::{Line, LineTax, Payment};
 use super::numeric::Numeric;
 use super::party::{self, Identity};
 use super::server::{self, Disagreement, RoundingPolicy};
-use super::totals::{self, Totals};
+use super::settled::{
+    Claim, LARGEST, Settled, amount, in_cents, not_negative, number, settle, signed, too_large,
+};
+use super::totals::{self, EffectiveRates, Totals, not_brought};
 use super::{Document, write};
 use crate::number::InternalNumber;
 use crate::rates::Rates;
@@ -24,6 +27,7 @@ use crate::rates::Rates;
 #[derive(Debug, Clone)]
 pub(crate) struct Resolved {
     pub(crate) draft: Draft,
+    pub(crate) kind: DocumentType,
     pub(crate) issuer: Rif,
     pub(crate) number: InternalNumber,
     pub(crate) identity: Identity,
@@ -43,8 +47,8 @@ pub(crate) struct ResolvedLine {
     pub(crate) discount: Decimal,
     pub(crate) rate: Decimal,
     pub(crate) exempt: bool,
-    pub(crate) amount: Decimal,
-    pub(crate) tax: Decimal,
+    pub(crate) amount: Settled,
+    pub(crate) tax: Settled,
 }
 
 /// A payment with its value read.
@@ -54,51 +58,56 @@ pub(crate) struct ResolvedPayment {
     pub(crate) foreign: bool,
 }
 
-/// Beyond this a double cannot tell cents apart any more: 2^53 cents (assumed limit; the service computes in doubles).
-const LARGEST: i64 = 90_071_992_547_409;
-
-pub(crate) fn document(draft: &Draft) -> Result<Document, Error> {
-    let mut faults = draft.faults.clone();
+pub(crate) fn document(mut draft: Draft) -> Result<Document, Error> {
+    let found = std::mem::take(&mut draft.found);
+    let raised = std::mem::take(&mut draft.raised);
+    let mut faults = Faults::new();
     let resolved = resolve(draft, &mut faults);
-    if let Some(resolved) = &resolved {
+    let mut faults = together(found, faults);
+    // Of amounts that are wrong by our own rules, the service's opinion is no news.
+    if let Some(resolved) = resolved.as_ref().filter(|_| !faults.has_errors()) {
         predict(resolved, &mut faults);
     }
-    let faults = raised(faults, &draft.raised);
+    let faults: Vec<Fault> = faults
+        .into_vec()
+        .into_iter()
+        .map(|fault| if raised.contains(fault.rule()) { fault.with_severity(Severity::Error) } else { fault })
+        .collect();
     match resolved {
-        Some(resolved) if !faults.has_errors() => Ok(Document { resolved, warnings: faults.into_vec() }),
-        _ => Err(Error::validation("build", faults.into_vec())
-            .with_hint("correct the fields named above; `report()` lists all of them")),
+        Some(resolved) if faults.iter().all(|fault| fault.severity() == Severity::Warning) => {
+            Ok(Document { resolved, warnings: faults })
+        }
+        _ => Err(Error::validation("build", faults).with_hint(
+            "correct the fields named above, and what you compute from them; `report()` lists all of them",
+        )),
     }
 }
 
-fn raised(faults: Faults, rules: &[&'static str]) -> Faults {
-    let mut result = Faults::new();
-    result.extend(faults.into_vec().into_iter().map(|fault| {
-        if rules.contains(&fault.rule()) { fault.with_severity(Severity::Error) } else { fault }
-    }));
-    result
+/// What the reader of a draft found and what the rules found. A field that could not be read is not reported again as missing.
+fn together(found: Findings, faults: Faults) -> Faults {
+    let mut all = found.faults;
+    all.extend(faults.into_vec().into_iter().filter(|fault| !found.unreadable.contains(fault.path())));
+    all
 }
 
-fn resolve(draft: &Draft, faults: &mut Faults) -> Option<Resolved> {
-    let issuer = issuer(draft, faults);
+/// Every rule is run before anything is given up, so that no fault hides another.
+fn resolve(draft: Draft, faults: &mut Faults) -> Option<Resolved> {
+    let issuer = party::rif(&draft.issuer, "rif", "R1", faults);
     let identity = party::identity(&draft.buyer, faults);
-    let emails = header_texts(draft, faults);
+    let emails = header_texts(&draft, faults);
     let phone = phone(&draft.buyer.phone, faults);
-    relation(draft, faults);
-    extras(draft, faults);
-    let rates = draft.rates_in_force().map_err(|error| {
-        let hint = "give the rates of the day with `rates`";
-        faults.push(
-            Fault::error("R16", "tasag").hint(format!("{}; {hint}", error.message().unwrap_or_default())),
-        );
-    });
-    let exchange_rate = exchange_rate(draft, faults);
-    let rates = totals::effective_rates(draft, rates.ok()?, faults);
-    let lines =
-        all(draft.lines.iter().enumerate().map(|(index, item)| line(draft, index, item, &rates, faults)));
-    let payments = all(draft.payments.iter().enumerate().map(|(index, item)| payment(index, item, faults)));
-    let totals = totals::settle(draft, &rates, lines.as_deref(), payments.as_deref(), faults);
+    relation(&draft, faults);
+    extras(&draft, faults);
+    items(&draft, faults);
+    let exchange_rate = exchange_rate(&draft, faults);
+    let rates = totals::effective_rates(&draft, rates_in_force(&draft, faults), faults);
+    let lines = draft.lines.iter().enumerate();
+    let lines = all(lines.map(|(index, item)| line(&draft, index, item.as_ref()?, &rates, faults)));
+    let payments = draft.payments.iter().enumerate();
+    let payments = all(payments.map(|(index, item)| payment(index, item.as_ref()?, faults)));
+    let totals = totals::settle(&draft, &rates, lines.as_deref(), payments.as_deref(), faults);
     Some(Resolved {
+        kind: draft.kind?,
         issuer: issuer?,
         number: draft.number.clone()?,
         identity: identity?,
@@ -108,8 +117,17 @@ fn resolve(draft: &Draft, faults: &mut Faults) -> Option<Resolved> {
         lines: lines?,
         payments: payments?,
         totals: totals?,
-        draft: draft.clone(),
+        draft,
     })
+}
+
+fn rates_in_force(draft: &Draft, faults: &mut Faults) -> Option<Rates> {
+    let rates = draft.rates_in_force().map_err(|error| {
+        let hint = "give the rates of the day with `rates`";
+        let hint = format!("{}; {hint}", error.message().unwrap_or_default());
+        faults.push(Fault::error("R16", "tasag").hint(hint));
+    });
+    rates.ok()
 }
 
 /// All or nothing, but every element is looked at, so that each reports its faults.
@@ -118,16 +136,12 @@ fn all<T>(items: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     seen.into_iter().collect()
 }
 
-fn issuer(draft: &Draft, faults: &mut Faults) -> Option<Rif> {
-    party::rif(&draft.issuer, "rif", "R1", faults)
-}
-
 fn header_texts(draft: &Draft, faults: &mut Faults) -> String {
     let buyer = &draft.buyer;
     fields::NAME.required("", &buyer.name, faults);
     fields::ADDRESS.required("", &buyer.address, faults);
-    let emails = fields::emails(&buyer.emails, "R6", "emailcliente", faults);
-    fields::EMAIL.optional("", &emails, faults);
+    let emails = fields::emails(&buyer.emails, fields::EMAIL, faults);
+    fields::EMAIL.length("", &emails, faults);
     if emails.is_empty() {
         faults.push(
             Fault::warning("R6", "emailcliente").hint("the manual asks for the buyer's e-mail address"),
@@ -157,37 +171,25 @@ fn phone(given: &str, faults: &mut Faults) -> String {
     })
 }
 
+/// I17, and the remark that notes need.
 fn relation(draft: &Draft, faults: &mut Faults) {
-    let note = draft.kind.is_note();
+    // Without a type nobody can tell what it may refer to.
+    let Some(note) = draft.kind.map(DocumentType::is_note) else { return };
     let no_remark = draft.remark.as_deref().unwrap_or_default().trim().is_empty();
     match &draft.related {
-        // A draft read from JSON may lack the number; what was wrong with it is reported by its reader.
+        Related::PreviousRegime(text) => return previous_regime(text, note, no_remark, faults),
         Related::Nothing if note => faults.push(
             Fault::error("I17", "relacionado")
                 .expected("the control number of the invoice, like 00-00000042")
                 .hint("a note refers to an issued invoice by its control number, never by the internal one"),
         ),
         Related::Invoice(number) if !note => {
-            let fault = Fault::error("I17", "relacionado")
-                .expected("nothing: only notes (types 2 and 3) refer to an invoice");
-            faults.push(fault.actual(number.as_received()));
+            let fault = Fault::error("I17", "relacionado").expected("nothing").actual(number.as_received());
+            faults.push(fault.hint("only notes (types 2 and 3) refer to an invoice: leave it out"));
         }
-        Related::PreviousRegime(text) => {
-            fields::RELATED.required("", text, faults);
-            if no_remark {
-                let hint = "with `regimenanterior` the service asks for a remark";
-                faults
-                    .push(Fault::error("I17", "observacion").expected("a text that is not empty").hint(hint));
-            }
-            if !note {
-                faults.push(
-                    Fault::error("I17", "regimenanterior").hint("only notes refer to an earlier invoice"),
-                );
-            }
-        }
-        Related::Nothing | Related::Invoice(_) => {}
+        Related::Nothing | Related::Invoice(_) | Related::Reported => {}
     }
-    if note && no_remark && !matches!(draft.related, Related::PreviousRegime(_)) {
+    if note && no_remark {
         faults.push(
             Fault::warning("R30", "observacion")
                 .hint("the law asks for the reason of a note (PA-00071 arts. 22-24)"),
@@ -195,60 +197,38 @@ fn relation(draft: &Draft, faults: &mut Faults) {
     }
 }
 
+fn previous_regime(text: &str, note: bool, no_remark: bool, faults: &mut Faults) {
+    fields::RELATED.required("", text, faults);
+    if no_remark {
+        let fault = Fault::error("I17", "observacion").expected("a text that is not empty");
+        faults.push(fault.hint("with `regimenanterior` the service asks for a remark (code 20)"));
+    }
+    if !note {
+        let fault = Fault::error("I17", "regimenanterior").expected("nothing");
+        faults.push(fault.hint("only notes (types 2 and 3) refer to an earlier invoice: leave it out"));
+    }
+}
+
+/// The rule of row 31.
+fn items(draft: &Draft, faults: &mut Faults) {
+    if draft.lines.is_empty() && !draft.kind.is_none_or(DocumentType::is_note) {
+        let hint = "the observed service refuses documents without items (code 10)";
+        faults.push(Fault::warning("R31", "cuerpofactura").expected("at least one item").hint(hint));
+    }
+}
+
 fn extras(draft: &Draft, faults: &mut Faults) {
     draft.extras.check("", &write::HEADER_KEYS, faults);
-    for (index, line) in draft.lines.iter().enumerate() {
+    for (index, line) in draft.lines.iter().enumerate().filter_map(present) {
         line.extras.check(&format!("cuerpofactura[{index}]."), &write::LINE_KEYS, faults);
     }
-    for (index, payment) in draft.payments.iter().enumerate() {
+    for (index, payment) in draft.payments.iter().enumerate().filter_map(present) {
         payment.extras.check(&format!("formasdepago[{index}]."), &write::PAYMENT_KEYS, faults);
     }
 }
 
-/// Reads a number, or reports once why it cannot be read.
-pub(crate) fn number(
-    rule: &'static str,
-    path: &str,
-    value: &Numeric,
-    faults: &mut Faults,
-) -> Option<Decimal> {
-    let decimal = match &value.0 {
-        Ok(decimal) => *decimal,
-        Err(unreadable) => {
-            let fault = Fault::error(rule, path).expected("an exact decimal number");
-            let found = unreadable.found.trim_matches('"');
-            faults.push(fault.actual(found).hint(unreadable.complaint.clone()));
-            return None;
-        }
-    };
-    if decimal.is_sign_negative() && !decimal.is_zero() {
-        let hint = "amounts are never negative; a credit note carries its sense in its type";
-        faults.push(Fault::error(rule, path).expected("0 or more").actual(decimal.to_string()).hint(hint));
-        return None;
-    }
-    if decimal > Decimal::from(LARGEST) {
-        let hint = "the service computes in doubles, which hold no cents beyond 2^53 of them (assumed limit)";
-        let fault = Fault::error("I18", path).expected(format!("at most {LARGEST}"));
-        faults.push(fault.actual(decimal.to_string()).hint(hint));
-        return None;
-    }
-    Some(decimal)
-}
-
-/// Reads an amount: as a number, and with two decimals at most (I18).
-pub(crate) fn amount(
-    rule: &'static str,
-    path: &str,
-    value: &Numeric,
-    faults: &mut Faults,
-) -> Option<Decimal> {
-    let decimal = number(rule, path, value, faults)?;
-    let cents = with_scale(decimal, 2);
-    if cents.is_none() {
-        let fault = Fault::error("I18", path).expected("at most 2 decimals").actual(decimal.to_string());
-        faults.push(fault.hint("round it half-up to cents; only precio and cantidad may have more decimals"));
-    }
-    cents
+fn present<T>((index, item): (usize, &Option<T>)) -> Option<(usize, &T)> {
+    Some((index, item.as_ref()?))
 }
 
 fn exchange_rate(draft: &Draft, faults: &mut Faults) -> Option<Decimal> {
@@ -276,7 +256,7 @@ fn line(
     draft: &Draft,
     index: usize,
     line: &Line,
-    rates: &Rates,
+    rates: &EffectiveRates,
     faults: &mut Faults,
 ) -> Option<ResolvedLine> {
     let at = |name: &str| format!("cuerpofactura[{index}].{name}");
@@ -284,91 +264,124 @@ fn line(
     fields::CODE.required(&prefix, &line.code, faults);
     fields::DESCRIPTION.required(&prefix, &line.description, faults);
     fields::COMMENT.optional(&prefix, &line.comment, faults);
-    let price = number("R35", &at("precio"), &line.price, faults);
-    let quantity = number("R36", &at("cantidad"), &line.quantity, faults);
-    let discount = match &line.discount {
-        Some(given) => amount("R39", &at("descuento"), given, faults),
-        None => Some(Decimal::new(0, 2)),
-    };
+    // All are read before the first is missed.
+    let factors = Factors::read(line, &at, faults);
+    let claimed_amount = claim(draft, "R41", &at("monto"), line.claimed_amount.as_ref(), faults);
+    let claimed_tax = claim(draft, "R38", &at("impuesto"), line.claimed_tax.as_ref(), faults);
     let rate = line_rate(draft, line, rates, &at, faults);
-    let (price, quantity, discount) = (price?, quantity?, discount?);
-    let computed = line_total(draft.rounding, price, quantity, discount, &at, faults)?;
-    let amount = claimed("I1", &at("monto"), line.claimed_amount.as_ref(), computed, AMOUNT_HINT, faults)?;
-    let (rate, exempt) = rate?;
-    let Some(expected) = percent_of(amount, rate) else {
-        faults.push(too_large(&at("impuesto")));
-        return None;
-    };
+    let computed = factors.and_then(|factors| factors.total(draft.rounding, &at, faults));
+    let amount = settle("I1", &at("monto"), claimed_amount, computed.map(Settled::same), AMOUNT_HINT, faults);
+    let tax = amount.zip(rate).and_then(|(amount, (rate, _))| line_tax(amount, rate, &at, faults));
     // Of an exempt line I2 speaks, of a taxed one I3.
-    let rule = if exempt { "I2" } else { "I3" };
-    let tax = claimed(rule, &at("impuesto"), line.claimed_tax.as_ref(), expected, TAX_HINT, faults)?;
-    Some(ResolvedLine { price, quantity, discount, rate, exempt, amount, tax })
+    let rule = if rate.is_some_and(|(_, exempt)| exempt) { "I2" } else { "I3" };
+    let tax = settle(rule, &at("impuesto"), claimed_tax, tax, TAX_HINT, faults);
+    let (Factors { price, quantity, discount }, (rate, exempt)) = (factors?, rate?);
+    Some(ResolvedLine { price, quantity, discount, rate, exempt, amount: amount?, tax: tax? })
 }
 
 const AMOUNT_HINT: &str = "monto is precio x cantidad - descuento, rounded half-up to cents, VAT excluded";
-const TAX_HINT: &str = "impuesto is monto x tasa / 100, rounded half-up to cents";
+const TAX_HINT: &str = "impuesto is monto x tasa / 100, rounded half-up to cents; 0 on an exempt line";
 
-/// A value that a caller brought, compared with what it must be; or the latter.
-fn claimed(
+fn claim(
+    draft: &Draft,
     rule: &'static str,
     path: &str,
     given: Option<&Numeric>,
-    expected: Decimal,
-    hint: &'static str,
     faults: &mut Faults,
-) -> Option<Decimal> {
-    let Some(given) = given else { return Some(expected) };
-    let given = amount(rule, path, given, faults)?;
-    if given != expected {
-        let fault = Fault::error(rule, path).expected(expected.to_string()).actual(given.to_string());
-        faults.push(fault.hint(hint));
+) -> Claim {
+    if given.is_none() && draft.all_claims_required {
+        faults.push(not_brought(rule, path));
     }
-    Some(given)
+    Claim::read(rule, path, given, faults)
 }
 
-pub(crate) fn too_large(path: &str) -> Fault {
-    Fault::error("I18", path).hint("the result has more digits than an amount can hold")
+fn line_tax(
+    amount: Settled,
+    rate: Decimal,
+    at: &impl Fn(&str) -> String,
+    faults: &mut Faults,
+) -> Option<Settled> {
+    let tax = amount.map(|amount| percent_of(amount, rate));
+    if tax.is_none() {
+        faults.push(too_long(&at("tasa")));
+    }
+    tax
 }
 
-/// I4 and the amount of I1.
-fn line_total(
-    rounding: RoundingPolicy,
+fn too_long(path: &str) -> Fault {
+    Fault::error("I18", path)
+        .expected("fewer decimals")
+        .hint("the exact result has more digits than can be held")
+}
+
+/// What the amount of a line is computed from.
+#[derive(Debug, Clone, Copy)]
+struct Factors {
     price: Decimal,
     quantity: Decimal,
     discount: Decimal,
-    at: &impl Fn(&str) -> String,
-    faults: &mut Faults,
-) -> Option<Decimal> {
-    if quantity.is_zero() {
-        faults.push(Fault::error("I4", at("cantidad")).expected("above 0").actual(quantity.to_string()));
+}
+
+impl Factors {
+    fn read(line: &Line, at: &impl Fn(&str) -> String, faults: &mut Faults) -> Option<Self> {
+        let mut factor = |rule, name, value: &Numeric| {
+            let number = signed(rule, &at(name), value, faults)?;
+            let hint = "amounts are never negative; a credit note carries its sense in its type";
+            let number = not_negative("I4", &at(name), number, hint, faults)?;
+            if name == "descuento" { in_cents(&at(name), number, faults) } else { Some(number) }
+        };
+        let price = factor("R35", "precio", &line.price);
+        let quantity = factor("R36", "cantidad", &line.quantity);
+        let discount = match &line.discount {
+            Some(given) => factor("R39", "descuento", given),
+            None => Some(Decimal::new(0, 2)),
+        };
+        Some(Self { price: price?, quantity: quantity?, discount: discount? })
     }
-    let Some(exact) = line_amount(price, quantity, discount) else {
-        faults.push(too_large(&at("monto")));
-        return None;
-    };
-    if discount_exceeds(price, quantity, discount) {
-        let hint = "descuento is an amount, at most precio x cantidad; it is not a percentage";
-        faults.push(Fault::error("I4", at("descuento")).actual(discount.to_string()).hint(hint));
-        return None;
-    }
-    if exact > Decimal::from(LARGEST) {
-        faults.push(too_large(&at("monto")));
-        return None;
-    }
-    let served = server::line_cents(price, quantity, discount).and_then(server::cents);
-    match (rounding, served) {
-        (RoundingPolicy::ServerCompatible, Some(served)) if served != exact => {
-            faults.push(taken_from_server("S4", &at("monto"), exact, served));
-            Some(served)
+
+    /// I4 and the amount of I1.
+    fn total(
+        self,
+        rounding: RoundingPolicy,
+        at: &impl Fn(&str) -> String,
+        faults: &mut Faults,
+    ) -> Option<Decimal> {
+        let Self { price, quantity, discount } = self;
+        if quantity.is_zero() {
+            let fault = Fault::error("I4", at("cantidad")).expected("above 0").actual(quantity.to_string());
+            faults.push(fault.hint("leave the line out, or say how many"));
+            return None;
         }
-        _ => Some(exact),
+        let gross = Exact::from(price).checked_mul(Exact::from(quantity));
+        let (Some(gross), Some(half_up)) = (gross, line_amount(price, quantity, discount)) else {
+            faults.push(too_long(&at("monto")));
+            return None;
+        };
+        if gross < Exact::from(discount) {
+            faults.push(discount_too_large(gross, discount, &at("descuento")));
+            return None;
+        }
+        if half_up > LARGEST {
+            faults.push(too_large(&at("monto")).actual(half_up.to_string()));
+            return None;
+        }
+        let served = server::line_cents(price, quantity, discount).and_then(server::cents);
+        match (rounding, served) {
+            (RoundingPolicy::ServerCompatible, Some(served)) if served != half_up => {
+                faults.push(taken_from_server("S4", &at("monto"), half_up, served));
+                Some(served)
+            }
+            _ => Some(half_up),
+        }
     }
 }
 
-fn discount_exceeds(price: Decimal, quantity: Decimal, discount: Decimal) -> bool {
-    use integration_core::tax::money::Exact;
-    let gross = Exact::from(price).checked_mul(Exact::from(quantity));
-    gross.is_none_or(|gross| gross < Exact::from(discount))
+fn discount_too_large(gross: Exact, discount: Decimal, path: &str) -> Fault {
+    let gross = gross.to_decimal().map_or_else(String::new, |gross| format!("at most {gross}"));
+    Fault::error("I4", path)
+        .expected(gross)
+        .actual(discount.to_string())
+        .hint("descuento is an amount, at most precio x cantidad; it is not a percentage")
 }
 
 /// Tells of a cent that follows the service instead of half-up rounding.
@@ -379,18 +392,18 @@ pub(crate) fn taken_from_server(step: &'static str, path: &str, half_up: Decimal
         .hint("the service's own value is sent; half-up rounding differs by this cent")
 }
 
-/// The percentage of a line and whether it is exempt (I2, I5).
+/// The percentage of a line and whether it is exempt (I2, I5); `None` if they contradict the document or each other.
 fn line_rate(
     draft: &Draft,
     line: &Line,
-    rates: &Rates,
+    rates: &EffectiveRates,
     at: &impl Fn(&str) -> String,
     faults: &mut Faults,
 ) -> Option<(Decimal, bool)> {
     let rate = match &line.tax {
-        LineTax::General => rates.general,
-        LineTax::Reduced => rates.reduced,
-        LineTax::Luxury => rates.luxury,
+        LineTax::General => rates.general?,
+        LineTax::Reduced => rates.reduced?,
+        LineTax::Luxury => rates.luxury?,
         LineTax::Exempt => Decimal::ZERO,
         LineTax::Percent(given) => number("R37", &at("tasa"), given, faults)?,
     };
@@ -402,29 +415,36 @@ fn line_rate(
             .actual(format!("exento {exempt}, tasa {rate}"));
         faults
             .push(fault.hint("an exempt line has tasa 0 and impuesto 0; 0 % exports go out as exempt lines"));
+        return None;
     }
-    if !known_rate(draft, rates, rate) {
-        let fault =
-            Fault::error("I5", at("tasa")).expected(known_rates(draft, rates)).actual(rate.to_string());
+    let known = known_rates(draft, rates);
+    if rate.is_zero() || known.contains(&Some(rate)) {
+        return Some((rate, exempt));
+    }
+    // Where a rate of the document cannot be read, this may be it.
+    if !known.contains(&None) {
+        let fault = Fault::error("I5", at("tasa")).expected(listed(&known)).actual(rate.to_string());
         faults.push(fault.hint(rate_hint(draft, rates, rate)));
     }
-    Some((rate, exempt))
+    None
 }
 
-fn known_rate(draft: &Draft, rates: &Rates, rate: Decimal) -> bool {
-    rate.is_zero() || rate == rates.general || rate == rates.reduced || (draft.luxury && rate == rates.luxury)
+fn known_rates(draft: &Draft, rates: &EffectiveRates) -> Vec<Option<Decimal>> {
+    let mut known = vec![rates.reduced, rates.general];
+    known.extend(draft.luxury.then_some(rates.luxury));
+    known
 }
 
-fn known_rates(draft: &Draft, rates: &Rates) -> String {
-    let luxury = if draft.luxury { format!(" or {}", rates.luxury.normalize()) } else { String::new() };
-    format!("0, {} or {}{luxury}", rates.reduced.normalize(), rates.general.normalize())
+fn listed(rates: &[Option<Decimal>]) -> String {
+    let texts = rates.iter().flatten().map(|rate| rate.normalize().to_string());
+    std::iter::once("0".to_owned()).chain(texts).collect::<Vec<_>>().join(" or ")
 }
 
-fn rate_hint(draft: &Draft, rates: &Rates, rate: Decimal) -> &'static str {
-    if !draft.luxury && rate == rates.luxury {
+fn rate_hint(draft: &Draft, rates: &EffectiveRates, rate: Decimal) -> &'static str {
+    if !draft.luxury && Some(rate) == rates.luxury {
         "the documented service cannot express the luxury rate; if yours does, allow it with `luxury_rate` (tasaa)"
     } else {
-        "a line takes one of the document's rates"
+        "a line takes one of the document's rates: tasag, tasar, or 0 if it is exempt"
     }
 }
 
@@ -434,14 +454,17 @@ fn payment(index: usize, payment: &Payment, faults: &mut Faults) -> Option<Resol
     let path = format!("{prefix}valor");
     let value = amount("R43", &path, &payment.value, faults)?;
     if value.is_zero() {
-        faults.push(Fault::error("R43", path).expected("above 0").actual(value.to_string()));
+        let fault = Fault::error("R43", path).expected("above 0").actual(value.to_string());
+        faults.push(fault.hint("leave the payment out if nothing was paid"));
     }
     Some(ResolvedPayment { value, foreign: payment.foreign })
 }
 
 /// What the observed service would refuse with code 4, as warnings; never an error, since it may have changed.
 fn predict(resolved: &Resolved, faults: &mut Faults) {
-    for disagreement in server_disagreements(resolved) {
+    // Of an empty subtotal I13 speaks.
+    let found = server_disagreements(resolved).into_iter();
+    for disagreement in found.filter(|found| !(found.path == "subtotal" && found.document.is_zero())) {
         let server = disagreement.server.map_or_else(|| "no number".to_owned(), |value| value.to_string());
         faults.push(
             Fault::warning(disagreement.step, disagreement.path)
@@ -450,12 +473,18 @@ fn predict(resolved: &Resolved, faults: &mut Faults) {
                 .hint("the observed service refuses this amount (code 4); RoundingPolicy::ServerCompatible sends its value"),
         );
     }
-    let printed = [0, 8, 16, 31].map(Decimal::from);
-    let odd = |line: &ResolvedLine| !line.exempt && !printed.contains(&line.rate);
-    if !resolved.draft.kind.is_note() && resolved.lines.iter().any(odd) {
-        let hint = "the observed service prints totals of lines at 16, 8 and 31 percent or exempt only";
-        faults.push(Fault::warning("R37", "cuerpofactura[].tasa").hint(hint));
+    if !resolved.kind.is_note() {
+        faults.extend(unprinted_rate(&resolved.lines));
     }
+}
+
+fn unprinted_rate(lines: &[ResolvedLine]) -> Option<Fault> {
+    let printed = [8, 16, 31].map(Decimal::from);
+    let (index, line) =
+        lines.iter().enumerate().find(|(_, line)| !line.exempt && !printed.contains(&line.rate))?;
+    let fault = Fault::warning("R37", format!("cuerpofactura[{index}].tasa")).expected("16, 8, 31 or exempt");
+    let hint = "the observed service leaves lines at other rates out of the totals that it prints";
+    Some(fault.actual(line.rate.to_string()).hint(hint))
 }
 
 pub(crate) fn server_disagreements(resolved: &Resolved) -> Vec<Disagreement> {
@@ -463,10 +492,10 @@ pub(crate) fn server_disagreements(resolved: &Resolved) -> Vec<Disagreement> {
     let mut found =
         server::check_header(&totals.server_groups(), totals.exempt, totals.subtotal, totals.total);
     for (index, line) in resolved.lines.iter().enumerate() {
-        if !server::accepts_line(line.price, line.quantity, line.discount, line.amount) {
+        if !server::accepts_line(line.price, line.quantity, line.discount, line.amount.given) {
             let server = server::line_cents(line.price, line.quantity, line.discount).and_then(server::cents);
             let path = format!("cuerpofactura[{index}].monto");
-            found.push(Disagreement { step: "S4", path, server, document: line.amount });
+            found.push(Disagreement { step: "S4", path, server, document: line.amount.given });
         }
     }
     found

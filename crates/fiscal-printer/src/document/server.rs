@@ -1,9 +1,10 @@
-//! What the observed service computes, in IEEE doubles, as a pure prediction (contract 6.2, steps S1-S4).
+//! What the observed service computes, in IEEE doubles, as pure predicates (contract 6.2, steps S1-S5).
 //!
 //! This is the one place where floats meet amounts, because it imitates a service that uses them: nothing here is ever
 //! sent unless the caller chose [`RoundingPolicy::ServerCompatible`]. Whether the deployed service still computes like
 //! this is not known.
 
+use integration_core::tax::money::Exact;
 use rust_decimal::Decimal;
 
 /// Which cent wins where the service's doubles and half-up rounding disagree (contract 6.2; always an exact tie, one cent
@@ -100,14 +101,91 @@ pub fn line_cents(price: Decimal, quantity: Decimal, discount: Decimal) -> Optio
     (cents.abs() < 9_007_199_254_740_992.0).then_some(cents as i128)
 }
 
-/// Whether the service accepts `amount` for a line (S4).
+/// Whether the service accepts `tax` on `base` at `rate` percent (S1). It skips a group without base or rate.
+///
+/// ```
+/// use fiscal_printer::{Decimal, server};
+///
+/// let raw = |text: &str| Decimal::from_str_exact(text).unwrap();
+/// // The vendor's own sample carries raw doubles, and they pass.
+/// assert!(server::accepts_tax(raw("43.99999999999999"), 3.into(), raw("1.3199999999999998")));
+/// assert!(!server::accepts_tax(raw("0.50"), 3.into(), raw("0.02")));
+/// ```
 #[must_use]
-pub(crate) fn accepts_line(price: Decimal, quantity: Decimal, discount: Decimal, amount: Decimal) -> bool {
+pub fn accepts_tax(base: Decimal, rate: Decimal, tax: Decimal) -> bool {
+    is_skipped(base, rate) || same_cents(tax_cents(base, rate), fixed2(double(tax)))
+}
+
+fn is_skipped(base: Decimal, rate: Decimal) -> bool {
+    !(double(base) > 0.0 && double(rate) > 0.0)
+}
+
+/// What is no number equals nothing.
+fn same_cents(left: Option<i128>, right: Option<i128>) -> bool {
+    left.is_some() && left == right
+}
+
+/// Whether the service accepts `subtotal` as the sum of `bases` (S2, S3): those of the VAT groups in its order, then the exempt
+/// amount. It accepts no subtotal that is not above zero.
+///
+/// ```
+/// use fiscal_printer::{Decimal, server};
+///
+/// let cents = |count| Decimal::new(count, 2);
+/// assert!(server::accepts_subtotal([cents(2000), cents(1000), cents(1000)], cents(4000)));
+/// assert!(!server::accepts_subtotal([], Decimal::ZERO));
+/// ```
+#[must_use]
+pub fn accepts_subtotal(bases: impl IntoIterator<Item = Decimal>, subtotal: Decimal) -> bool {
+    let sum = bases.into_iter().fold(0.0, |sum, base| sum + double(base));
+    double(subtotal) > 0.0 && same_cents(fixed2(sum), fixed2(double(subtotal)))
+}
+
+/// Whether the service accepts `total` as `subtotal` plus `taxes` (S3): VAT groups in its order, then the IGTF.
+///
+/// ```
+/// use fiscal_printer::{Decimal, server};
+///
+/// let cents = |count| Decimal::new(count, 2);
+/// assert!(server::accepts_total(cents(4000), [cents(320), cents(80), cents(132)], cents(4532)));
+/// ```
+#[must_use]
+pub fn accepts_total(subtotal: Decimal, taxes: impl IntoIterator<Item = Decimal>, total: Decimal) -> bool {
+    let sum = taxes.into_iter().fold(0.0, |sum, tax| sum + double(tax));
+    same_cents(fixed2(double(subtotal) + sum), fixed2(double(total)))
+}
+
+/// Whether the service accepts `amount` for a line (S4).
+///
+/// ```
+/// use fiscal_printer::{Decimal, server};
+///
+/// let (price, half) = (Decimal::new(29, 2), Decimal::new(5, 1));
+/// assert!(server::accepts_line(price, half, Decimal::ZERO, Decimal::new(14, 2)));
+/// assert!(!server::accepts_line(price, half, Decimal::ZERO, Decimal::new(15, 2)));
+/// ```
+#[must_use]
+pub fn accepts_line(price: Decimal, quantity: Decimal, discount: Decimal, amount: Decimal) -> bool {
     let expected = round((double(price) * double(quantity) - double(discount)) * 100.0) / 100.0;
     // Both sides are results of the same rounding, so equality of doubles is the question itself.
     #[allow(clippy::float_cmp)]
     let equal = expected == round(double(amount) * 100.0) / 100.0;
     equal
+}
+
+/// An amount of a document in dollars or euros as the observed service stores it in bolívars (S5): amount x rate, rounded
+/// half-up to four decimals, each amount on its own, so that the bolívar columns need not add up to the cent. `None` if the
+/// product is too large. See [`Document::bolivar_columns`](super::Document::bolivar_columns) for a whole document.
+///
+/// ```
+/// use fiscal_printer::{Decimal, server};
+///
+/// let rate = Decimal::new(2_361_234, 4); // 236.1234
+/// assert_eq!(server::bolivars(Decimal::new(4532, 2), rate), Some(Decimal::new(107_011_125, 4)));
+/// ```
+#[must_use]
+pub fn bolivars(amount: Decimal, exchange_rate: Decimal) -> Option<Decimal> {
+    Exact::from(amount).checked_mul(Exact::from(exchange_rate))?.round_half_up(4)
 }
 
 /// Cents as a decimal.
@@ -139,42 +217,33 @@ pub struct Disagreement {
     pub document: Decimal,
 }
 
-/// The header as the service checks it (S1-S3). The running sums take only groups that passed, as the service does.
+/// The header as the service checks it (S1-S3). It stops at the first group that fails, and so do the sums here.
 pub(crate) fn check_header(
     groups: &[Group],
     exempt: Decimal,
     subtotal: Decimal,
     total: Decimal,
 ) -> Vec<Disagreement> {
-    let mut found = Vec::new();
-    let (mut taxes, mut bases) = (0.0, 0.0);
-    for group in groups {
-        if !(double(group.base) > 0.0 && double(group.rate) > 0.0) {
-            continue;
-        }
-        let expected = tax_cents(group.base, group.rate);
-        if expected.is_none() || expected != fixed2(double(group.tax)) {
-            found.push(disagreement("S1", group.tax_field, expected, group.tax));
-            continue;
-        }
-        taxes += double(group.tax);
-        bases += if group.in_subtotal { double(group.base) } else { 0.0 };
-    }
-    if double(exempt) > 0.0 {
-        bases += double(exempt);
-    }
+    let passed: Vec<&Group> = groups.iter().filter(|group| !is_skipped(group.base, group.rate)).collect();
+    let refused = passed.iter().filter(|group| !accepts_tax(group.base, group.rate, group.tax));
+    let mut found: Vec<Disagreement> = refused
+        .map(|group| disagreement("S1", group.tax_field, tax_cents(group.base, group.rate), group.tax))
+        .collect();
     if !found.is_empty() {
         return found;
     }
-    compare(&mut found, "subtotal", fixed2(bases), subtotal);
-    compare(&mut found, "total", fixed2(double(subtotal) + taxes), total);
-    found
-}
-
-fn compare(found: &mut Vec<Disagreement>, field: &'static str, expected: Option<i128>, amount: Decimal) {
-    if expected.is_none() || expected != fixed2(double(amount)) {
-        found.push(disagreement("S3", field, expected, amount));
+    let bases = passed.iter().filter(|group| group.in_subtotal).map(|group| group.base);
+    let bases: Vec<Decimal> = bases.chain((exempt > Decimal::ZERO).then_some(exempt)).collect();
+    if !accepts_subtotal(bases.iter().copied(), subtotal) {
+        let sum = bases.iter().fold(0.0, |sum, base| sum + double(*base));
+        found.push(disagreement("S3", "subtotal", fixed2(sum), subtotal));
     }
+    let taxes: Vec<Decimal> = passed.iter().map(|group| group.tax).collect();
+    if !accepts_total(subtotal, taxes.iter().copied(), total) {
+        let sum = taxes.iter().fold(0.0, |sum, tax| sum + double(*tax));
+        found.push(disagreement("S3", "total", fixed2(double(subtotal) + sum), total));
+    }
+    found
 }
 
 fn disagreement(step: &'static str, path: &str, expected: Option<i128>, document: Decimal) -> Disagreement {

@@ -1,16 +1,19 @@
 //! The amounts of the header: computed from lines and payments, or brought by the caller and verified (contract 6.1).
 //!
-//! One rule for both: an amount that was brought is compared with what it must be **given the others as they were brought**,
-//! and kept for the next comparison. So each wrong amount is reported once, and none hides another.
+//! One rule for both: an amount that was brought is compared with what it must be, given the others as they must be and as they
+//! were brought (see [`settled`]). So each slip is reported once, with the right value, and none hides another.
+
+use std::collections::BTreeMap;
 
 use integration_core::tax::money::{percent_of, sum};
 use integration_core::{Fault, Faults};
 use rust_decimal::Decimal;
 
 use super::builder::Draft;
-use super::header::HeaderAmount as H;
-use super::resolve::{ResolvedLine, ResolvedPayment, amount, number, taken_from_server, too_large};
+use super::header::{HeaderAmount, HeaderAmount as H};
+use super::resolve::{ResolvedLine, ResolvedPayment, taken_from_server};
 use super::server::{self, Group, RoundingPolicy};
+use super::settled::{self, Claim, LARGEST, Settled, number, too_large, zero};
 use crate::rates::Rates;
 
 /// A rate in percent, the base it applies to and the tax.
@@ -53,6 +56,29 @@ impl Totals {
         sum([self.general.tax, self.reduced.tax, luxury]).unwrap_or_default()
     }
 
+    /// One of them by name; `None` for the luxury group where the document has none.
+    #[must_use]
+    pub fn get(&self, name: HeaderAmount) -> Option<Decimal> {
+        let amount = match name {
+            H::Subtotal => self.subtotal,
+            H::Exempt => self.exempt,
+            H::GeneralRate => self.general.rate,
+            H::GeneralBase => self.general.base,
+            H::GeneralTax => self.general.tax,
+            H::ReducedRate => self.reduced.rate,
+            H::ReducedBase => self.reduced.base,
+            H::ReducedTax => self.reduced.tax,
+            H::LuxuryRate => self.luxury?.rate,
+            H::LuxuryBase => self.luxury?.base,
+            H::LuxuryTax => self.luxury?.tax,
+            H::IgtfRate => self.igtf.rate,
+            H::IgtfBase => self.igtf.base,
+            H::IgtfTax => self.igtf.tax,
+            H::Total => self.total,
+        };
+        Some(amount)
+    }
+
     /// The groups in the order in which the service checks them.
     pub(crate) fn server_groups(&self) -> Vec<Group> {
         let group = |tax_field, group: TaxGroup, in_subtotal| Group {
@@ -69,147 +95,203 @@ impl Totals {
     }
 }
 
-/// The rates that the document goes by: those brought, else those in force.
-pub(crate) fn effective_rates(draft: &Draft, in_force: Rates, faults: &mut Faults) -> Rates {
-    let mut rate = |name: H, in_force: Decimal| claimed_rate(draft, name, in_force, faults);
-    Rates {
-        general: rate(H::GeneralRate, in_force.general),
-        reduced: rate(H::ReducedRate, in_force.reduced),
-        luxury: rate(H::LuxuryRate, in_force.luxury),
-        igtf: rate(H::IgtfRate, in_force.igtf),
+/// The rates that the document goes by: those brought, else those in force; `None` where one cannot be told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EffectiveRates {
+    pub(crate) general: Option<Decimal>,
+    pub(crate) reduced: Option<Decimal>,
+    /// Also there where the document does not allow it, to recognise a line that takes it.
+    pub(crate) luxury: Option<Decimal>,
+    pub(crate) igtf: Option<Decimal>,
+}
+
+pub(crate) fn effective_rates(draft: &Draft, in_force: Option<Rates>, faults: &mut Faults) -> EffectiveRates {
+    let mut rate = |name: H, of: fn(Rates) -> Decimal| effective_rate(draft, name, in_force.map(of), faults);
+    EffectiveRates {
+        general: rate(H::GeneralRate, |rates| rates.general),
+        reduced: rate(H::ReducedRate, |rates| rates.reduced),
+        luxury: if draft.luxury {
+            rate(H::LuxuryRate, |rates| rates.luxury)
+        } else {
+            in_force.map(|rates| rates.luxury)
+        },
+        igtf: rate(H::IgtfRate, |rates| rates.igtf),
     }
 }
 
-fn claimed_rate(draft: &Draft, name: H, in_force: Decimal, faults: &mut Faults) -> Decimal {
+fn effective_rate(draft: &Draft, name: H, in_force: Option<Decimal>, faults: &mut Faults) -> Option<Decimal> {
     let path = name.wire_name();
-    let Some(given) = draft.claims.get(&name) else {
+    let claim = draft.claims.get(&name);
+    if claim.is_none() {
         missing(draft, name, faults);
-        return in_force;
+    }
+    let rate = match claim {
+        Some(given) => number(name.row(), path, given, faults)?,
+        None => in_force?,
     };
-    let Some(rate) = number(name.row(), path, given, faults) else { return in_force };
-    if rate > Decimal::ONE_HUNDRED || (rate > Decimal::ZERO && rate < Decimal::ONE) {
+    if !is_percentage(rate) {
         let fault =
             Fault::error(name.row(), path).expected("a percentage, like 16, not a fraction like 0.16");
-        faults.push(fault.actual(rate.to_string()));
-    } else if rate != in_force && draft.rates.is_none() {
-        let fault = Fault::warning(name.row(), path).expected(in_force.normalize().to_string());
+        faults
+            .push(fault.actual(rate.to_string()).hint("write percent: 16 for 16 %, 0 where there is no tax"));
+        return None;
+    }
+    if let Some(other) = in_force.filter(|in_force| *in_force != rate && draft.rates.is_none()) {
+        let fault = Fault::warning(name.row(), path).expected(other.normalize().to_string());
         faults
             .push(fault.actual(rate.to_string()).hint("the rate in force by the built-in table is another"));
     }
-    rate
+    Some(rate)
+}
+
+fn is_percentage(rate: Decimal) -> bool {
+    rate.is_zero() || (Decimal::ONE..=Decimal::ONE_HUNDRED).contains(&rate)
 }
 
 /// In verify-only mode an amount that the manual requires must be there.
 fn missing(draft: &Draft, name: H, faults: &mut Faults) {
     if draft.all_claims_required && (draft.luxury || !name.is_luxury()) {
-        let hint = "in verify-only mode every amount that the manual requires must be brought";
-        faults.push(Fault::error(name.row(), name.wire_name()).expected("an amount").hint(hint));
+        faults.push(not_brought(name.row(), name.wire_name()));
     }
+}
+
+pub(crate) fn not_brought(rule: &'static str, path: &str) -> Fault {
+    let hint = "in verify-only mode every amount that the manual requires must be brought";
+    Fault::error(rule, path).expected("an amount").hint(hint)
+}
+
+/// Reads every amount of the header that was brought, so that one that cannot be read hides no other.
+fn claims(draft: &Draft, faults: &mut Faults) -> BTreeMap<H, Claim> {
+    let mut claims = BTreeMap::new();
+    for (name, value) in &draft.claims {
+        if name.is_luxury() && !draft.luxury {
+            let fault = Fault::error("LUXURY", name.wire_name()).expected("nothing");
+            faults.push(fault.hint(
+                "the documented service has no luxury group; if yours does, allow it with `luxury_rate`",
+            ));
+        } else if !name.is_rate() {
+            claims.insert(*name, Claim::read(name.row(), name.wire_name(), Some(value), faults));
+        }
+    }
+    claims
 }
 
 /// Settles every amount of the header. `None` for lines or payments means that some of them cannot be read.
 pub(crate) fn settle(
     draft: &Draft,
-    rates: &Rates,
+    rates: &EffectiveRates,
     lines: Option<&[ResolvedLine]>,
     payments: Option<&[ResolvedPayment]>,
     faults: &mut Faults,
 ) -> Option<Totals> {
-    let mut ledger = Ledger { draft, rates, lines, faults };
+    let claims = claims(draft, faults);
+    let mut ledger = Ledger { draft, rates, lines, claims, faults };
     let general = ledger.vat_group(H::GeneralRate, H::GeneralBase, H::GeneralTax, rates.general);
     let reduced = ledger.vat_group(H::ReducedRate, H::ReducedBase, H::ReducedTax, rates.reduced);
     let luxury =
         draft.luxury.then(|| ledger.vat_group(H::LuxuryRate, H::LuxuryBase, H::LuxuryTax, rates.luxury));
     let exempt = ledger.exempt();
+    let vat: Vec<OpenGroup> = [Some(general), Some(reduced), luxury].into_iter().flatten().collect();
+    let bases = Settled::sum(vat.iter().map(|group| group.base).chain([exempt]));
+    let subtotal = ledger.settled(H::Subtotal, "I11", bases, SUBTOTAL_HINT);
+    ledger.positive(subtotal);
+    let taxed = Settled::sum(vat.iter().map(|group| group.tax).chain([subtotal]));
+    let igtf = ledger.igtf(taxed, payments);
+    let total = ledger.settled(H::Total, "I12", Settled::sum([taxed, igtf.tax]), TOTAL_HINT);
+    ledger.paid(total, payments);
     let luxury = match luxury {
-        Some(group) => Some(group?),
+        Some(group) => Some(group.closed()?),
         None => None,
     };
-    let (general, reduced, exempt) = (general?, reduced?, exempt?);
-    let groups = [Some(general), Some(reduced), luxury];
-    let bases = sum(groups.iter().flatten().map(|group| group.base).chain([exempt]));
-    let subtotal = ledger.settled(
-        H::Subtotal,
-        "I11",
-        bases,
-        "subtotal is baseg + baser (+ basea) + exento; the IGTF base is no part of it",
-    )?;
-    ledger.positive(subtotal);
-    let vat = sum(groups.iter().flatten().map(|group| group.tax));
-    let taxed = vat.and_then(|vat| sum([subtotal, vat]))?;
-    let igtf = ledger.igtf(taxed, payments)?;
-    let total = sum([taxed, igtf.tax]);
-    let total = ledger.settled(H::Total, "I12", total, "total is subtotal + all VAT + impuestoigtf")?;
-    ledger.paid(total, payments);
-    Some(Totals { subtotal, exempt, general, reduced, luxury, igtf, total })
+    Some(Totals {
+        subtotal: subtotal?.given,
+        exempt: exempt?.given,
+        general: general.closed()?,
+        reduced: reduced.closed()?,
+        luxury,
+        igtf: igtf.closed()?,
+        total: total?.given,
+    })
+}
+
+const BASE_HINT: &str = "the base is the sum of monto of the lines at this rate";
+const TAX_HINT: &str = "the tax is base x rate / 100, rounded half-up to cents once, on the base";
+const EXEMPT_HINT: &str = "exento is the sum of monto of the exempt lines";
+const IGTF_HINT: &str = "the IGTF is its base x tasaigtf / 100, rounded half-up to cents";
+const SUBTOTAL_HINT: &str =
+    "subtotal is baseg + baser (+ basea) + exento, before taxes; the IGTF base is no part of it";
+const TOTAL_HINT: &str = "total is subtotal + impuestog + impuestor (+ impuestoa) + impuestoigtf";
+
+/// A group whose amounts may not all be known.
+#[derive(Debug, Clone, Copy)]
+struct OpenGroup {
+    rate: Option<Decimal>,
+    base: Option<Settled>,
+    tax: Option<Settled>,
+}
+
+impl OpenGroup {
+    fn closed(self) -> Option<TaxGroup> {
+        Some(TaxGroup { rate: self.rate?, base: self.base?.given, tax: self.tax?.given })
+    }
 }
 
 /// The header under way.
 struct Ledger<'d> {
     draft: &'d Draft,
-    rates: &'d Rates,
+    rates: &'d EffectiveRates,
     lines: Option<&'d [ResolvedLine]>,
+    claims: BTreeMap<H, Claim>,
     faults: &'d mut Faults,
 }
 
 impl Ledger<'_> {
+    fn claim(&self, name: H) -> Claim {
+        self.claims.get(&name).copied().unwrap_or(Claim::Absent)
+    }
+
     /// The amount that was brought, compared with `expected`; or `expected`.
     fn settled(
         &mut self,
         name: H,
         rule: &'static str,
-        expected: Option<Decimal>,
+        expected: Option<Settled>,
         hint: &'static str,
-    ) -> Option<Decimal> {
-        let path = name.wire_name();
-        let Some(given) = self.draft.claims.get(&name) else {
+    ) -> Option<Settled> {
+        let (path, claim) = (name.wire_name(), self.claim(name));
+        if claim == Claim::Absent {
             missing(self.draft, name, self.faults);
-            if expected.is_none() && self.lines.is_some() {
-                self.faults.push(too_large(path));
-            }
-            return expected;
-        };
-        let given = amount(name.row(), path, given, self.faults)?;
-        if let Some(expected) = expected.filter(|expected| *expected != given) {
-            let fault = Fault::error(rule, path).expected(expected.to_string()).actual(given.to_string());
-            self.faults.push(fault.hint(hint));
         }
-        Some(given)
+        if expected.is_some_and(|expected| expected.right > LARGEST) {
+            self.faults.push(too_large(path));
+            return None;
+        }
+        settled::settle(rule, path, claim, expected, hint, self.faults)
     }
 
     /// Sum of the amounts of the lines that `belongs` picks; without lines, whatever was brought.
-    fn line_sum(&self, name: H, belongs: impl Fn(&ResolvedLine) -> bool) -> Option<Decimal> {
+    fn line_sum(&self, name: H, belongs: impl Fn(&ResolvedLine) -> bool) -> Option<Settled> {
         let lines = self.lines?;
-        if lines.is_empty() {
-            return if self.draft.claims.contains_key(&name) { None } else { Some(zero()) };
+        if lines.is_empty() && self.claim(name) != Claim::Absent {
+            return None;
         }
-        sum(lines.iter().filter(|line| belongs(line)).map(|line| line.amount).chain([zero()]))
+        Settled::sum(lines.iter().filter(|line| belongs(line)).map(|line| Some(line.amount)))
     }
 
-    fn vat_group(&mut self, rate_name: H, base_name: H, tax_name: H, rate: Decimal) -> Option<TaxGroup> {
+    fn vat_group(&mut self, rate_name: H, base_name: H, tax_name: H, rate: Option<Decimal>) -> OpenGroup {
         // Were two groups to share a rate, its lines belong to the first of them only.
         let first = self.first_group_of(rate) == rate_name;
-        let belongs = |line: &ResolvedLine| first && !line.exempt && line.rate == rate;
-        let expected = self.line_sum(base_name, belongs);
-        let base = self.settled(
-            base_name,
-            "I6",
-            expected,
-            "the base is the sum of monto of the lines at this rate",
-        )?;
-        let tax = self.tax(tax_name, base, rate)?;
-        let rule = if base.is_zero() { "I19" } else { "I8" };
-        let tax = self.settled(
-            tax_name,
-            rule,
-            Some(tax),
-            "the tax is base x rate / 100, rounded half-up to cents once, on the base",
-        )?;
+        let belongs = |line: &ResolvedLine| first && !line.exempt && Some(line.rate) == rate;
+        let expected = rate.and_then(|_| self.line_sum(base_name, belongs));
+        let base = self.settled(base_name, "I6", expected, BASE_HINT);
+        let computed = self.tax(tax_name, base, rate);
+        let rule = if is_zero(base) { "I19" } else { "I8" };
+        let tax = self.settled(tax_name, rule, computed, TAX_HINT);
         self.drift(tax_name, tax, belongs);
-        Some(TaxGroup { rate, base, tax })
+        OpenGroup { rate, base, tax }
     }
 
-    fn first_group_of(&self, rate: Decimal) -> H {
+    fn first_group_of(&self, rate: Option<Decimal>) -> H {
         if rate == self.rates.general {
             H::GeneralRate
         } else if rate == self.rates.reduced {
@@ -220,79 +302,81 @@ impl Ledger<'_> {
     }
 
     /// The tax by the document's rounding policy.
-    fn tax(&mut self, name: H, base: Decimal, rate: Decimal) -> Option<Decimal> {
-        let Some(half_up) = percent_of(base, rate) else {
-            self.faults.push(too_large(name.wire_name()));
+    fn tax(&mut self, name: H, base: Option<Settled>, rate: Option<Decimal>) -> Option<Settled> {
+        let (base, rate) = (base?, rate?);
+        let policy = self.draft.rounding;
+        let Some(tax) = base.map(|base| tax_by(policy, base, rate)) else {
+            let hint = "the rate has more digits than a tax can be computed with";
+            self.faults.push(Fault::error("I18", name.wire_name()).hint(hint));
             return None;
         };
-        let served = server::tax_cents(base, rate).and_then(server::cents);
-        match (self.draft.rounding, served) {
-            (RoundingPolicy::ServerCompatible, Some(served)) if served != half_up => {
-                self.faults.push(taken_from_server("S1", name.wire_name(), half_up, served));
-                Some(served)
-            }
-            _ => Some(half_up),
+        if let Some(half_up) = percent_of(base.right, rate).filter(|half_up| *half_up != tax.right) {
+            self.faults.push(taken_from_server("S1", name.wire_name(), half_up, tax.right));
         }
+        Some(tax)
     }
 
     /// The taxes of the lines, each rounded on its own, need not add up to the tax of the base; the latter wins.
-    fn drift(&mut self, name: H, tax: Decimal, belongs: impl Fn(&ResolvedLine) -> bool) {
+    fn drift(&mut self, name: H, tax: Option<Settled>, belongs: impl Fn(&ResolvedLine) -> bool) {
         let lines = self.lines.unwrap_or_default();
-        let of_lines = sum(lines.iter().filter(|line| belongs(line)).map(|line| line.tax));
-        if let Some(of_lines) = of_lines.filter(|of_lines| !lines.is_empty() && *of_lines != tax) {
-            let fault = Fault::warning("I8", name.wire_name()).expected(tax.to_string());
+        let of_lines = sum(lines.iter().filter(|line| belongs(line)).map(|line| line.tax.right));
+        let (Some(tax), Some(of_lines), false) = (tax, of_lines, lines.is_empty()) else { return };
+        if of_lines != tax.right {
+            let fault = Fault::warning("I8", name.wire_name()).expected(tax.right.to_string());
             let fault = fault.actual(format!("{of_lines} as the sum of the lines"));
             self.faults
                 .push(fault.hint("the tax on the base is the right one; lines are rounded one by one"));
         }
     }
 
-    fn exempt(&mut self) -> Option<Decimal> {
+    fn exempt(&mut self) -> Option<Settled> {
         let expected = self.line_sum(H::Exempt, |line| line.exempt);
-        self.settled(H::Exempt, "I7", expected, "exento is the sum of monto of the exempt lines")
+        self.settled(H::Exempt, "I7", expected, EXEMPT_HINT)
     }
 
     /// I13, which the service asks of every type though guides carry no amounts by law.
-    fn positive(&mut self, subtotal: Decimal) {
-        if subtotal > Decimal::ZERO {
-            return;
-        }
+    fn positive(&mut self, subtotal: Option<Settled>) {
         use super::kind::DocumentType::{CreditNote, DebitNote, Invoice};
+        let Some(subtotal) = subtotal.filter(|subtotal| subtotal.given.is_zero() && subtotal.right.is_zero())
+        else {
+            return;
+        };
         let fault = match self.draft.kind {
-            Invoice | DebitNote | CreditNote => Fault::error("I13", "subtotal"),
+            Some(Invoice | DebitNote | CreditNote) => Fault::error("I13", "subtotal"),
             _ => Fault::warning("I13", "subtotal"),
         };
         let hint = "the observed service refuses every document without amounts (code 4)";
-        self.faults.push(fault.expected("above 0").actual(subtotal.to_string()).hint(hint));
+        self.faults.push(fault.expected("above 0").actual(subtotal.given.to_string()).hint(hint));
     }
 
-    fn igtf(&mut self, taxed: Decimal, payments: Option<&[ResolvedPayment]>) -> Option<TaxGroup> {
-        let rate = self.rates.igtf;
-        let derived = payments.and_then(|payments| foreign_base(payments, taxed, rate));
-        let base = match self.draft.claims.get(&H::IgtfBase) {
-            Some(given) => amount("R23", "baseigft", given, self.faults)?,
-            None => {
+    fn igtf(&mut self, taxed: Option<Settled>, payments: Option<&[ResolvedPayment]>) -> OpenGroup {
+        let (rate, policy) = (self.rates.igtf, self.draft.rounding);
+        let derived = payments.zip(taxed).zip(rate).and_then(|((payments, taxed), rate)| {
+            foreign_base(payments, taxed.right, |base| tax_by(policy, base, rate))
+        });
+        let base = match self.claim(H::IgtfBase) {
+            Claim::Given(base) => Some(base),
+            Claim::Unreadable => None,
+            Claim::Absent => {
                 missing(self.draft, H::IgtfBase, self.faults);
-                derived.unwrap_or_else(zero)
+                let marked = payments.map(|payments| payments.iter().any(|payment| payment.foreign));
+                if marked == Some(false) { Some(zero()) } else { derived }
             }
         };
         self.igtf_base(base, taxed, derived);
-        let tax = self.tax(H::IgtfTax, base, rate)?;
-        let rule = if base.is_zero() { "I19" } else { "I9" };
-        let tax = self.settled(
-            H::IgtfTax,
-            rule,
-            Some(tax),
-            "the IGTF is its base x tasaigtf / 100, rounded half-up to cents",
-        )?;
-        Some(TaxGroup { rate, base, tax })
+        let base = base.map(Settled::same);
+        let computed = self.tax(H::IgtfTax, base, rate);
+        let rule = if is_zero(base) { "I19" } else { "I9" };
+        let tax = self.settled(H::IgtfTax, rule, computed, IGTF_HINT);
+        OpenGroup { rate, base, tax }
     }
 
     /// I10 and I15.
-    fn igtf_base(&mut self, base: Decimal, taxed: Decimal, derived: Option<Decimal>) {
-        if base > taxed {
-            let fault =
-                Fault::error("I10", "baseigft").expected(format!("at most {taxed}")).actual(base.to_string());
+    fn igtf_base(&mut self, base: Option<Decimal>, taxed: Option<Settled>, derived: Option<Decimal>) {
+        let Some(base) = base else { return };
+        if let Some(taxed) = taxed.filter(|taxed| base > taxed.right && base > taxed.given) {
+            let fault = Fault::error("I10", "baseigft").expected(format!("at most {}", taxed.right));
+            let fault = fault.actual(base.to_string());
             self.faults.push(fault.hint("the IGTF is levied on what was paid, at most subtotal + VAT"));
         }
         if let Some(derived) = derived.filter(|derived| *derived != base) {
@@ -305,26 +389,34 @@ impl Ledger<'_> {
         }
     }
 
-    /// I14 and the rule of row 31.
-    fn paid(&mut self, total: Decimal, payments: Option<&[ResolvedPayment]>) {
+    /// I14.
+    fn paid(&mut self, total: Option<Settled>, payments: Option<&[ResolvedPayment]>) {
         let paid =
             payments.and_then(|payments| sum(payments.iter().map(|payment| payment.value).chain([zero()])));
-        if let Some(paid) = paid.filter(|paid| *paid != total) {
-            let fault =
-                Fault::warning("I14", "formasdepago").expected(total.to_string()).actual(paid.to_string());
+        let (Some(paid), Some(total)) = (paid, total) else { return };
+        if !total.agrees_with(paid) {
+            let fault = Fault::warning("I14", "formasdepago")
+                .expected(total.right.to_string())
+                .actual(paid.to_string());
             self.faults.push(
                 fault.hint("payments need not cover a sale on credit; otherwise they add up to the total"),
             );
         }
-        if self.draft.lines.is_empty() && !self.draft.kind.is_note() {
-            let hint = "the observed service refuses documents without items (code 10)";
-            self.faults.push(Fault::warning("R31", "cuerpofactura").expected("at least one item").hint(hint));
-        }
     }
 }
 
-fn zero() -> Decimal {
-    Decimal::new(0, 2)
+fn is_zero(amount: Option<Settled>) -> bool {
+    amount.is_some_and(|amount| amount.given.is_zero())
+}
+
+/// The tax on a base by a rounding policy.
+fn tax_by(policy: RoundingPolicy, base: Decimal, rate: Decimal) -> Option<Decimal> {
+    let half_up = percent_of(base, rate)?;
+    let served = match policy {
+        RoundingPolicy::Fiscal => None,
+        RoundingPolicy::ServerCompatible => server::tax_cents(base, rate).and_then(server::cents),
+    };
+    Some(served.unwrap_or(half_up))
 }
 
 /// The IGTF base that the payments tell: what was paid in foreign currency, without the IGTF itself (I15). `None` if no
@@ -332,7 +424,11 @@ fn zero() -> Decimal {
 ///
 /// Whether the IGTF was paid in foreign currency too is told by the sums: if all payments add up with everything foreign as
 /// base, it was not; if they add up with the IGTF taken out of the foreign part, it was.
-fn foreign_base(payments: &[ResolvedPayment], taxed: Decimal, rate: Decimal) -> Option<Decimal> {
+fn foreign_base(
+    payments: &[ResolvedPayment],
+    taxed: Decimal,
+    tax: impl Fn(Decimal) -> Option<Decimal>,
+) -> Option<Decimal> {
     let foreign = sum(payments.iter().filter(|payment| payment.foreign).map(|payment| payment.value))?;
     if !payments.iter().any(|payment| payment.foreign) {
         return None;
@@ -340,11 +436,11 @@ fn foreign_base(payments: &[ResolvedPayment], taxed: Decimal, rate: Decimal) -> 
     let whole = foreign.min(taxed);
     let paid = sum(payments.iter().map(|payment| payment.value))?;
     let igtf_paid = paid.checked_sub(taxed)?;
-    if percent_of(whole, rate) == Some(igtf_paid) {
+    if tax(whole) == Some(igtf_paid) {
         return Some(whole);
     }
     let without = foreign.checked_sub(igtf_paid)?;
-    let consistent = igtf_paid > Decimal::ZERO && percent_of(without, rate) == Some(igtf_paid);
+    let consistent = igtf_paid > Decimal::ZERO && tax(without) == Some(igtf_paid);
     Some(if consistent { without } else { whole })
 }
 
@@ -360,8 +456,9 @@ mod tests {
     fn the_igtf_itself_is_left_out_of_its_base() {
         let three = Decimal::from(3);
         let taxed = Decimal::new(4400, 2);
-        let base =
-            |payments: &[ResolvedPayment]| foreign_base(payments, taxed, three).map(|base| base.to_string());
+        let base = |payments: &[ResolvedPayment]| {
+            foreign_base(payments, taxed, |base| percent_of(base, three)).map(|base| base.to_string())
+        };
         assert_eq!(base(&[pay(4400, true), pay(132, false)]).as_deref(), Some("44.00"));
         assert_eq!(base(&[pay(4532, true)]).as_deref(), Some("44.00"));
         assert_eq!(base(&[pay(2000, true), pay(2460, false)]).as_deref(), Some("20.00"));

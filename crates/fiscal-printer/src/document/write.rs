@@ -52,6 +52,9 @@ pub(crate) const HEADER_KEYS: [&str; 38] = [
     "formasdepago",
 ];
 
+/// The payments array, unless the profile renames it.
+pub(crate) const PAYMENTS: &str = "formasdepago";
+
 /// Every key of an item.
 pub(crate) const LINE_KEYS: [&str; 10] = [
     "codigo",
@@ -131,9 +134,9 @@ pub(crate) fn request(resolved: &Resolved, profile: &WireProfile, rif: &str) -> 
     object.optional("fechavence", draft.due_date.as_ref());
     object.raw(
         "cuerpofactura",
-        &array(draft.lines.iter().zip(&resolved.lines).map(|(text, line)| item(text, line))),
+        &array(draft.lines.iter().flatten().zip(&resolved.lines).map(|(text, line)| item(text, line))),
     );
-    let payments = draft.payments.iter().zip(&resolved.payments);
+    let payments = draft.payments.iter().flatten().zip(&resolved.payments);
     object.raw(&profile.payments_key, &array(payments.map(|(text, payment)| paid(text, payment))));
     object.extras(&draft.extras);
     object.finish()
@@ -152,7 +155,7 @@ fn parties(object: &mut Object, resolved: &Resolved) {
     object.text("emailcliente", &resolved.emails);
     object.text("direccioncliente", &buyer.address);
     object.text("telefonocliente", &resolved.phone);
-    object.code("idtipodocumento", resolved.draft.kind.code());
+    object.code("idtipodocumento", resolved.kind.code());
     object.text("numerointerno", resolved.number.as_str());
 }
 
@@ -163,8 +166,8 @@ fn relation(object: &mut Object, resolved: &Resolved, profile: &WireProfile) {
             object.text("relacionado", text);
             object.code("regimenanterior", 1);
         }
-        Related::Nothing if profile.empty_related => object.text("relacionado", ""),
-        Related::Nothing => {}
+        Related::Nothing | Related::Reported if profile.empty_related => object.text("relacionado", ""),
+        Related::Nothing | Related::Reported => {}
     }
 }
 
@@ -218,10 +221,10 @@ fn item(text: &Line, line: &ResolvedLine) -> String {
     object.amount("precio", at_least_cents(line.price));
     object.amount("cantidad", line.quantity);
     object.amount("tasa", line.rate);
-    object.amount("impuesto", line.tax);
+    object.amount("impuesto", line.tax.given);
     object.amount("descuento", line.discount);
     object.raw("exento", if line.exempt { "true" } else { "false" });
-    object.amount("monto", line.amount);
+    object.amount("monto", line.amount.given);
     object.extras(&text.extras);
     object.finish()
 }
