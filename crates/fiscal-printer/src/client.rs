@@ -30,6 +30,15 @@ const TIMEOUTS: Timeouts = Timeouts::new(Duration::from_secs(10), Duration::from
 const BODY_WARNING: usize = 100_000;
 
 /// Which service a client talks to.
+///
+/// ```
+/// use fiscal_printer::Environment;
+///
+/// let gateway = Environment::custom("https://gateway.example.com/smart")?; // the path prefix is kept
+/// assert_ne!(gateway, Environment::Production);
+/// assert!(Environment::custom("http://gateway.example.com").is_err()); // plain http to this machine only
+/// # Ok::<(), fiscal_printer::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Environment {
@@ -38,7 +47,7 @@ pub enum Environment {
     Test,
     /// The vendor's production host: documents are real. Said explicitly, never the default.
     Production,
-    /// Another address: a gateway, a sandbox. Counts as test unless the client is built
+    /// Another address: a gateway, a sandbox. Counts as test unless it is the production host, or the client is built
     /// [`as_production`](ClientBuilder::as_production).
     Custom(BaseUrl),
 }
@@ -174,7 +183,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Names the issuer, for tokens that cannot be read. Otherwise the token's own RIF is used for annulling and mailing.
+    /// Names the issuer, for tokens that cannot be read: annulling and mailing send it, and documents of another issuer are not
+    /// issued. Otherwise the token's own RIF is used, and a different one here is an error (`T1`).
     pub fn rif(mut self, rif: impl Into<String>) -> Self {
         self.rif = Some(rif.into());
         self
@@ -361,6 +371,22 @@ impl Client {
     ///
     /// # Errors
     /// As [`issue`](Self::issue) before sending.
+    ///
+    /// ```
+    /// use fiscal_printer::{Buyer, Client, Document, Line};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), fiscal_printer::Error> {
+    /// let client = Client::builder().token("the-issuers-token").build()?;
+    /// let invoice = Document::invoice("J-12345678-4", 42)
+    ///     .buyer(Buyer::new("Comercial Ejemplo", "V-12345678").address("Calle 1").phone("0412-1234567"))
+    ///     .line(Line::new("A2", "Dos", "20.00", 1))
+    ///     .build()?;
+    /// let request = client.dry_run(&invoice).await?;
+    /// assert!(request.json().contains(r#""total":23.20"#));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn dry_run(&self, document: &Document) -> Result<DryRun, Error> {
         let prepared = self.prepare(document).await?;
         Ok(DryRun { json: prepared.json, warnings: prepared.warnings })
@@ -371,6 +397,27 @@ impl Client {
     /// # Errors
     /// Decide by [`Error::outcome`] (contract 9.2): not sent (mend and repeat), refused (read [`Refusal`](crate::Refusal),
     /// correct, issue again with the **same** internal number), or unknown (look it up; never issue it again blindly).
+    ///
+    /// ```
+    /// use fiscal_printer::{Buyer, Client, Document, Environment, Line};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let service = wiremock::MockServer::start().await;
+    /// # let body = r#"{"success":true,"data":{"numerodocumento":"00-00000001","mensaje":"ok"}}"#;
+    /// # let answer = wiremock::ResponseTemplate::new(200).set_body_string(body);
+    /// # wiremock::Mock::given(wiremock::matchers::any()).respond_with(answer).mount(&service).await;
+    /// # let client = Client::builder()
+    /// #     .environment(Environment::custom(&service.uri())?).token("the-issuers-token").rif("J-12345678-4").build()?;
+    /// let invoice = Document::invoice("J-12345678-4", 42)
+    ///     .buyer(Buyer::new("Comercial Ejemplo", "V-12345678").address("Calle 1").phone("0412-1234567"))
+    ///     .line(Line::new("A2", "Dos", "20.00", 1))
+    ///     .build()?;
+    /// let issued = client.issue(&invoice).await?;
+    /// assert_eq!(issued.control_text(), "00-00000001");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn issue(&self, document: &Document) -> Result<Issued, Error> {
         let prepared = self.prepare(document).await?;
         let call = Call::new(ISSUE)
@@ -392,7 +439,26 @@ impl Client {
     /// annulling twice changes nothing more (observed).
     ///
     /// # Errors
-    /// As for every call; a refusal with code 3 means that the RIF does not match **or** that no such document exists.
+    /// As for every call; a refusal with code 3 means that the RIF does not match **or** that no such document exists. A reason
+    /// that is empty or too long is `R30`, a RIF that is not the token's `T1`; then nothing is sent.
+    ///
+    /// ```
+    /// use fiscal_printer::{Client, ControlNumber, Environment};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let service = wiremock::MockServer::start().await;
+    /// # let body = r#"{"success":true,"data":{"numerodocumento":"00-00000001","mensaje":"ok"}}"#;
+    /// # let answer = wiremock::ResponseTemplate::new(200).set_body_string(body);
+    /// # wiremock::Mock::given(wiremock::matchers::any()).respond_with(answer).mount(&service).await;
+    /// # let client = Client::builder()
+    /// #     .environment(Environment::custom(&service.uri())?).token("the-issuers-token").rif("J-12345678-4").build()?;
+    /// let number: ControlNumber = "00-00000001".parse()?;
+    /// let receipt = client.annul(&number, "Precio equivocado").await?;
+    /// assert_eq!(receipt.message(), Some("ok"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn annul(&self, number: &ControlNumber, reason: &str) -> Result<Receipt, Error> {
         let (authorization, hint) = self.authorize().await?;
         let mut faults = Faults::new();
@@ -408,7 +474,25 @@ impl Client {
     /// Asks the service to mail an issued document. Success means accepted, not delivered.
     ///
     /// # Errors
-    /// As for every call. An unknown outcome is not repeated unless the mail is [`repeatable`](Mail::repeatable).
+    /// As for every call. An unknown outcome is not repeated unless the mail is [`repeatable`](Mail::repeatable). An empty address
+    /// is `MAIL`, a RIF that is not the token's `T1`; then nothing is sent.
+    ///
+    /// ```
+    /// use fiscal_printer::{Client, ControlNumber, Environment, Mail};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let service = wiremock::MockServer::start().await;
+    /// # let body = r#"{"success":true,"data":{"numerodocumento":"00-00000001","mensaje":"ok"}}"#;
+    /// # let answer = wiremock::ResponseTemplate::new(200).set_body_string(body);
+    /// # wiremock::Mock::given(wiremock::matchers::any()).respond_with(answer).mount(&service).await;
+    /// # let client = Client::builder()
+    /// #     .environment(Environment::custom(&service.uri())?).token("the-issuers-token").rif("J-12345678-4").build()?;
+    /// let number: ControlNumber = "00-00000001".parse()?;
+    /// client.mail(&Mail::new(number, "compras@example.com")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn mail(&self, mail: &Mail) -> Result<Receipt, Error> {
         let (authorization, hint) = self.authorize().await?;
         let mut faults = Faults::new();

@@ -33,17 +33,20 @@
 //! # Rules
 //!
 //! Faults carry the id of the rule they break: `R1` to `R43` are the rows of the manual's field table (contract 3.1-3.3), `I1`
-//! to `I19` the identities of amounts (6.1), `S1` to `S4` predictions of the observed service's arithmetic (6.2),
+//! to `I19` the identities of amounts (6.1), `S1` to `S4` predictions of the observed service's arithmetic (6.2; never errors),
 //! `CHECK-DIGIT` a wrong check digit (section 7), `T1` the token's RIF, `JSON` the form of a JSON draft, `EXTRA` a field that
 //! is not the manual's, `LUXURY` the luxury group, `MAIL` an address to mail to, `SIZE` a large request, `ANSWER` a slip in the
 //! service's answer, `ENV` an environment variable.
+//!
+//! One slip is one fault: a field that cannot be read is not also missing, and an amount that only follows from a wrong one is not
+//! wrong again. Every fault names the right value where there is one; whoever corrects an amount corrects what was computed from it.
 //!
 //! # What is assumed
 //!
 //! The vendor documents neither statuses nor JSON keys of answers, no look-up and no idempotency key. Where the contract marks a
 //! point *assumed* it is a setting: [`WireProfile`] (spellings, payments key), [`ClientBuilder::unlisted_codes_refuse`],
-//! [`ClientBuilder::code_table`], [`ClientBuilder::body_limit`], [`Rates`]. The largest amount (2^53 cents), UTC-4 for dates
-//! and lengths counted in characters are assumptions without a setting.
+//! [`ClientBuilder::code_table`], [`ClientBuilder::body_limit`], [`Rates`]. The largest amount (2^53 cents), UTC-4 for dates,
+//! lengths counted in characters, and no control characters in texts are assumptions without a setting.
 
 mod auth;
 mod batch;

@@ -163,8 +163,9 @@ impl DocumentBuilder {
         self
     }
 
-    /// Prices the document in a foreign currency, with the exchange rate of the day in bolívars (at most four decimals,
-    /// above zero).
+    /// Prices the document in a foreign currency: all amounts are in it. `exchange_rate` is bolívars for one unit, above zero
+    /// with at most four decimals (I16): the BCV rate of the day of the taxable event, rounded half-up to four decimals once.
+    /// Notes take their invoice's rate in practice.
     pub fn currency(mut self, currency: Currency, exchange_rate: impl Into<Numeric>) -> Self {
         self.0.currency = currency;
         self.0.exchange_rate = Some(exchange_rate.into());
@@ -177,12 +178,27 @@ impl DocumentBuilder {
         self
     }
 
-    /// Sets the IGTF base by hand, where it does not follow from the payments.
+    /// Sets the IGTF base by hand, where it does not follow from the payments: an amount with at most two decimals, at most
+    /// `subtotal` + VAT (I10).
     pub fn igtf_base(self, base: impl Into<Numeric>) -> Self {
         self.claim(HeaderAmount::IgtfBase, base)
     }
 
-    /// Brings an amount computed elsewhere: it is verified and sent as it is, or reported.
+    /// Brings an amount computed elsewhere, in the document's currency with at most two decimals, or a rate in percent: it is
+    /// verified (I6 to I12, I19) and sent as it is, or reported.
+    ///
+    /// ```
+    /// use fiscal_printer::{Buyer, Document, HeaderAmount, Line};
+    ///
+    /// let error = Document::invoice("J-12345678-4", 42)
+    ///     .buyer(Buyer::new("Comercial Ejemplo", "V-12345678").address("Calle 1").phone("0412-1234567"))
+    ///     .line(Line::new("A2", "Dos", "20.00", 1))
+    ///     .claim(HeaderAmount::Total, "23.21")
+    ///     .build()
+    ///     .unwrap_err();
+    /// let fault = error.faults().iter().find(|fault| fault.rule() == "I12").expect("the total is wrong");
+    /// assert_eq!((fault.path(), fault.expected_value(), fault.actual_value()), ("total", "23.20", "23.21"));
+    /// ```
     pub fn claim(mut self, amount: HeaderAmount, value: impl Into<Numeric>) -> Self {
         self.0.claims.insert(amount, value.into());
         self
@@ -267,7 +283,8 @@ impl DocumentBuilder {
         self
     }
 
-    /// Turns the warnings of a rule into errors, for example `I14` where every sale must be paid.
+    /// Turns the warnings of a rule into errors, for example `I14` where every sale must be paid, or `S1`, `S3` and `S4` where
+    /// nothing may go out that the observed service would refuse.
     pub fn raise(mut self, rule: &'static str) -> Self {
         self.0.raised.insert(rule);
         self
@@ -277,7 +294,8 @@ impl DocumentBuilder {
     ///
     /// # Errors
     /// A validation error whose [`faults`](Error::faults) list **every** broken rule (contract 3.1-3.3 rows as `R1` to
-    /// `R43`, identities as `I1` to `I19`), each with its field in wire names, both values and a hint. Nothing is sent.
+    /// `R43`, identities as `I1` to `I19`), each with its field in wire names, both values and a hint, and the warnings beside
+    /// them. Nothing is sent.
     pub fn build(self) -> Result<Document, Error> {
         resolve::document(self.0)
     }

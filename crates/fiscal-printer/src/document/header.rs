@@ -3,7 +3,14 @@
 /// One amount or rate of the header, for callers who bring their own totals.
 ///
 /// Each stands under the wire name that [`wire_name`](Self::wire_name) gives; the IGTF base goes out under both of its
-/// spellings unless the profile says otherwise.
+/// spellings unless the profile says otherwise. Amounts have at most two decimals, rates are percentages.
+///
+/// ```
+/// use fiscal_printer::HeaderAmount;
+///
+/// assert_eq!(HeaderAmount::GeneralBase.wire_name(), "baseg");
+/// assert!(HeaderAmount::ALL.into_iter().filter(|name| name.is_rate()).count() == 4);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum HeaderAmount {

@@ -69,6 +69,9 @@ pub struct Document {
 
 impl Document {
     /// Starts an invoice (type 1) of the issuer `rif` with the issuer's own number.
+    ///
+    /// The RIF may be written with or without hyphens, dots and spaces; it goes out as `J-12345678-4`, or in the token's own
+    /// spelling if that is the one given here.
     pub fn invoice(rif: impl Into<String>, number: impl Into<InternalNumber>) -> DocumentBuilder {
         plain(DocumentType::Invoice, rif, number)
     }
@@ -112,11 +115,15 @@ impl Document {
     }
 
     /// Starts a dispatch guide (type 4; see [`DocumentType`] for the doubt about its number).
+    ///
+    /// By law (PA SNAT/2024/000102 art. 10, secondary source) a guide shows no amounts, while the observed service refuses every
+    /// document whose `subtotal` is not above zero: a guide without amounts is built with a warning (I13).
     pub fn dispatch_guide(rif: impl Into<String>, number: impl Into<InternalNumber>) -> DocumentBuilder {
         plain(DocumentType::DispatchGuide, rif, number)
     }
 
-    /// Starts a delivery note (type 5; see [`DocumentType`] for the doubt about its number).
+    /// Starts a delivery note (type 5; see [`DocumentType`] for the doubt about its number, and
+    /// [`dispatch_guide`](Self::dispatch_guide) for amounts).
     pub fn delivery_note(rif: impl Into<String>, number: impl Into<InternalNumber>) -> DocumentBuilder {
         plain(DocumentType::DeliveryNote, rif, number)
     }
@@ -124,13 +131,14 @@ impl Document {
     /// Reads a document from JSON in wire names (contract section 3), of any of the five kinds.
     ///
     /// Amounts that stand in it are verified, those that are missing are computed: the same reader serves a bare list of
-    /// lines and a complete request. Numbers may be JSON numbers or numbers in quotes and are read exactly. A payment
+    /// lines and a complete request; what [`to_json`](Self::to_json) writes is read back as the same document. Numbers may be JSON numbers or numbers in quotes and are read exactly. A payment
     /// may carry `"foreign_currency": true`, which is ours and not sent. Keys that are not known become extras and are
     /// reported as warnings.
     ///
     /// # Errors
-    /// A validation error if the text is no JSON object or larger than 8 MiB. Everything else (wrong types, nulls,
-    /// missing fields) is kept and reported together with all other faults by [`DocumentBuilder::build`].
+    /// A validation error if the text is no JSON object or larger than 8 MiB. Everything else (wrong types, nulls, missing
+    /// fields, more than 10 000 items or payments) is kept and reported together with all other faults by
+    /// [`DocumentBuilder::build`].
     ///
     /// ```
     /// use fiscal_printer::Document;
@@ -171,7 +179,7 @@ impl Document {
         &self.resolved.number
     }
 
-    /// The control number of the invoice that a note refers to.
+    /// The control number of the invoice that a note refers to; `None` too for an invoice from before the digital system.
     #[must_use]
     pub fn related(&self) -> Option<&ControlNumber> {
         match &self.resolved.draft.related {

@@ -9,6 +9,18 @@ use rust_decimal::Decimal;
 
 /// Which cent wins where the service's doubles and half-up rounding disagree (contract 6.2; always an exact tie, one cent
 /// apart).
+///
+/// ```
+/// use fiscal_printer::{Buyer, Document, Line, RoundingPolicy};
+///
+/// let draft = Document::invoice("J-12345678-4", 42)
+///     .buyer(Buyer::new("Comercial Ejemplo", "V-12345678").address("Calle 1").phone("0412-1234567"))
+///     .line(Line::new("A1", "Cinta, metro", "0.29", "0.5").exempt());
+/// let total = |policy| draft.clone().rounding(policy).build().map(|document| document.totals().total.to_string());
+/// assert_eq!(total(RoundingPolicy::Fiscal)?, "0.15");
+/// assert_eq!(total(RoundingPolicy::ServerCompatible)?, "0.14");
+/// # Ok::<(), fiscal_printer::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum RoundingPolicy {
