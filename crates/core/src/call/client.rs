@@ -424,7 +424,8 @@ impl<'c> Run<'c> {
         let secret = authorization.as_ref().map(|given| given.secret().clone());
         let mut rejected = None;
         let (error, failure) = match judge(&answer) {
-            Verdict::Accept => return Ok(answer),
+            Verdict::Accept if answer.is_complete() => return Ok(answer),
+            Verdict::Accept => (self.cut(), Failure::Unknown { transient: false }),
             Verdict::Refuse(error) => (error.with_outcome(Outcome::Refused), Failure::Final),
             Verdict::Unauthorized(error) => {
                 rejected = authorization;
@@ -443,6 +444,14 @@ impl<'c> Run<'c> {
         };
         let error = error.with_retry_after(wait).with_answer(answer);
         Err(Failed { error, failure, rejected })
+    }
+
+    /// A judge that accepts half an answer has not looked: what is missing may be what matters.
+    fn cut(&self) -> Error {
+        Error::new(ErrorKind::TooLarge, self.call.operation.name)
+            .with_message("the answer is larger than the client's limit")
+            .with_outcome(self.lost())
+            .with_hint(self.lost_hint())
     }
 
     async fn renews(&mut self, failed: &Failed) -> bool {
@@ -482,7 +491,8 @@ impl<'c> Run<'c> {
     }
 
     fn give_up(&self, error: Error, because: Option<&'static str>) -> Error {
-        let error = error.with_attempts(self.attempts, because);
+        let harmless = self.call.operation.idempotency != Idempotency::Once;
+        let error = error.with_attempts(self.attempts, because).with_harmless_repeat(harmless);
         if self.doubt && error.outcome() != Outcome::Unknown {
             let hint = format!("an earlier attempt was lost; {}", self.lost_hint());
             return error.with_outcome(Outcome::Unknown).with_hint(hint);
