@@ -430,8 +430,12 @@ impl fmt::Display for Error {
     }
 }
 
+/// The report, since this is what a `main` that returns the error prints; `{:#?}` shows the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return write!(f, "{}", self.report());
+        }
         let parts = &self.0;
         f.debug_struct("Error")
             .field("kind", &parts.kind)
@@ -456,14 +460,14 @@ pub struct Report<'e>(&'e Error);
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.0)?;
+        write!(f, "{}", self.0)?;
         for fault in self.0.faults() {
             let severity = if fault.severity() == Severity::Error { "error" } else { "warning" };
-            writeln!(f, "  - {severity}: {fault}")?;
+            write!(f, "\n  - {severity}: {fault}")?;
         }
         let mut cause = self.0.source();
         while let Some(current) = cause {
-            writeln!(f, "  caused by: {}", one_line(&current.to_string(), MESSAGE_LIMIT))?;
+            write!(f, "\n  caused by: {}", one_line(&current.to_string(), MESSAGE_LIMIT))?;
             cause = current.source();
         }
         Ok(())

@@ -374,12 +374,12 @@ impl<'c> Run<'c> {
         let seconds = limit.as_secs_f64();
         if mark.bar() {
             let error = error
-                .with_message(format!("no connection within {seconds} s"))
+                .with_message(format!("no connection to {} within {seconds} s", self.parts.base))
                 .with_hint("check the base URL and the network, then repeat");
             return Failed::new(error, Failure::NotSent { transient: true });
         }
         let error = error
-            .with_message(format!("no complete answer within {seconds} s"))
+            .with_message(format!("no complete answer from {} within {seconds} s", self.parts.base))
             .with_outcome(self.lost())
             .with_hint(self.lost_hint());
         Failed::new(error, Failure::Unknown { transient: true })
@@ -388,7 +388,8 @@ impl<'c> Run<'c> {
     fn broken(&self, cause: TransportError, mark: &SendMark) -> Failed {
         let kind = cause.kind();
         let unsent = cause.is_before_sending() || mark.bar();
-        let error = Error::new(kind, self.call.operation.name).with_message(cause.to_string());
+        let message = format!("{cause}: {}", self.parts.base);
+        let error = Error::new(kind, self.call.operation.name).with_message(message);
         let error = error.with_source(cause);
         if unsent {
             let error = error.with_hint(unsent_hint(kind));
