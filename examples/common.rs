@@ -63,7 +63,7 @@ pub fn finish(result: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     match error.downcast_ref::<Error>() {
         Some(error) => {
-            eprint!("error: {}", error.report());
+            eprintln!("error: {}", error.report());
             ExitCode::from(if error.is_outcome_unknown() { 3 } else { 1 })
         }
         None => {

@@ -17,7 +17,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let service = connect().await?;
     let issued = service.client.issue(&invoice).await?;
     println!("invoice         {}", issued.control_text());
-    let number = issued.control_number().ok_or("the control number has an unknown form: a note cannot refer to it")?;
+    let number =
+        issued.control_number().ok_or("the control number has an unknown form: a note cannot refer to it")?;
 
     let note = Document::credit_note(invoice.issuer().to_string(), 1, number)
         .buyer(

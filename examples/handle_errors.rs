@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use fiscal_printer::{
-    Buyer, Client, Document, DocumentBuilder, Environment, Error, Line, Meaning, Outcome, Refusal, RetryPolicy,
+    Buyer, Client, Document, DocumentBuilder, Environment, Error, Line, Meaning, Outcome, Refusal,
+    RetryPolicy,
 };
 use integration_examples::finish;
 use integration_sandbox::fiscal::Endpoint;
@@ -92,10 +93,14 @@ fn decide(result: Result<(), Error>) {
     println!("   {error}");
     let decision = match error.outcome() {
         Outcome::Unknown => "keep the number, look the document up in the portal, repeat nothing".to_owned(),
-        Outcome::NotSent if error.is_validation() => format!("show the {} fault(s) to whoever entered them", error.faults().len()),
+        Outcome::NotSent if error.is_validation() => {
+            format!("show the {} fault(s) to whoever entered them", error.faults().len())
+        }
         Outcome::NotSent => "repeat later with the same number: nothing left this machine".to_owned(),
         Outcome::Refused => match Refusal::of(&error).and_then(Refusal::meaning) {
-            Some(Meaning::NumberTaken) => "find out which document has the number, then take the next one".to_owned(),
+            Some(Meaning::NumberTaken) => {
+                "find out which document has the number, then take the next one".to_owned()
+            }
             Some(meaning) => format!("correct and issue with the same number: {}", meaning.advice()),
             None => "correct the settings and issue with the same number".to_owned(),
         },

@@ -127,7 +127,8 @@ impl Summary {
         self.first.get_or_insert_with(|| control.to_owned());
         self.last = Some(control.to_owned());
         let totals = document.totals();
-        for (name, amount) in [("subtotal", totals.subtotal), ("VAT", totals.vat()), ("total", totals.total)] {
+        for (name, amount) in [("subtotal", totals.subtotal), ("VAT", totals.vat()), ("total", totals.total)]
+        {
             *self.amounts.entry(name).or_default() += amount;
         }
     }

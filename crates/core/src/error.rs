@@ -86,8 +86,8 @@ impl ErrorKind {
 /// assert!(error.is_outcome_unknown() && !error.is_safe_to_repeat());
 /// assert_eq!(
 ///     error.to_string(),
-///     "issue: a time limit passed; OUTCOME UNKNOWN: it may have been applied, do not repeat it before asking the \
-///      service. What to do: look the document up before issuing it again",
+///     "issue: a time limit passed; OUTCOME UNKNOWN: it may have been applied. \
+///      What to do: look the document up before issuing it again",
 /// );
 /// ```
 pub struct Error(Box<Parts>);
@@ -96,6 +96,7 @@ struct Parts {
     kind: ErrorKind,
     operation: Cow<'static, str>,
     outcome: Outcome,
+    repeat_is_harmless: bool,
     status: Option<StatusCode>,
     code: Option<String>,
     message: Option<String>,
@@ -119,6 +120,7 @@ impl Error {
             kind,
             operation: operation.into(),
             outcome: Outcome::NotSent,
+            repeat_is_harmless: false,
             status: None,
             code: None,
             message: None,
@@ -211,6 +213,12 @@ impl Error {
         self
     }
 
+    /// Says that the operation may be repeated whatever became of it.
+    pub(crate) fn with_harmless_repeat(mut self, harmless: bool) -> Self {
+        self.0.repeat_is_harmless = harmless;
+        self
+    }
+
     /// Says how often it was tried and why not once more.
     #[must_use]
     pub(crate) fn with_attempts(mut self, attempts: u32, stopped_because: Option<&'static str>) -> Self {
@@ -268,10 +276,11 @@ impl Error {
         self.0.outcome == Outcome::Refused
     }
 
-    /// Sending the identical request again cannot apply it twice. It may still fail for the same reason.
+    /// Sending the identical request again cannot apply it twice: nothing happened, or the operation is one whose repeat
+    /// changes nothing more, even if the outcome is unknown. It may still fail for the same reason.
     #[must_use]
     pub fn is_safe_to_repeat(&self) -> bool {
-        self.0.outcome.is_safe_to_repeat()
+        self.0.repeat_is_harmless || self.0.outcome.is_safe_to_repeat()
     }
 
     /// The input was at fault; [`faults`](Self::faults) says where.
@@ -421,8 +430,12 @@ impl fmt::Display for Error {
     }
 }
 
+/// The report, since this is what a `main` that returns the error prints; `{:#?}` shows the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return write!(f, "{}", self.report());
+        }
         let parts = &self.0;
         f.debug_struct("Error")
             .field("kind", &parts.kind)
@@ -447,14 +460,14 @@ pub struct Report<'e>(&'e Error);
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.0)?;
+        write!(f, "{}", self.0)?;
         for fault in self.0.faults() {
             let severity = if fault.severity() == Severity::Error { "error" } else { "warning" };
-            writeln!(f, "  - {severity}: {fault}")?;
+            write!(f, "\n  - {severity}: {fault}")?;
         }
         let mut cause = self.0.source();
         while let Some(current) = cause {
-            writeln!(f, "  caused by: {}", one_line(&current.to_string(), MESSAGE_LIMIT))?;
+            write!(f, "\n  caused by: {}", one_line(&current.to_string(), MESSAGE_LIMIT))?;
             cause = current.source();
         }
         Ok(())

@@ -374,12 +374,12 @@ impl<'c> Run<'c> {
         let seconds = limit.as_secs_f64();
         if mark.bar() {
             let error = error
-                .with_message(format!("no connection within {seconds} s"))
+                .with_message(format!("no connection to {} within {seconds} s", self.parts.base))
                 .with_hint("check the base URL and the network, then repeat");
             return Failed::new(error, Failure::NotSent { transient: true });
         }
         let error = error
-            .with_message(format!("no complete answer within {seconds} s"))
+            .with_message(format!("no complete answer from {} within {seconds} s", self.parts.base))
             .with_outcome(self.lost())
             .with_hint(self.lost_hint());
         Failed::new(error, Failure::Unknown { transient: true })
@@ -388,7 +388,8 @@ impl<'c> Run<'c> {
     fn broken(&self, cause: TransportError, mark: &SendMark) -> Failed {
         let kind = cause.kind();
         let unsent = cause.is_before_sending() || mark.bar();
-        let error = Error::new(kind, self.call.operation.name).with_message(cause.to_string());
+        let message = format!("{cause}: {}", self.parts.base);
+        let error = Error::new(kind, self.call.operation.name).with_message(message);
         let error = error.with_source(cause);
         if unsent {
             let error = error.with_hint(unsent_hint(kind));
@@ -424,7 +425,8 @@ impl<'c> Run<'c> {
         let secret = authorization.as_ref().map(|given| given.secret().clone());
         let mut rejected = None;
         let (error, failure) = match judge(&answer) {
-            Verdict::Accept => return Ok(answer),
+            Verdict::Accept if answer.is_complete() => return Ok(answer),
+            Verdict::Accept => (self.cut(), Failure::Unknown { transient: false }),
             Verdict::Refuse(error) => (error.with_outcome(Outcome::Refused), Failure::Final),
             Verdict::Unauthorized(error) => {
                 rejected = authorization;
@@ -443,6 +445,14 @@ impl<'c> Run<'c> {
         };
         let error = error.with_retry_after(wait).with_answer(answer);
         Err(Failed { error, failure, rejected })
+    }
+
+    /// A judge that accepts half an answer has not looked: what is missing may be what matters.
+    fn cut(&self) -> Error {
+        Error::new(ErrorKind::TooLarge, self.call.operation.name)
+            .with_message("the answer is larger than the client's limit")
+            .with_outcome(self.lost())
+            .with_hint(self.lost_hint())
     }
 
     async fn renews(&mut self, failed: &Failed) -> bool {
@@ -482,7 +492,8 @@ impl<'c> Run<'c> {
     }
 
     fn give_up(&self, error: Error, because: Option<&'static str>) -> Error {
-        let error = error.with_attempts(self.attempts, because);
+        let harmless = self.call.operation.idempotency != Idempotency::Once;
+        let error = error.with_attempts(self.attempts, because).with_harmless_repeat(harmless);
         if self.doubt && error.outcome() != Outcome::Unknown {
             let hint = format!("an earlier attempt was lost; {}", self.lost_hint());
             return error.with_outcome(Outcome::Unknown).with_hint(hint);
