@@ -13,8 +13,7 @@ use integration_sandbox::{Fault, Scripted};
 use serde_json::{Value, json};
 
 use crate::support::{
-    RIF, base64url, builder, builder_for, buyer, client, client_with, filled, invoice, invoice_of, requests,
-    sandbox,
+    RIF, base64url, builder, builder_for, buyer, client, client_with, filled, invoice, invoice_of, sandbox,
 };
 
 /// The body of the n-th document as the sandbox stored it.
