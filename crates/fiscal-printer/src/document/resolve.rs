@@ -291,6 +291,9 @@ fn line(
         None => Some(Decimal::new(0, 2)),
     };
     let rate = line_rate(draft, line, rates, &at, faults);
+    if draft.all_claims_required {
+        not_brought(line, &at, faults);
+    }
     let (price, quantity, discount) = (price?, quantity?, discount?);
     let computed = line_total(draft.rounding, price, quantity, discount, &at, faults)?;
     let amount = claimed("I1", &at("monto"), line.claimed_amount.as_ref(), computed, AMOUNT_HINT, faults)?;
@@ -303,6 +306,18 @@ fn line(
     let rule = if exempt { "I2" } else { "I3" };
     let tax = claimed(rule, &at("impuesto"), line.claimed_tax.as_ref(), expected, TAX_HINT, faults)?;
     Some(ResolvedLine { price, quantity, discount, rate, exempt, amount, tax })
+}
+
+/// In verify-only mode the amounts of an item must be there too: the service reads an absent one as no number (S4).
+fn not_brought(line: &Line, at: &impl Fn(&str) -> String, faults: &mut Faults) {
+    let amounts = [
+        ("R38", "impuesto", &line.claimed_tax),
+        ("R39", "descuento", &line.discount),
+        ("R41", "monto", &line.claimed_amount),
+    ];
+    for (rule, name, _) in amounts.into_iter().filter(|(_, _, given)| given.is_none()) {
+        faults.push(Fault::error(rule, at(name)).expected("an amount").hint(totals::NOT_BROUGHT));
+    }
 }
 
 const AMOUNT_HINT: &str = "monto is precio x cantidad - descuento, rounded half-up to cents, VAT excluded";

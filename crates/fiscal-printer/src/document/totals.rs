@@ -99,11 +99,13 @@ fn claimed_rate(draft: &Draft, name: H, in_force: Decimal, faults: &mut Faults) 
     rate
 }
 
+pub(crate) const NOT_BROUGHT: &str =
+    "in verify-only mode every amount that the manual requires must be brought";
+
 /// In verify-only mode an amount that the manual requires must be there.
 fn missing(draft: &Draft, name: H, faults: &mut Faults) {
     if draft.all_claims_required && (draft.luxury || !name.is_luxury()) {
-        let hint = "in verify-only mode every amount that the manual requires must be brought";
-        faults.push(Fault::error(name.row(), name.wire_name()).expected("an amount").hint(hint));
+        faults.push(Fault::error(name.row(), name.wire_name()).expected("an amount").hint(NOT_BROUGHT));
     }
 }
 
