@@ -465,7 +465,7 @@ async fn a_token_of_another_issuer_is_refused_before_anything_is_sent() {
     ];
     for error in errors {
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Validation, Outcome::NotSent));
-        let fault = &error.faults()[error.faults().len() - 1];
+        let fault = &error.faults()[0];
         assert_eq!((fault.rule(), fault.path()), ("T1", "rif"), "{error}");
         assert!(error.to_string().contains("G-12345678-7") && error.to_string().contains(RIF), "{error}");
     }
