@@ -56,7 +56,7 @@ pub(crate) struct ResolvedPayment {
 }
 
 /// Beyond this a double cannot tell cents apart any more: 2^53 cents (assumed limit; the service computes in doubles).
-const LARGEST: i64 = 90_071_992_547_409;
+pub(crate) const LARGEST: i64 = 90_071_992_547_409;
 
 pub(crate) fn document(draft: &Draft) -> Result<Document, Error> {
     let mut faults = draft.faults.clone();

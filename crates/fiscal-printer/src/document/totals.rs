@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::builder::Draft;
 use super::header::HeaderAmount as H;
-use super::resolve::{ResolvedLine, ResolvedPayment, amount, number, taken_from_server, too_large};
+use super::resolve::{LARGEST, ResolvedLine, ResolvedPayment, amount, number, taken_from_server, too_large};
 use super::server::{self, Group, RoundingPolicy};
 use crate::rates::Rates;
 
@@ -166,10 +166,11 @@ impl Ledger<'_> {
         let path = name.wire_name();
         let Some(given) = self.draft.claims.get(&name) else {
             missing(self.draft, name, self.faults);
-            if expected.is_none() && self.lines.is_some() {
+            let fits = expected.filter(|expected| *expected <= Decimal::from(LARGEST));
+            if fits.is_none() && self.lines.is_some() {
                 self.faults.push(too_large(path));
             }
-            return expected;
+            return fits;
         };
         let given = amount(name.row(), path, given, self.faults)?;
         if let Some(expected) = expected.filter(|expected| *expected != given) {
