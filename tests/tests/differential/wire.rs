@@ -47,6 +47,11 @@ impl Wire {
         object.retain(|(name, _)| *name != key);
     }
 
+    /// The object that holds the value at `path`, and its key there; `None` for elements of lists.
+    pub fn parent_of(&mut self, path: &str) -> Option<(&mut Vec<(String, Wire)>, String)> {
+        (!path.ends_with(']')).then(|| self.parent(path))
+    }
+
     fn parent(&mut self, path: &str) -> (&mut Vec<(String, Wire)>, String) {
         let (parent, key) = match path.rsplit_once('.') {
             Some((parent, key)) => (self.at(parent).expect("the parent is there"), key),
