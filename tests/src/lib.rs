@@ -1,1 +1,18 @@
-//! Helpers of the flow tests.
+//! Holds the guides of `docs/` and the README as doctests, so that what they say compiles and runs.
+
+/// One item per page: a failing example is named by its page.
+macro_rules! pages {
+    ($($name:ident: $path:literal),* $(,)?) => {$(
+        #[cfg(doctest)]
+        #[doc = include_str!(concat!("../../", $path))]
+        pub struct $name;
+    )*};
+}
+
+pages! {
+    Readme: "README.md",
+    Errors: "docs/errors.md",
+    Retries: "docs/retries.md",
+    Money: "docs/money.md",
+    Testing: "docs/testing.md",
+}

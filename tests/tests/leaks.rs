@@ -378,3 +378,18 @@ async fn nothing_that_is_traced_shows_token_or_customer() {
         assert!(log.contains(public), "the log is worth reading: {public}");
     }
 }
+
+/// A body that ends at the client's limit may end in the middle of the token.
+#[tokio::test]
+async fn a_token_cut_at_the_limit_of_the_body_is_not_shown() {
+    let sandbox = sandbox().await;
+    let fiscal = sandbox.fiscal();
+    let sentinel = Sentinel::new();
+    let body = format!("Error: bad token {}", sentinel.token);
+    for limit in [body.len() - 1, body.len() - SIGNATURE.len() / 2] {
+        let client = builder_for(fiscal).token(sentinel.token.as_str()).body_limit(limit).build().unwrap();
+        fiscal.inject(Endpoint::Issue, Fault::Answer(Scripted::new(500).body(body.as_str())));
+        let error = client.issue(&invoice(1)).await.unwrap_err();
+        sentinel.absent_from_error("cut", &error);
+    }
+}

@@ -12,8 +12,9 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::call::Answer;
-use crate::fault::{Fault, one_line};
+use crate::fault::{Fault, Severity, one_line};
 use crate::outcome::Outcome;
+use crate::secret::Secret;
 
 /// How many faults the one-line text names before it only counts the rest.
 const FAULTS_IN_LINE: usize = 5;
@@ -85,8 +86,8 @@ impl ErrorKind {
 /// assert!(error.is_outcome_unknown() && !error.is_safe_to_repeat());
 /// assert_eq!(
 ///     error.to_string(),
-///     "issue: a time limit passed; OUTCOME UNKNOWN: it may have been applied, do not repeat it before asking the \
-///      service. What to do: look the document up before issuing it again",
+///     "issue: a time limit passed; OUTCOME UNKNOWN: it may have been applied. \
+///      What to do: look the document up before issuing it again",
 /// );
 /// ```
 pub struct Error(Box<Parts>);
@@ -95,6 +96,7 @@ struct Parts {
     kind: ErrorKind,
     operation: Cow<'static, str>,
     outcome: Outcome,
+    repeat_is_harmless: bool,
     status: Option<StatusCode>,
     code: Option<String>,
     message: Option<String>,
@@ -118,6 +120,7 @@ impl Error {
             kind,
             operation: operation.into(),
             outcome: Outcome::NotSent,
+            repeat_is_harmless: false,
             status: None,
             code: None,
             message: None,
@@ -197,6 +200,25 @@ impl Error {
         self
     }
 
+    /// The same error with `secret` masked in what a judge may have taken from the answer.
+    ///
+    /// The answer itself is masked before it is judged; this catches what only decoding brings to light.
+    #[must_use]
+    pub(crate) fn redacted(mut self, secret: &Secret) -> Self {
+        let parts = &mut *self.0;
+        for text in [&mut parts.code, &mut parts.message].into_iter().flatten() {
+            *text = secret.redact(text).into_owned();
+        }
+        parts.hint = secret.redact(&parts.hint).into_owned().into();
+        self
+    }
+
+    /// Says that the operation may be repeated whatever became of it.
+    pub(crate) fn with_harmless_repeat(mut self, harmless: bool) -> Self {
+        self.0.repeat_is_harmless = harmless;
+        self
+    }
+
     /// Says how often it was tried and why not once more.
     #[must_use]
     pub(crate) fn with_attempts(mut self, attempts: u32, stopped_because: Option<&'static str>) -> Self {
@@ -254,10 +276,11 @@ impl Error {
         self.0.outcome == Outcome::Refused
     }
 
-    /// Sending the identical request again cannot apply it twice. It may still fail for the same reason.
+    /// Sending the identical request again cannot apply it twice: nothing happened, or the operation is one whose repeat
+    /// changes nothing more, even if the outcome is unknown. It may still fail for the same reason.
     #[must_use]
     pub fn is_safe_to_repeat(&self) -> bool {
-        self.0.outcome.is_safe_to_repeat()
+        self.0.repeat_is_harmless || self.0.outcome.is_safe_to_repeat()
     }
 
     /// The input was at fault; [`faults`](Self::faults) says where.
@@ -371,15 +394,21 @@ impl Error {
         [status, code, message, request_id, attempts, stopped, wait].into_iter().flatten().collect()
     }
 
+    /// The faults that stopped the call; warnings are only counted, the report lists them.
     fn write_faults(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults = &self.0.faults;
-        write!(f, "{} {}", faults.len(), if faults.len() == 1 { "fault" } else { "faults" })?;
-        for (index, fault) in faults.iter().take(FAULTS_IN_LINE).enumerate() {
+        let all = &self.0.faults;
+        let errors = || all.iter().filter(|fault| fault.severity() == Severity::Error);
+        let count = errors().count();
+        write!(f, "{count} {}", if count == 1 { "fault" } else { "faults" })?;
+        for (index, fault) in errors().take(FAULTS_IN_LINE).enumerate() {
             write!(f, "{} {fault}", if index == 0 { ":" } else { " |" })?;
         }
-        match faults.len().checked_sub(FAULTS_IN_LINE) {
-            Some(more) if more > 0 => write!(f, " | and {more} more"),
-            _ => Ok(()),
+        if let Some(more) = count.checked_sub(FAULTS_IN_LINE).filter(|more| *more > 0) {
+            write!(f, " | and {more} more")?;
+        }
+        match all.len().saturating_sub(count) {
+            0 => Ok(()),
+            warnings => write!(f, " ({warnings} more as warnings)"),
         }
     }
 }
@@ -401,8 +430,12 @@ impl fmt::Display for Error {
     }
 }
 
+/// The report, since this is what a `main` that returns the error prints; `{:#?}` shows the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return write!(f, "{}", self.report());
+        }
         let parts = &self.0;
         f.debug_struct("Error")
             .field("kind", &parts.kind)
@@ -427,14 +460,14 @@ pub struct Report<'e>(&'e Error);
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.0)?;
+        write!(f, "{}", self.0)?;
         for fault in self.0.faults() {
-            let severity = if fault.severity() == crate::Severity::Error { "error" } else { "warning" };
-            writeln!(f, "  - {severity}: {fault}")?;
+            let severity = if fault.severity() == Severity::Error { "error" } else { "warning" };
+            write!(f, "\n  - {severity}: {fault}")?;
         }
         let mut cause = self.0.source();
         while let Some(current) = cause {
-            writeln!(f, "  caused by: {}", one_line(&current.to_string(), MESSAGE_LIMIT))?;
+            write!(f, "\n  caused by: {}", one_line(&current.to_string(), MESSAGE_LIMIT))?;
             cause = current.source();
         }
         Ok(())

@@ -70,10 +70,12 @@ impl Fault {
         self
     }
 
-    /// Says what was found; long or unprintable input is shortened and escaped.
+    /// Says what was found; long or unprintable input is shortened and escaped, and quoted unless it is a plain number.
     #[must_use]
     pub fn actual(mut self, text: impl AsRef<str>) -> Self {
-        self.actual = Cow::Owned(excerpt(text.as_ref()));
+        let text = text.as_ref();
+        let plain = !text.is_empty() && text.len() <= EXCERPT && text.bytes().all(is_numeric);
+        self.actual = Cow::Owned(if plain { text.to_owned() } else { excerpt(text) });
         self
     }
 
@@ -191,6 +193,10 @@ impl Extend<Fault> for Faults {
     fn extend<T: IntoIterator<Item = Fault>>(&mut self, faults: T) {
         self.0.extend(faults);
     }
+}
+
+fn is_numeric(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'.' | b'-')
 }
 
 /// The beginning of a text in quotes, with control characters escaped and its length told when it was cut.

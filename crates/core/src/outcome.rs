@@ -36,9 +36,7 @@ impl Outcome {
         match self {
             Self::NotSent => "nothing was sent",
             Self::Refused => "not applied",
-            Self::Unknown => {
-                "OUTCOME UNKNOWN: it may have been applied, do not repeat it before asking the service"
-            }
+            Self::Unknown => "OUTCOME UNKNOWN: it may have been applied",
             Self::ReadOnly => "nothing to apply",
         }
     }

@@ -40,14 +40,39 @@ impl Secret {
         self.0.is_empty()
     }
 
-    /// `text` with every occurrence of this secret masked: services repeat tokens in their messages.
+    /// `text` with every occurrence of this secret masked, plain or escaped as JSON and URLs write it: services repeat
+    /// tokens in their messages.
     #[must_use]
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut shown = Cow::Borrowed(text);
         // A secret of a few characters would mask innocent text everywhere and protects nothing.
-        if self.0.len() < 4 || !text.contains(self.0.as_str()) {
-            return Cow::Borrowed(text);
+        if self.0.len() < 4 {
+            return shown;
         }
-        Cow::Owned(text.replace(self.0.as_str(), MASK))
+        for spelling in self.spellings().iter().filter(|spelling| text.contains(spelling.as_str())) {
+            shown = Cow::Owned(shown.replace(spelling.as_str(), MASK));
+        }
+        shown
+    }
+
+    /// The ways in which common serialisers write it: PHP escapes the slash, .NET and Go some signs by number.
+    fn spellings(&self) -> Vec<Zeroizing<String>> {
+        let mut spellings = vec![self.0.clone()];
+        // Most tokens hold nothing that anybody escapes.
+        if self.0.bytes().any(|byte| !byte.is_ascii_alphanumeric() && !b"-_.".contains(&byte)) {
+            spellings.push(self.spelt(|c| matches!(c, '/' | '"' | '\\').then(|| format!("\\{c}"))));
+            spellings.push(self.spelt(|c| matches!(c, '"' | '\\').then(|| format!("\\{c}"))));
+            for signs in ["+\"&'<>`\\", "&<>"] {
+                spellings.push(self.spelt(|c| signs.contains(c).then(|| format!("\\u{:04X}", u32::from(c)))));
+                spellings.push(self.spelt(|c| signs.contains(c).then(|| format!("\\u{:04x}", u32::from(c)))));
+            }
+            spellings.push(Zeroizing::new(url::form_urlencoded::byte_serialize(self.0.as_bytes()).collect()));
+        }
+        spellings
+    }
+
+    fn spelt(&self, escape: impl Fn(char) -> Option<String>) -> Zeroizing<String> {
+        Zeroizing::new(self.0.chars().map(|c| escape(c).unwrap_or_else(|| c.to_string())).collect())
     }
 
     /// Compares in a time that does not depend on where the texts differ.
@@ -112,6 +137,21 @@ mod tests {
         assert!(!secret.matches("abce"));
         assert!(!secret.matches("abc"));
         assert!(!secret.matches("abcde"));
+    }
+
+    #[test]
+    fn is_masked_however_a_serialiser_escapes_it() {
+        let secret = Secret::new("a/b+c=d\"e");
+        for escaped in [
+            "a/b+c=d\"e",
+            r#"a\/b+c=d\"e"#,
+            r#"a/b+c=d\"e"#,
+            r"a/b\u002Bc=d\u0022e",
+            r"a/b\u002bc=d\u0022e",
+            "a%2Fb%2Bc%3Dd%22e",
+        ] {
+            assert_eq!(secret.redact(&format!("<{escaped}>")), "<[redacted]>", "{escaped}");
+        }
     }
 
     #[test]

@@ -325,7 +325,26 @@ impl Client {
     /// # Errors
     /// A validation error naming every variable that is missing or cannot be used.
     pub fn from_env() -> Result<Self, Error> {
-        builder_from(|name| std::env::var(name).ok())?.build()
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// As [`from_env`](Self::from_env), with the variables taken from `lookup`: a configuration file, a test.
+    ///
+    /// # Errors
+    /// A validation error naming every variable that is missing or cannot be used.
+    ///
+    /// ```
+    /// use fiscal_printer::Client;
+    ///
+    /// let client = Client::from_lookup(|name| match name {
+    ///     "FISCAL_PRINTER_BASE_URL" => Some("http://127.0.0.1:7801".into()),
+    ///     "FISCAL_PRINTER_TOKEN" => Some("the issuer's token".into()),
+    ///     _ => None,
+    /// })?;
+    /// # Ok::<(), fiscal_printer::Error>(())
+    /// ```
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        builder_from(lookup)?.build()
     }
 
     /// What [`issue`](Self::issue) would send, after all its checks, without sending it.

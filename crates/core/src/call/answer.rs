@@ -47,9 +47,12 @@ impl Answer {
             self.body = masked.into();
         }
         for value in self.headers.values_mut() {
-            let shown = value.to_str().map(|text| secret.redact(text).into_owned());
-            // What cannot be read as text cannot hold the secret, which is visible ASCII.
-            if let Some(masked) = shown.ok().and_then(|text| HeaderValue::from_str(&text).ok()) {
+            // Lossy, since a header may hold the secret next to bytes that are no ASCII.
+            let masked = match secret.redact(&String::from_utf8_lossy(value.as_bytes())) {
+                Cow::Owned(masked) => HeaderValue::from_bytes(masked.as_bytes()).ok(),
+                Cow::Borrowed(_) => None,
+            };
+            if let Some(masked) = masked {
                 *value = masked;
             }
         }
@@ -113,6 +116,16 @@ impl fmt::Debug for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn masks_a_secret_beside_bytes_that_are_no_ascii() {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_bytes(b"t\xf6ken sentinel-value").unwrap();
+        headers.insert(header::WWW_AUTHENTICATE, value);
+        let secret = Secret::new("sentinel-value");
+        let answer = Answer::new(StatusCode::OK, headers, b"\xff sentinel-value".to_vec()).masked(&secret);
+        assert!(!format!("{:?}{}", answer.headers(), answer.text()).contains("sentinel"));
+    }
 
     #[test]
     fn finds_the_request_id_by_preference() {

@@ -168,13 +168,15 @@ impl<L: Login> Session<L> {
     async fn renewed(&self, state: &mut SessionState) -> Result<Authorization, Error> {
         match self.login.log_in().await {
             Ok(ticket) => {
-                let renew_at = self.clock.elapsed() + ticket.lifetime.saturating_sub(self.margin);
+                let valid = ticket.lifetime.saturating_sub(self.margin);
+                // Saturating: a ticket without an end may well be given as `Duration::MAX`.
+                let renew_at = self.clock.elapsed().saturating_add(valid);
                 state.held = Some((ticket.authorization.clone(), renew_at));
                 state.blocked_until = None;
                 Ok(ticket.authorization)
             }
             Err(error) => {
-                state.blocked_until = Some(self.clock.elapsed() + self.pause_after_failure);
+                state.blocked_until = Some(self.clock.elapsed().saturating_add(self.pause_after_failure));
                 Err(error)
             }
         }
@@ -213,10 +215,11 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
 
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     struct CountingLogin {
         logins: AtomicU32,
         fail: bool,
+        lifetime: Duration,
     }
 
     impl Login for CountingLogin {
@@ -228,14 +231,18 @@ mod tests {
                     return Err(Error::new(ErrorKind::Authentication, "log in"));
                 }
                 let authorization = Authorization::bearer(Secret::new(format!("ticket-{number}")))?;
-                Ok(Ticket { authorization, lifetime: Duration::from_secs(100) })
+                Ok(Ticket { authorization, lifetime: self.lifetime })
             })
         }
     }
 
     fn session(fail: bool) -> (Arc<Session<CountingLogin>>, ManualClock) {
+        session_of(fail, Duration::from_secs(100))
+    }
+
+    fn session_of(fail: bool, lifetime: Duration) -> (Arc<Session<CountingLogin>>, ManualClock) {
         let clock = ManualClock::new();
-        let login = CountingLogin { fail, ..CountingLogin::default() };
+        let login = CountingLogin { logins: AtomicU32::new(0), fail, lifetime };
         let session = Session::new(login, Arc::new(clock.clone()), Duration::from_secs(10));
         (Arc::new(session.pause_after_failure(Duration::from_secs(30))), clock)
     }
@@ -263,6 +270,15 @@ mod tests {
         assert_eq!(session.authorize().await.unwrap().secret().reveal(), "ticket-0");
         clock.advance(Duration::from_secs(1));
         assert_eq!(session.authorize().await.unwrap().secret().reveal(), "ticket-1");
+    }
+
+    #[tokio::test]
+    async fn a_ticket_without_an_end_is_kept() {
+        let (session, clock) = session_of(false, Duration::MAX);
+        clock.advance(Duration::from_secs(1000));
+        session.authorize().await.unwrap();
+        clock.advance(Duration::from_secs(1_000_000_000));
+        assert_eq!(session.authorize().await.unwrap().secret().reveal(), "ticket-0");
     }
 
     #[tokio::test]

@@ -130,12 +130,17 @@ impl CallerBuilder {
     /// Builds the caller.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] if the built-in transport cannot be set up on this machine.
+    /// [`ErrorKind::Configuration`] if the built-in transport cannot be set up on this machine, or the user agent
+    /// cannot stand in a header.
     pub fn build(self) -> Result<Caller, Error> {
         let transport = match self.transport {
             Some(transport) => transport,
             None => Arc::new(ReqwestTransport::new(&self.base, self.timeouts.connect, self.connections)?),
         };
+        let user_agent = HeaderValue::from_str(self.user_agent).map_err(|cause| {
+            Error::configuration("the user agent cannot stand in a header", "use visible ASCII")
+                .with_source(cause)
+        })?;
         Ok(Caller(Arc::new(Parts {
             transport,
             clock: self.clock,
@@ -145,7 +150,7 @@ impl CallerBuilder {
             retry: self.retry,
             budget: RetryBudget::default(),
             body_limit: self.body_limit,
-            user_agent: HeaderValue::from_static(self.user_agent),
+            user_agent,
         })))
     }
 }
@@ -192,8 +197,7 @@ impl Caller {
     /// # Errors
     /// What the credentials met, or [`ErrorKind::Credentials`] when they did not come in time.
     pub async fn authorize(&self, credentials: &dyn Credentials) -> Result<Authorization, Error> {
-        let asked = within(&*self.0.clock, self.0.timeouts.total, credentials.authorize()).await;
-        asked.unwrap_or_else(|| Err(late_credentials()))
+        credential(within(&*self.0.clock, self.0.timeouts.total, credentials.authorize()).await)
     }
 
     /// Makes the call and returns the answer that `judge` accepted.
@@ -247,15 +251,33 @@ struct Run<'c> {
     renewed: bool,
     /// An attempt that may have been applied; nothing that comes later takes it back.
     doubt: bool,
+    /// The request of the attempt that is being made.
+    under_way: Option<SendMark>,
+    finished: bool,
 }
 
 impl<'c> Run<'c> {
     fn new(parts: &'c Parts, call: &'c Call) -> Self {
         let deadline = parts.clock.elapsed().saturating_add(parts.timeouts.total);
-        Self { parts, call, deadline, attempts: 0, renewed: false, doubt: false }
+        Self {
+            parts,
+            call,
+            deadline,
+            attempts: 0,
+            renewed: false,
+            doubt: false,
+            under_way: None,
+            finished: false,
+        }
     }
 
     async fn run(mut self, judge: &impl Fn(&Answer) -> Verdict) -> Result<Answer, Error> {
+        let result = self.settle(judge).await;
+        self.finished = true;
+        result
+    }
+
+    async fn settle(&mut self, judge: &impl Fn(&Answer) -> Verdict) -> Result<Answer, Error> {
         let _permit = self.permit().await?;
         self.parts.budget.deposit();
         loop {
@@ -263,7 +285,9 @@ impl<'c> Run<'c> {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            self.doubt |= matches!(failed.failure, Failure::Unknown { .. });
+            // A call that only reads leaves nothing behind that later attempts would have to answer for.
+            self.doubt |=
+                matches!(failed.failure, Failure::Unknown { .. }) && self.lost() == Outcome::Unknown;
             if self.renews(&failed).await {
                 continue;
             }
@@ -292,12 +316,15 @@ impl<'c> Run<'c> {
     async fn attempt(&mut self, judge: &impl Fn(&Answer) -> Verdict) -> Result<Answer, Failed> {
         let authorization = self.authorize().await.map_err(|error| Failed::new(error, Failure::Final))?;
         let limit = self.parts.timeouts.attempt.min(self.remaining());
+        if limit.is_zero() {
+            return Err(self.too_late());
+        }
         let mark = SendMark::default();
         let request = self.request(authorization.as_ref(), &mark);
         self.attempts = self.attempts.saturating_add(1);
-        let guard = DropGuard::new(self.call);
+        self.under_way = Some(mark.clone());
         let exchanged = self.within(limit, exchange(self.parts, request)).await;
-        guard.disarm();
+        self.under_way = None;
         let answer = match exchanged {
             None => return Err(self.timed_out(limit, &mark)),
             Some(Err(error)) => return Err(self.broken(error, &mark)),
@@ -312,8 +339,7 @@ impl<'c> Run<'c> {
             return Ok(Some(given.clone()));
         }
         let Some(credentials) = &self.parts.credentials else { return Ok(None) };
-        let asked = self.within(self.remaining(), credentials.authorize()).await;
-        asked.unwrap_or_else(|| Err(late_credentials())).map(Some)
+        credential(self.within(self.remaining(), credentials.authorize()).await).map(Some)
     }
 
     /// Built anew for every attempt, so that a renewed credential is used.
@@ -334,17 +360,26 @@ impl<'c> Run<'c> {
         request
     }
 
+    /// The time was used up in the lane, by the credentials or in a pause. Sending now would only cast the outcome in
+    /// doubt, since nobody would wait for the answer.
+    fn too_late(&self) -> Failed {
+        let error = Error::new(ErrorKind::Timeout, self.call.operation.name)
+            .with_message("the time was over before the request could be sent")
+            .with_hint("repeat it, allow more time, or send fewer calls at once");
+        Failed::new(error, Failure::NotSent { transient: false })
+    }
+
     fn timed_out(&self, limit: Duration, mark: &SendMark) -> Failed {
         let error = Error::new(ErrorKind::Timeout, self.call.operation.name);
         let seconds = limit.as_secs_f64();
-        if mark.nothing_left() {
+        if mark.bar() {
             let error = error
-                .with_message(format!("no connection within {seconds} s"))
+                .with_message(format!("no connection to {} within {seconds} s", self.parts.base))
                 .with_hint("check the base URL and the network, then repeat");
             return Failed::new(error, Failure::NotSent { transient: true });
         }
         let error = error
-            .with_message(format!("no complete answer within {seconds} s"))
+            .with_message(format!("no complete answer from {} within {seconds} s", self.parts.base))
             .with_outcome(self.lost())
             .with_hint(self.lost_hint());
         Failed::new(error, Failure::Unknown { transient: true })
@@ -352,8 +387,9 @@ impl<'c> Run<'c> {
 
     fn broken(&self, cause: TransportError, mark: &SendMark) -> Failed {
         let kind = cause.kind();
-        let unsent = cause.is_before_sending() || mark.nothing_left();
-        let error = Error::new(kind, self.call.operation.name).with_message(cause.to_string());
+        let unsent = cause.is_before_sending() || mark.bar();
+        let message = format!("{cause}: {}", self.parts.base);
+        let error = Error::new(kind, self.call.operation.name).with_message(message);
         let error = error.with_source(cause);
         if unsent {
             let error = error.with_hint(unsent_hint(kind));
@@ -386,20 +422,37 @@ impl<'c> Run<'c> {
         judge: &impl Fn(&Answer) -> Verdict,
         authorization: Option<Authorization>,
     ) -> Result<Answer, Failed> {
+        let secret = authorization.as_ref().map(|given| given.secret().clone());
+        let mut rejected = None;
         let (error, failure) = match judge(&answer) {
-            Verdict::Accept => return Ok(answer),
+            Verdict::Accept if answer.is_complete() => return Ok(answer),
+            Verdict::Accept => (self.cut(), Failure::Unknown { transient: false }),
             Verdict::Refuse(error) => (error.with_outcome(Outcome::Refused), Failure::Final),
             Verdict::Unauthorized(error) => {
-                let error = error.with_outcome(Outcome::Refused).with_answer(answer);
-                return Err(Failed { error, failure: Failure::Final, rejected: authorization });
+                rejected = authorization;
+                (error.with_outcome(Outcome::Refused), Failure::Final)
             }
             Verdict::NotApplied(error) => (error.with_outcome(Outcome::Refused), Failure::NotApplied),
             Verdict::Doubt { error, transient } => {
                 (error.with_outcome(self.lost()), Failure::Unknown { transient })
             }
         };
-        let wait = retry_after(&answer, &*self.parts.clock);
-        Err(Failed::new(error.with_retry_after(wait).with_answer(answer), failure))
+        // A judge that found a wait in the body knows more than the header.
+        let wait = error.retry_after().or_else(|| retry_after(&answer, &*self.parts.clock));
+        let error = match &secret {
+            Some(secret) => error.redacted(secret),
+            None => error,
+        };
+        let error = error.with_retry_after(wait).with_answer(answer);
+        Err(Failed { error, failure, rejected })
+    }
+
+    /// A judge that accepts half an answer has not looked: what is missing may be what matters.
+    fn cut(&self) -> Error {
+        Error::new(ErrorKind::TooLarge, self.call.operation.name)
+            .with_message("the answer is larger than the client's limit")
+            .with_outcome(self.lost())
+            .with_hint(self.lost_hint())
     }
 
     async fn renews(&mut self, failed: &Failed) -> bool {
@@ -410,7 +463,9 @@ impl<'c> Run<'c> {
             return false;
         }
         self.renewed = true;
-        self.within(self.remaining(), credentials.renew(rejected)).await.unwrap_or(false)
+        let renewed = self.within(self.remaining(), credentials.renew(rejected)).await.unwrap_or(false);
+        // A call that brought its own authorization would only send the refused one again.
+        renewed && self.call.authorization.is_none()
     }
 
     fn decide(&self, failed: &Failed) -> Decision {
@@ -437,16 +492,30 @@ impl<'c> Run<'c> {
     }
 
     fn give_up(&self, error: Error, because: Option<&'static str>) -> Error {
-        let error = error.with_attempts(self.attempts, because);
+        let harmless = self.call.operation.idempotency != Idempotency::Once;
+        let error = error.with_attempts(self.attempts, because).with_harmless_repeat(harmless);
         if self.doubt && error.outcome() != Outcome::Unknown {
-            let (outcome, hint) = (self.lost(), self.lost_hint());
-            return error.with_outcome(outcome).with_hint(format!("an earlier attempt was lost; {hint}"));
+            let hint = format!("an earlier attempt was lost; {}", self.lost_hint());
+            return error.with_outcome(Outcome::Unknown).with_hint(hint);
         }
         error
     }
 
     async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
         within(&*self.parts.clock, limit, work).await
+    }
+}
+
+/// Leaves a trace when the caller drops the future of a call that may have been applied, be it while a request is under
+/// way or in the pause after one that was lost.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        let may_have_left = self.under_way.take().is_some_and(|mark| !mark.bar());
+        let unknown = self.doubt || (may_have_left && self.lost() == Outcome::Unknown);
+        if unknown && !self.finished {
+            let operation = self.call.operation.name;
+            tracing::warn!(operation, "the call was dropped under way: its outcome is unknown");
+        }
     }
 }
 
@@ -458,6 +527,12 @@ async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output 
         Poll::Pending => timer.as_mut().poll(context).map(|()| None),
     })
     .await
+}
+
+/// A login may end in a refusal or in doubt, but that is the login: of the call itself nothing was sent.
+fn credential(asked: Option<Result<Authorization, Error>>) -> Result<Authorization, Error> {
+    let given = asked.unwrap_or_else(|| Err(late_credentials()));
+    given.map_err(|error| error.with_outcome(Outcome::NotSent))
 }
 
 fn late_credentials() -> Error {
@@ -504,29 +579,4 @@ async fn read(mut body: BodyStream, limit: usize) -> Result<(Bytes, bool), Trans
 fn mask(answer: Answer, authorization: Option<&Authorization>) -> Answer {
     let Some(secret) = authorization.map(Authorization::secret) else { return answer };
     answer.masked(secret)
-}
-
-/// Leaves a trace when the caller drops the future of a call that may have been applied.
-struct DropGuard<'c> {
-    call: &'c Call,
-    armed: bool,
-}
-
-impl<'c> DropGuard<'c> {
-    fn new(call: &'c Call) -> Self {
-        Self { call, armed: call.operation.idempotency != Idempotency::Safe }
-    }
-
-    fn disarm(mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for DropGuard<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            let operation = self.call.operation.name;
-            tracing::warn!(operation, "the call was dropped under way: its outcome is unknown");
-        }
-    }
 }

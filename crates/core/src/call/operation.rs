@@ -3,6 +3,7 @@
 //! The last is a fact of the operation and stands next to it, in a constant that a table test can read; it is never
 //! derived from the HTTP method or from whether a body happens to be cloneable.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -60,7 +61,9 @@ impl Operation {
 }
 
 /// One use of an [`Operation`]: its body, headers, and the lane it waits in.
-#[derive(Debug, Clone)]
+///
+/// Its `Debug` shows no body, since bodies hold passwords and customers' data.
+#[derive(Clone)]
 pub struct Call {
     pub(crate) operation: Operation,
     pub(crate) headers: HeaderMap,
@@ -110,5 +113,28 @@ impl Call {
     pub fn with_idempotency(mut self, idempotency: Idempotency) -> Self {
         self.operation.idempotency = idempotency;
         self
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("operation", &self.operation)
+            .field("bytes", &self.body.len())
+            .field("lane", &self.lane.is_some())
+            .field("authorization", &self.authorization)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_body() {
+        const LOG_IN: Operation = Operation::post("log in", "/login", Idempotency::Keyed);
+        let shown = format!("{:?}", Call::new(LOG_IN).json(r#"{"password":"sentinel"}"#));
+        assert!(shown.contains("log in") && !shown.contains("sentinel"), "{shown}");
     }
 }

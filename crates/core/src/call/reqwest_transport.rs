@@ -5,6 +5,7 @@
 //! feature on (a bomb would unpack past the size limit), HTTP/1.1 only (one exchange per connection, so that "did it
 //! leave" has an answer).
 
+use std::error::Error as StdError;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -112,6 +113,11 @@ fn marked(request: http::Request<Bytes>) -> http::Request<reqwest::Body> {
     request.map(|bytes| reqwest::Body::wrap(MarkedBody { bytes, mark }))
 }
 
+/// Makes hyper drop the connection, with the head still in its queue.
+#[derive(Debug, thiserror::Error)]
+#[error("the call was given up before anything was sent")]
+struct GivenUp;
+
 /// A body that notes when it is first asked for: hyper asks after queueing the head and before writing any of it.
 struct MarkedBody {
     bytes: Bytes,
@@ -120,13 +126,15 @@ struct MarkedBody {
 
 impl Body for MarkedBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = GivenUp;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.mark.left();
+        if !self.mark.leave() {
+            return Poll::Ready(Some(Err(GivenUp)));
+        }
         let bytes = std::mem::take(&mut self.bytes);
         Poll::Ready((!bytes.is_empty()).then_some(Ok(Frame::data(bytes))))
     }
@@ -183,18 +191,23 @@ fn translate(cause: reqwest::Error) -> TransportError {
     TransportError::new(kind, message).with_source(cause.without_url())
 }
 
-fn speaks_of_tls(cause: &reqwest::Error) -> bool {
-    let mut next = std::error::Error::source(cause);
+fn speaks_of_tls(cause: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(cause);
     while let Some(current) = next {
-        let wrapped = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if current.is::<rustls::Error>()
-            || wrapped.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
-        {
+        if current.is::<rustls::Error>() {
             return true;
         }
-        next = current.source();
+        next = inner(current);
     }
     false
+}
+
+/// What an error wraps. `source()` of an `io::Error` skips the error inside it, and connectors nest several of them.
+fn inner<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(wrapper) => wrapper.get_ref().map(|wrapped| wrapped as &(dyn StdError + 'static)),
+        None => error.source(),
+    }
 }
 
 #[cfg(test)]
@@ -221,6 +234,25 @@ mod tests {
             Err(error) => error,
             Ok(_) => panic!("expected a failure"),
         }
+    }
+
+    /// The instant between a call's timeout and the connection's own task, which no socket test can hit on purpose.
+    #[tokio::test]
+    async fn a_request_given_up_before_it_left_reaches_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut received = Vec::new();
+            let _ = socket.read_to_end(&mut received).await;
+            received
+        });
+        let mark = SendMark::default();
+        mark.tracks();
+        assert!(mark.bar());
+        assert_eq!(failure(url, &mark).await.kind(), ErrorKind::Interrupted);
+        assert!(mark.nothing_left());
+        assert!(server.await.unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -14,7 +14,8 @@ use super::operation::Idempotency;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// Requests per call at most, the first included. 1 switches retries off.
+    /// Requests per call at most, the first included; 1 switches retries off. The one repeat with renewed credentials is
+    /// no retry and may come on top.
     pub max_attempts: u32,
     /// The longest first pause; it doubles with every attempt, and the real pause is drawn between zero and it.
     pub base: Duration,
@@ -36,7 +37,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One request per call, whatever happens.
+    /// One request per call, and one more only if the service refused the credentials and they could be renewed.
     #[must_use]
     pub fn never() -> Self {
         Self { max_attempts: 1, ..Self::default() }
@@ -144,12 +145,16 @@ fn forbidden(situation: &Situation) -> Option<Decision> {
 fn pause(policy: &RetryPolicy, situation: &Situation) -> Duration {
     let doublings = situation.attempts.saturating_sub(1).min(16);
     let ceiling = policy.base.saturating_mul(1 << doublings).min(policy.cap);
-    let random = situation.random.clamp(0.0, 1.0);
     match situation.retry_after {
         // The hint is a floor; the spread above it keeps a crowd from coming back in the same instant.
-        Some(hint) => hint.saturating_add(ceiling.min(Duration::from_secs(1)).mul_f64(random)),
-        None => ceiling.mul_f64(random),
+        Some(hint) => hint.saturating_add(share(ceiling.min(Duration::from_secs(1)), situation.random)),
+        None => share(ceiling, situation.random),
     }
+}
+
+/// `Duration::mul_f64` would panic where a clock draws NaN, or a policy names the longest of all durations.
+fn share(whole: Duration, part: f64) -> Duration {
+    Duration::try_from_secs_f64(whole.as_secs_f64() * part.clamp(0.0, 1.0)).unwrap_or(whole)
 }
 
 /// Reads a `Retry-After` value: whole seconds or an HTTP date. Anything else is no hint.
@@ -300,6 +305,16 @@ mod tests {
         assert_eq!(longest(2), Duration::from_millis(500));
         assert_eq!(longest(7), seconds(10));
         assert_eq!(longest(99), seconds(10));
+    }
+
+    #[test]
+    fn odd_chance_and_endless_policies_do_not_panic() {
+        let endless = RetryPolicy { base: Duration::MAX, cap: Duration::MAX, ..RetryPolicy::default() };
+        for random in [f64::NAN, f64::INFINITY, -1.0, 1.0] {
+            for policy in [&endless, &RetryPolicy::default()] {
+                let _ = decide(policy, &Situation { random, ..situation() });
+            }
+        }
     }
 
     #[test]

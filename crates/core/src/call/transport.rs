@@ -67,6 +67,7 @@ impl TransportError {
 const UNTRACKED: u8 = 0;
 const WAITING: u8 = 1;
 const LEFT: u8 = 2;
+const BARRED: u8 = 3;
 
 /// Remembers whether the first byte of a request may have left, even when the future that sends it is dropped.
 ///
@@ -82,14 +83,34 @@ impl SendMark {
     }
 
     /// Says that from now on bytes may leave.
+    ///
+    /// A transport that can still hold the request back asks [`leave`](Self::leave) instead.
     pub fn left(&self) {
         self.0.store(LEFT, Ordering::SeqCst);
+    }
+
+    /// Asks to let the first byte out. `true`: from now on the request counts as left. `false`: the call has been given
+    /// up and was reported as not sent, so not one byte may leave.
+    #[must_use]
+    pub fn leave(&self) -> bool {
+        let moved =
+            self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| (now != BARRED).then_some(LEFT));
+        moved.is_ok()
+    }
+
+    /// Gives the request up; `true` if it is proven that nothing left, and from now on nothing will.
+    ///
+    /// Question and bar are one step: a connection's own task may be about to write the request while the call that
+    /// made it times out.
+    pub(crate) fn bar(&self) -> bool {
+        self.0.compare_exchange(WAITING, BARRED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+            || self.nothing_left()
     }
 
     /// Whether it is proven that nothing left.
     #[must_use]
     pub fn nothing_left(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == WAITING
+        matches!(self.0.load(Ordering::SeqCst), WAITING | BARRED)
     }
 }
 
@@ -106,5 +127,22 @@ mod tests {
         mark.left();
         mark.tracks();
         assert!(!mark.nothing_left());
+    }
+
+    #[test]
+    fn what_is_given_up_before_it_left_cannot_leave() {
+        let mark = SendMark::default();
+        assert!(!mark.bar(), "an untracked request proves nothing");
+        mark.tracks();
+        assert!(mark.bar() && mark.bar() && mark.nothing_left());
+        assert!(!mark.leave() && mark.nothing_left());
+    }
+
+    #[test]
+    fn what_left_cannot_be_given_up() {
+        let mark = SendMark::default();
+        mark.tracks();
+        assert!(mark.leave() && mark.leave());
+        assert!(!mark.bar() && !mark.nothing_left());
     }
 }
