@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::auth::{ProviderCredentials, SwappableToken, TokenHint, TokenProvider};
 use crate::batch::Batch;
 use crate::document::{CHECK_DIGIT, Document, DocumentType};
-use crate::error::{CodeTable, Endpoint, Rules, invalid, judge};
+use crate::error::{CodeTable, Endpoint, Rules, judge};
 use crate::follow_up::{ANNUL, MAIL, Mail, Receipt, check_reason};
 use crate::issue::{ISSUE, Issued};
 use crate::number::ControlNumber;
@@ -446,7 +446,9 @@ impl Client {
             );
         }
         if faults.has_errors() {
-            return Err(invalid(ISSUE.name, faults));
+            return Err(
+                Error::validation(ISSUE.name, faults.into_vec()).with_hint("correct the fields named above")
+            );
         }
         for fault in faults.warnings() {
             tracing::warn!(rule = fault.rule(), path = fault.path(), "document warning");
@@ -510,7 +512,8 @@ impl Client {
         faults: Faults,
     ) -> Result<Call, Error> {
         if faults.has_errors() {
-            return Err(invalid(call.name(), faults));
+            let hint = "correct the fields named above";
+            return Err(Error::validation(call.name(), faults.into_vec()).with_hint(hint));
         }
         let pairs = fields.iter().map(|(key, text)| ((*key).to_owned(), serde_json::Value::from(*text)));
         let body = serde_json::Value::Object(pairs.collect()).to_string();

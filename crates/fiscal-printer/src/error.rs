@@ -7,7 +7,7 @@ use std::fmt;
 
 use http::StatusCode;
 use integration_core::call::Verdict;
-use integration_core::{Answer, Error, ErrorKind, Faults};
+use integration_core::{Answer, Error, ErrorKind};
 
 use crate::wire::Envelope;
 
@@ -447,15 +447,6 @@ fn may_have_acted(endpoint: Endpoint) -> &'static str {
 
 fn doubt(kind: ErrorKind, message: &str, hint: &'static str, transient: bool) -> Verdict {
     Verdict::Doubt { error: Error::new(kind, "").with_message(message).with_hint(hint), transient }
-}
-
-/// A validation error that names what stops the call before what is only worth knowing: its one line has room for a few
-/// faults, and warnings must not push the errors out of it.
-pub(crate) fn invalid(operation: &'static str, faults: Faults) -> Error {
-    let mut faults = faults.into_vec();
-    faults.sort_by_key(|fault| std::cmp::Reverse(fault.severity()));
-    Error::validation(operation, faults)
-        .with_hint("correct the fields named above; `report()` lists all of them")
 }
 
 /// The beginning of a body that is not an envelope.

@@ -104,7 +104,7 @@ fn read(json: &str) -> Result<Document, Error> {
 
 /// How many documents an ordinary run makes; a nightly one may ask for more.
 fn count() -> u64 {
-    std::env::var("DIFFERENTIAL_DOCUMENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_500)
+    std::env::var("DIFFERENTIAL_DOCUMENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
 }
 
 #[tokio::test]

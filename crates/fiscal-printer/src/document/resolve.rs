@@ -17,7 +17,6 @@ use super::party::{self, Identity};
 use super::server::{self, Disagreement, RoundingPolicy};
 use super::totals::{self, Totals};
 use super::{Document, write};
-use crate::error::invalid;
 use crate::number::InternalNumber;
 use crate::rates::Rates;
 
@@ -67,7 +66,8 @@ pub(crate) fn document(draft: &Draft) -> Result<Document, Error> {
     let faults = raised(faults, &draft.raised);
     match resolved {
         Some(resolved) if !faults.has_errors() => Ok(Document { resolved, warnings: faults.into_vec() }),
-        _ => Err(invalid("build", faults)),
+        _ => Err(Error::validation("build", faults.into_vec())
+            .with_hint("correct the fields named above; `report()` lists all of them")),
     }
 }
 
