@@ -275,12 +275,43 @@ fn names(error: &Error, place: &str) -> bool {
         })
 }
 
+/// Changes that the contract has refused even where the service does not look: lengths (section 3), I1 to I9, I11, I12, I18 and
+/// what is no amount. A cent on the IGTF base may be right (I10 only bounds it).
+fn must_refuse(name: &str, path: &str) -> bool {
+    const HEADER: [&str; 10] = [
+        "subtotal",
+        "exento",
+        "baseg",
+        "impuestog",
+        "baser",
+        "impuestor",
+        "basea",
+        "impuestoa",
+        "impuestoigtf",
+        "total",
+    ];
+    let of_item = |fields: &[&str]| path.starts_with("cuerpofactura[") && fields.contains(&last(path));
+    match name {
+        "a cent more" | "a cent less" => HEADER.contains(&path) || of_item(&["impuesto", "monto"]),
+        "a cent and a half" => HEADER.contains(&path) || of_item(&["impuesto", "monto", "descuento"]),
+        "negative" => {
+            HEADER.contains(&path) || of_item(&["precio", "cantidad", "impuesto", "monto", "descuento"])
+        }
+        // Extras are not the crate's to judge.
+        "no number" => !["botondepago", "intipounidad"].contains(&last(path)),
+        "too long" => true,
+        _ => false,
+    }
+}
+
 /// Everything that is found is told at once: one line for each kind of disagreement, with a seed that shows it.
 #[derive(Default)]
 struct Findings {
     wrong: BTreeMap<String, u64>,
     stricter: BTreeMap<String, u64>,
     tried: u64,
+    /// How many of them the contract refuses whatever the service does.
+    demanded: u64,
     refused: BTreeMap<u32, u64>,
     failed: u64,
 }
@@ -299,6 +330,12 @@ async fn try_mutant(bench: &Bench, seed: u64, mutant: &Mutant, found: &mut Findi
         Document::from_json(json.as_bytes()).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{json}"));
     let verified = draft.clone().verify_only().build();
     found.tried += 1;
+    if must_refuse(mutant.name, &mutant.path) {
+        found.demanded += 1;
+        if !verified.as_ref().is_err_and(|error| names(error, &mutant.path)) {
+            found.wrong(seed, format!("{label}: the contract refuses it, the crate does not say so"));
+        }
+    }
     match (&said, &verified) {
         (Said::Refused(code, message), verified) if OF_THE_BODY.contains(code) => {
             *found.refused.entry(*code).or_default() += 1;
@@ -352,6 +389,7 @@ async fn what_the_service_refuses_the_crate_refuses_first_naming_the_same_field(
         "{} wrong documents: refused {:?}, broke the service {}",
         found.tried, found.refused, found.failed
     );
+    println!("{} of them are refused by the contract alone", found.demanded);
     println!("the crate is stricter on purpose in {} kinds", found.stricter.len());
     if std::env::var("DIFFERENTIAL_VERBOSE").is_ok() {
         for (label, times) in &found.stricter {
@@ -364,4 +402,28 @@ async fn what_the_service_refuses_the_crate_refuses_first_naming_the_same_field(
     for code in OF_THE_BODY {
         assert!(found.refused.contains_key(&code), "code {code} was provoked");
     }
+}
+
+/// I10: the service does not look at it, the contract does.
+#[test]
+fn an_igtf_base_beyond_what_was_paid_is_refused() {
+    let mut full = 0;
+    for seed in 1..=300 {
+        let mut made = make(seed, ISSUER, "00-00000001");
+        let taxed: i128 =
+            ["subtotal", "impuestog", "impuestor", "impuestoa"].map(|key| made.cents_of(key)).iter().sum();
+        if made.cents_of("baseigtf") != taxed {
+            continue;
+        }
+        full += 1;
+        for key in ["baseigft", "baseigtf"] {
+            made.json.set(key, Wire::raw(format!("{}.{:02}", (taxed + 1) / 100, (taxed + 1) % 100)));
+        }
+        let error = super::read(&made.json.to_string()).unwrap_err();
+        assert!(
+            error.faults().iter().any(|fault| (fault.rule(), fault.path()) == ("I10", "baseigft")),
+            "{error}"
+        );
+    }
+    assert!(full > 20, "{full}");
 }
