@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use fiscal_printer::{Client, Error, ErrorKind, Outcome};
 use integration_core::clock::ManualClock;
-use integration_sandbox::Fault;
 use integration_sandbox::fiscal::Fiscal;
+use integration_sandbox::{Fault, Scripted};
 
 use crate::support::builder;
 
@@ -95,6 +95,7 @@ fn rows() -> Vec<Row> {
         row(Fault::Html, UnexpectedAnswer, Unknown, Some(200)),
         row(Fault::Empty, UnexpectedAnswer, Unknown, Some(200)),
         row(Fault::NoSuccess, UnexpectedAnswer, Unknown, Some(200)),
+        row(Fault::ActThenAnswer(Scripted::new(200).body("{}")), UnexpectedAnswer, Unknown, Some(200)),
     ];
     // "3xx (never followed)": Unknown.
     rows.extend([301, 302, 303, 307, 308].map(|status| {
