@@ -1,0 +1,13 @@
+//! Whole flows of the clients against the simulated services, in one binary so that only one is linked.
+//!
+//! Expected values come from the contracts in `contracts/` or from arithmetic that is independent of the crates under test.
+//! Nothing here waits for real, except where a real time limit is the thing tested.
+
+mod support;
+
+mod differential;
+mod drafts;
+mod faults;
+mod flows;
+mod idempotency;
+mod leaks;
