@@ -18,7 +18,8 @@ const MAX_BODY: u32 = 99_999_999;
 ///
 /// * a hyphen may stand once, right before the check character;
 /// * if there is a dot, dots must part the whole number in groups of three from the right: `12.345.678`, never
-///   `12.345678`. So `12.345.678` alone is an error and not the number 1.234.567-8;
+///   `12.345678`. So `12.345.678` alone is an error and not the number 1.234.567-8. Any number of zeros may lead,
+///   grouped or not: `0012.345.678-5`;
 /// * blanks inside are errors.
 ///
 /// Order is by number, then check character. Size 8 bytes, no heap.
@@ -150,7 +151,7 @@ fn read_body(text: &str) -> Result<u32, IdError> {
     if let Some(bad) = text.chars().find(|c| !c.is_ascii_digit() && *c != '.') {
         return Err(refused(name_separator(bad)));
     }
-    if text.contains('.') && !is_grouped(text) {
+    if text.contains('.') && !is_grouped(text) && !is_grouped(text.trim_start_matches('0')) {
         return Err(refused(IdRule::MisplacedDot));
     }
     let significant = text.chars().filter(|c| *c != '.').skip_while(|c| *c == '0');
@@ -201,10 +202,18 @@ mod tests {
         let (head, check) = bare.split_at(cut);
         let head = head.strip_suffix("-").unwrap_or(head);
         let plain = head.replace('.', "");
-        let mut dotted: Vec<String> =
-            plain.as_bytes().rchunks(3).map(|g| String::from_utf8_lossy(g).into()).collect();
-        dotted.reverse();
-        if head != plain && head != dotted.join(".") {
+        // Leading zeros are written back with the rest, or put in front of it as they came.
+        let written_back = |plain: &str| {
+            let mut dotted: Vec<String> =
+                plain.as_bytes().rchunks(3).map(|g| String::from_utf8_lossy(g).into()).collect();
+            dotted.reverse();
+            dotted.join(".")
+        };
+        let significant = plain.trim_start_matches('0');
+        let zeros = plain.strip_suffix(significant)?;
+        if ![plain.clone(), written_back(&plain), format!("{zeros}{}", written_back(significant))]
+            .contains(&head.to_owned())
+        {
             return None;
         }
         let mut digits: Vec<u32> = Vec::new();
@@ -271,6 +280,23 @@ mod tests {
         }
     }
 
+    /// Contract `legale` 5 accepts "leading zeros (dropped)" without regard to the dots behind them.
+    #[test]
+    fn leading_zeros_are_dropped_before_the_dots_are_judged() {
+        for text in
+            ["0012.345.678-5", "0000012.345.6785", "012.345.678-5", "0.012.345.678-5", " 0012.345.678-5 "]
+        {
+            assert_eq!(text.parse(), Rut::from_body(12_345_678), "{text}");
+        }
+        assert_eq!("0012.667.869-k".parse(), Rut::from_body(12_667_869));
+        assert_eq!("0011.222.333-k".parse::<Rut>().unwrap_err(), "11.222.333-k".parse::<Rut>().unwrap_err());
+        assert_eq!(
+            [rule("0012.345.678"), rule("0012.345678-5"), rule("0.12.345.678-5"), rule("0000.345.678-5")],
+            [IdRule::MisplacedDot; 4]
+        );
+        assert_eq!(rule("00123.456.789-2"), IdRule::TooMany { allowed: 8 });
+    }
+
     #[test]
     fn each_refusal_names_its_rule() {
         assert_eq!([rule(""), rule("  ")], [IdRule::Empty; 2]);
@@ -300,7 +326,11 @@ mod tests {
 
     #[test]
     fn many_texts_are_judged_as_by_the_book() {
-        testing::many(4, &["99.999.999-9", "9.999.999-K", "999999999", "0999-9", "9.999-k"], agrees);
+        testing::many(
+            4,
+            &["99.999.999-9", "9.999.999-K", "999999999", "0999-9", "9.999-k", "0099.999-9"],
+            agrees,
+        );
     }
 
     #[test]
