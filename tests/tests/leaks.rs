@@ -380,10 +380,7 @@ async fn nothing_that_is_traced_shows_token_or_customer() {
 }
 
 /// A body that ends at the client's limit may end in the middle of the token.
-///
-/// Core masks whole tokens only, so what is left of a cut one is shown. To be switched on with the mending of `Answer::masked`.
 #[tokio::test]
-#[ignore = "known leak in integration-core: a token cut at the body limit is not masked"]
 async fn a_token_cut_at_the_limit_of_the_body_is_not_shown() {
     let sandbox = sandbox().await;
     let fiscal = sandbox.fiscal();

@@ -53,6 +53,15 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    const fn outcome_unless_said(self) -> Outcome {
+        match self {
+            Self::Configuration | Self::Validation | Self::Credentials | Self::Connect | Self::Tls => {
+                Outcome::NotSent
+            }
+            _ => Outcome::Unknown,
+        }
+    }
+
     const fn phrase(self) -> &'static str {
         match self {
             Self::Configuration => "the client is set up wrongly",
@@ -111,7 +120,9 @@ struct Parts {
 }
 
 impl Error {
-    /// An error of an operation; the outcome is [`Outcome::NotSent`] until said otherwise.
+    /// An error of an operation. Until [`with_outcome`](Self::with_outcome) says otherwise, kinds that arise before anything
+    /// leaves (configuration, validation, credentials, connect, TLS) are [`Outcome::NotSent`] and all others are
+    /// [`Outcome::Unknown`]: whoever forgets to say it errs on the side that does nothing twice.
     ///
     /// Public so that tests and fakes can build every error that a client may return.
     #[must_use]
@@ -119,7 +130,7 @@ impl Error {
         Self(Box::new(Parts {
             kind,
             operation: operation.into(),
-            outcome: Outcome::NotSent,
+            outcome: kind.outcome_unless_said(),
             repeat_is_harmless: false,
             status: None,
             code: None,

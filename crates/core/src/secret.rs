@@ -55,6 +55,14 @@ impl Secret {
         shown
     }
 
+    /// How many bytes at the end of `bytes` are the beginning of this secret.
+    pub(crate) fn begun_at_end_of(&self, bytes: &[u8]) -> usize {
+        let longest = self.0.len().min(bytes.len());
+        let begun =
+            |length: &usize| self.0.as_bytes().get(..*length).is_some_and(|start| bytes.ends_with(start));
+        (1..=longest).rev().find(begun).unwrap_or_default()
+    }
+
     /// The ways in which common serialisers write it: PHP escapes the slash, .NET and Go some signs by number.
     fn spellings(&self) -> Vec<Zeroizing<String>> {
         let mut spellings = vec![self.0.clone()];

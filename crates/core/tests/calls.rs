@@ -17,7 +17,8 @@ use http::{Request, Response, header};
 use integration_core::call::auth::{Authorization, Bearer, Credentials};
 use integration_core::call::transport::{BodyStream, SendMark, Transport, TransportError};
 use integration_core::call::{
-    Answer, BaseUrl, Call, Caller, CallerBuilder, Idempotency, Operation, RetryPolicy, Timeouts, Verdict,
+    Answer, BaseUrl, Call, Caller, CallerBuilder, Idempotency, Lane, Operation, RetryPolicy, Timeouts,
+    Verdict,
 };
 use integration_core::clock::{Clock, ManualClock};
 use integration_core::{BoxFuture, Error, ErrorKind, Outcome, Secret};
@@ -736,8 +737,8 @@ async fn an_endless_body_is_read_no_further_than_the_limit() {
 
 // ------------------------------------------------------------------------------------------------------ lanes and dropping
 
-fn one_at_a_time() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(1))
+fn one_at_a_time() -> Lane {
+    Lane::new(1)
 }
 
 async fn let_others_run() {
@@ -755,8 +756,7 @@ fn spawn(bench: &Bench, call: Call) -> tokio::task::JoinHandle<Result<Answer, Er
 async fn a_lane_lets_one_call_through_at_a_time() {
     let bench = Bench::new(vec![Step::Gate(Mark::Left)]);
     let lane = one_at_a_time();
-    let calls: Vec<_> =
-        (0..10).map(|_| spawn(&bench, call(Idempotency::Once).in_lane(lane.clone()))).collect();
+    let calls: Vec<_> = (0..10).map(|_| spawn(&bench, call(Idempotency::Once).in_lane(&lane))).collect();
     let_others_run().await;
     assert_eq!(bench.transport.count(), 1);
     bench.transport.gate.add_permits(10);
@@ -764,15 +764,15 @@ async fn a_lane_lets_one_call_through_at_a_time() {
         call.await.unwrap().unwrap();
     }
     assert_eq!(bench.transport.most_in_flight.load(Ordering::SeqCst), 1);
-    assert_eq!((bench.transport.count(), lane.available_permits()), (10, 1));
+    assert_eq!((bench.transport.count(), lane.free()), (10, 1));
 }
 
 #[tokio::test]
 async fn a_lane_is_held_through_the_retries_of_a_call() {
     let bench = Bench::new(vec![answer(429, "{}"), Step::Gate(Mark::Left), answer(200, "{}")]);
     let lane = one_at_a_time();
-    let first = spawn(&bench, call(Idempotency::Once).in_lane(lane.clone()));
-    let second = spawn(&bench, call(Idempotency::Once).in_lane(lane));
+    let first = spawn(&bench, call(Idempotency::Once).in_lane(&lane));
+    let second = spawn(&bench, call(Idempotency::Once).in_lane(&lane));
     let_others_run().await;
     assert_eq!(bench.transport.count(), 2, "both requests are the first call's");
     bench.transport.gate.add_permits(1);
@@ -785,8 +785,8 @@ async fn a_call_whose_turn_does_not_come_in_time_was_not_sent() {
     for frees_at_the_deadline in [false, true] {
         let bench = Bench::new(vec![answer(200, "{}")]);
         let lane = one_at_a_time();
-        let held = lane.clone().acquire_owned().await.unwrap();
-        let waiting = spawn(&bench, call(Idempotency::Once).in_lane(lane.clone()));
+        let held = lane.enter().await;
+        let waiting = spawn(&bench, call(Idempotency::Once).in_lane(&lane));
         let_others_run().await;
         bench.clock.advance(seconds(60));
         let held = (!frees_at_the_deadline).then_some(held);
@@ -794,7 +794,7 @@ async fn a_call_whose_turn_does_not_come_in_time_was_not_sent() {
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent));
         assert_eq!((bench.transport.count(), error.attempts()), (0, 0));
         drop(held);
-        assert_eq!(lane.available_permits(), 1);
+        assert_eq!(lane.free(), 1);
     }
 }
 
@@ -828,12 +828,12 @@ async fn warnings_of_a_drop(bench: &Bench, idempotency: Idempotency) -> usize {
     let count = Arc::new(AtomicUsize::new(0));
     let _guard = tracing::subscriber::set_default(Warnings(count.clone()));
     let lane = one_at_a_time();
-    let task = spawn(bench, call(idempotency).in_lane(lane.clone()));
+    let task = spawn(bench, call(idempotency).in_lane(&lane));
     let_others_run().await;
-    assert_eq!(lane.available_permits(), 0, "the call is under way");
+    assert_eq!(lane.free(), 0, "the call is under way");
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());
-    assert_eq!(lane.available_permits(), 1);
+    assert_eq!(lane.free(), 1);
     assert_eq!(bench.transport.in_flight.load(Ordering::SeqCst), 0);
     count.load(Ordering::SeqCst)
 }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use integration_core::call::{
-    Authorization, BaseUrl, Call, Caller, Idempotency, RetryPolicy, Settings, Timeouts, Transport,
+    Authorization, BaseUrl, Call, Caller, Idempotency, Lane, RetryPolicy, Settings, Timeouts, Transport,
 };
 use integration_core::clock::{Clock, SystemClock};
 use integration_core::tax::id::Rif;
 use integration_core::{Error, Fault, Faults, Secret, Severity};
-use tokio::sync::Semaphore;
 
 use crate::auth::{ProviderCredentials, SwappableToken, TokenHint, TokenProvider};
 use crate::batch::Batch;
@@ -126,7 +125,7 @@ struct Parts {
     check_digit: Severity,
     profile: WireProfile,
     rules: Rules,
-    lanes: Vec<Arc<Semaphore>>,
+    lanes: Vec<Lane>,
 }
 
 /// Sets a [`Client`] up.
@@ -283,8 +282,8 @@ impl ClientBuilder {
             caller = caller.body_limit(limit);
         }
         let lanes = match self.lanes {
-            IssueLanes::PerIssuer => vec![Arc::new(Semaphore::new(1))],
-            IssueLanes::PerType => DocumentType::ALL.map(|_| Arc::new(Semaphore::new(1))).to_vec(),
+            IssueLanes::PerIssuer => vec![Lane::new(1)],
+            IssueLanes::PerType => DocumentType::ALL.map(|_| Lane::new(1)).to_vec(),
         };
         Ok(Client(Arc::new(Parts {
             caller: caller.build()?,
@@ -423,7 +422,7 @@ impl Client {
         let call = Call::new(ISSUE)
             .json(prepared.json)
             .authorized(prepared.authorization)
-            .in_lane(self.lane(document.kind()));
+            .in_lane(&self.lane(document.kind()));
         let answer = self.send(&call, Endpoint::Issue).await?;
         Issued::read(answer.clone(), prepared.warnings).ok_or_else(|| unread(answer))
     }
@@ -511,11 +510,11 @@ impl Client {
         self.0.caller.call(call, |answer| judge(endpoint, rules, answer)).await
     }
 
-    fn lane(&self, kind: DocumentType) -> Arc<Semaphore> {
+    fn lane(&self, kind: DocumentType) -> Lane {
         let index = usize::from(kind.code().saturating_sub(1));
         let lanes = &self.0.lanes;
         // With a lane per issuer there is one; with a lane per type there are five.
-        lanes.get(index).or_else(|| lanes.first()).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)))
+        lanes.get(index).or_else(|| lanes.first()).cloned().unwrap_or_else(|| Lane::new(1))
     }
 
     async fn authorize(&self) -> Result<(Authorization, Option<TokenHint>), Error> {

@@ -46,6 +46,10 @@ impl Answer {
         if let Cow::Owned(masked) = secret.redact(&String::from_utf8_lossy(&self.body)) {
             self.body = masked.into();
         }
+        if !self.complete {
+            // The limit may have cut an echoed secret in two; its beginning tells as much as the whole.
+            self.body.truncate(self.body.len().saturating_sub(secret.begun_at_end_of(&self.body)));
+        }
         for value in self.headers.values_mut() {
             // Lossy, since a header may hold the secret next to bytes that are no ASCII.
             let masked = match secret.redact(&String::from_utf8_lossy(value.as_bytes())) {

@@ -304,10 +304,11 @@ impl<'c> Run<'c> {
 
     async fn permit(&self) -> Result<Option<tokio::sync::OwnedSemaphorePermit>, Error> {
         let Some(lane) = self.call.lane.clone() else { return Ok(None) };
-        let permit = self.within(self.remaining(), lane.acquire_owned()).await;
+        let permit = self.within(self.remaining(), lane.0.acquire_owned()).await;
         match permit {
             Some(Ok(permit)) => Ok(Some(permit)),
             _ => Err(Error::new(ErrorKind::Timeout, self.call.operation.name)
+                .with_outcome(Outcome::NotSent)
                 .with_message("the call waited for its turn behind others until its deadline")
                 .with_hint("repeat it, allow more time, or send fewer calls at once")),
         }
@@ -364,13 +365,14 @@ impl<'c> Run<'c> {
     /// doubt, since nobody would wait for the answer.
     fn too_late(&self) -> Failed {
         let error = Error::new(ErrorKind::Timeout, self.call.operation.name)
+            .with_outcome(Outcome::NotSent)
             .with_message("the time was over before the request could be sent")
             .with_hint("repeat it, allow more time, or send fewer calls at once");
         Failed::new(error, Failure::NotSent { transient: false })
     }
 
     fn timed_out(&self, limit: Duration, mark: &SendMark) -> Failed {
-        let error = Error::new(ErrorKind::Timeout, self.call.operation.name);
+        let error = Error::new(ErrorKind::Timeout, self.call.operation.name).with_outcome(Outcome::NotSent);
         let seconds = limit.as_secs_f64();
         if mark.bar() {
             let error = error
@@ -389,7 +391,8 @@ impl<'c> Run<'c> {
         let kind = cause.kind();
         let unsent = cause.is_before_sending() || mark.bar();
         let message = format!("{cause}: {}", self.parts.base);
-        let error = Error::new(kind, self.call.operation.name).with_message(message);
+        let error =
+            Error::new(kind, self.call.operation.name).with_outcome(Outcome::NotSent).with_message(message);
         let error = error.with_source(cause);
         if unsent {
             let error = error.with_hint(unsent_hint(kind));

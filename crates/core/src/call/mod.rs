@@ -16,7 +16,7 @@ mod reqwest_transport;
 pub use answer::Answer;
 pub use auth::{Authorization, Bearer, Credentials};
 pub use client::{Caller, CallerBuilder, Verdict};
-pub use operation::{Call, Idempotency, Operation};
+pub use operation::{Call, Idempotency, Lane, Operation, Place};
 pub use retry::RetryPolicy;
 pub use settings::{BaseUrl, Settings, Timeouts};
 pub use transport::{Transport, TransportError};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::auth::Authorization;
 
@@ -60,6 +60,43 @@ impl Operation {
     }
 }
 
+/// A queue that calls wait in, so that at most so many of them are under way at once; clones are the same lane.
+///
+/// ```
+/// use integration_core::call::{Call, Idempotency, Lane, Operation};
+///
+/// const ISSUE: Operation = Operation::post("issue", "/facturacion", Idempotency::Once);
+/// let one_at_a_time = Lane::new(1);
+/// let call = Call::new(ISSUE).json("{}").in_lane(&one_at_a_time);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Lane(pub(crate) Arc<Semaphore>);
+
+impl Lane {
+    /// A lane for at most `calls` at once.
+    #[must_use]
+    pub fn new(calls: usize) -> Self {
+        Self(Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// Waits for a place and keeps it until the result is dropped: for work beside calls that must not overtake them.
+    pub async fn enter(&self) -> Place {
+        // The semaphore is never closed, so there is always a permit to wait for.
+        Place(self.0.clone().acquire_owned().await.ok())
+    }
+
+    /// How many more calls could start at once.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.0.available_permits()
+    }
+}
+
+/// A place in a [`Lane`], given back when dropped.
+#[derive(Debug)]
+#[must_use = "the place is given back when this is dropped"]
+pub struct Place(#[allow(dead_code)] Option<OwnedSemaphorePermit>);
+
 /// One use of an [`Operation`]: its body, headers, and the lane it waits in.
 ///
 /// Its `Debug` shows no body, since bodies hold passwords and customers' data.
@@ -68,7 +105,7 @@ pub struct Call {
     pub(crate) operation: Operation,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    pub(crate) lane: Option<Arc<Semaphore>>,
+    pub(crate) lane: Option<Lane>,
     pub(crate) authorization: Option<Authorization>,
 }
 
@@ -96,8 +133,8 @@ impl Call {
 
     /// Waits for a permit of `lane` before sending, so that calls which must not overtake each other do not.
     #[must_use]
-    pub fn in_lane(mut self, lane: Arc<Semaphore>) -> Self {
-        self.lane = Some(lane);
+    pub fn in_lane(mut self, lane: &Lane) -> Self {
+        self.lane = Some(lane.clone());
         self
     }
 

@@ -266,6 +266,9 @@ fn line(
     fields::COMMENT.optional(&prefix, &line.comment, faults);
     // All are read before the first is missed.
     let factors = Factors::read(line, &at, faults);
+    if line.discount.is_none() && draft.all_claims_required {
+        faults.push(not_brought("R39", &at("descuento")));
+    }
     let claimed_amount = claim(draft, "R41", &at("monto"), line.claimed_amount.as_ref(), faults);
     let claimed_tax = claim(draft, "R38", &at("impuesto"), line.claimed_tax.as_ref(), faults);
     let rate = line_rate(draft, line, rates, &at, faults);
