@@ -4,8 +4,15 @@ mod backend;
 mod checkpoint;
 mod entry;
 mod error;
+mod inbox;
+mod outbox;
+mod store;
 
+pub use backend::memory::Memory;
 pub use backend::{Backend, Pending};
-pub use checkpoint::{Checkpoint, Commit, Record};
+pub use checkpoint::{Checkpoint, Checkpoints, Commit, Record};
 pub use entry::{Change, DEFAULT_LEASE, Entry, Event, LaneChoice, Lease, NewEntry, Query, State};
 pub use error::{StoreError, StoreErrorKind};
+pub use inbox::Inbox;
+pub use outbox::{Outbox, Pages};
+pub use store::{DEFAULT_URL, Store, URL_VARIABLE};
