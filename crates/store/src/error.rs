@@ -45,6 +45,12 @@ impl StoreError {
         self
     }
 
+    /// The same failure for another caller; the cause stays with the first.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.kind, self.message.clone())
+    }
+
     /// What kind of failure it was.
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {

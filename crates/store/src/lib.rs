@@ -2,6 +2,8 @@
 
 mod backend;
 mod checkpoint;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod entry;
 mod error;
 mod inbox;
@@ -9,6 +11,10 @@ mod outbox;
 mod store;
 
 pub use backend::memory::Memory;
+#[cfg(feature = "postgres")]
+pub use backend::postgres::Postgres;
+#[cfg(feature = "sqlite")]
+pub use backend::sqlite::Sqlite;
 pub use backend::{Backend, Pending};
 pub use checkpoint::{Checkpoint, Checkpoints, Commit, Record};
 pub use entry::{Change, DEFAULT_LEASE, Entry, Event, LaneChoice, Lease, NewEntry, Query, State};

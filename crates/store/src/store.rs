@@ -108,8 +108,7 @@ impl Store {
 
 #[cfg(feature = "sqlite")]
 async fn open_sqlite(url: &str) -> Result<Store, StoreError> {
-    let _ = url;
-    Err(configuration("the SQLite backend is not built yet"))
+    Ok(Store::from_backend(crate::Sqlite::open(url).await?))
 }
 
 #[cfg(not(feature = "sqlite"))]
@@ -120,8 +119,7 @@ async fn open_sqlite(_url: &str) -> Result<Store, StoreError> {
 
 #[cfg(feature = "postgres")]
 async fn open_postgres(url: &str) -> Result<Store, StoreError> {
-    let _ = url;
-    Err(configuration("the PostgreSQL backend is not built yet"))
+    Ok(Store::from_backend(crate::Postgres::open(url).await?))
 }
 
 #[cfg(not(feature = "postgres"))]

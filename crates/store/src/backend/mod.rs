@@ -6,6 +6,12 @@
 //! they happened one after another. Times are the backend's own clock (the database server's for PostgreSQL).
 
 pub(crate) mod memory;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod row;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 
 use std::fmt::Debug;
 use std::time::Duration;
