@@ -1,4 +1,13 @@
 //! The backend in memory keeps every promise but durability, on the machine's clock and on one that is told the time.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 use std::sync::Arc;
 

@@ -1,5 +1,14 @@
 //! One file: the suite, two handles on it as two processes would have, reopening, group commit, and files that are not ours.
 #![cfg(feature = "sqlite")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -158,15 +167,25 @@ async fn everything_is_there_after_reopening() {
         outbox.append("ann", vec![new("a", "k1"), new("a", "k2")]).await.unwrap();
         let lease = outbox.claim(LaneChoice::AnyReady, "ann", HOUR).await.unwrap().unwrap();
         let entry = outbox.find("k1").await.unwrap().unwrap();
-        let sending =
-            Change { entry: entry.id, version: entry.version, state: State::InFlight, data: "1".into(), body: None };
+        let sending = Change {
+            entry: entry.id,
+            version: entry.version,
+            state: State::InFlight,
+            data: "1".into(),
+            body: None,
+        };
         outbox.write(&lease, vec![sending]).await.unwrap();
         lease
     };
     let outbox = Store::open(&folder.url()).await.unwrap().outbox("o");
-    let states: Vec<State> = outbox.list(Query::open()).await.unwrap().iter().map(|entry| entry.state).collect();
+    let states: Vec<State> =
+        outbox.list(Query::open()).await.unwrap().iter().map(|entry| entry.state).collect();
     assert_eq!(states, [State::InFlight, State::Prepared]);
-    assert_eq!(outbox.claim(LaneChoice::Named("a"), "ben", HOUR).await.unwrap(), None, "the lease outlives the process");
+    assert_eq!(
+        outbox.claim(LaneChoice::Named("a"), "ben", HOUR).await.unwrap(),
+        None,
+        "the lease outlives the process"
+    );
     outbox.renew(&lease, HOUR).await.unwrap();
     let again = outbox.claim(LaneChoice::Named("a"), "ann", HOUR).await.unwrap().unwrap();
     assert!(again.fence > lease.fence);
@@ -222,7 +241,16 @@ async fn kind_of_open(url: &str) -> (StoreErrorKind, String) {
 
 #[tokio::test]
 async fn urls_that_name_no_store() {
-    for url in ["", "store.db", "mysql://host/db", "sqlite", "sqlite:", "sqlite://", "sqlite::memory:", "sqlite:a?mode=ro"] {
+    for url in [
+        "",
+        "store.db",
+        "mysql://host/db",
+        "sqlite",
+        "sqlite:",
+        "sqlite://",
+        "sqlite::memory:",
+        "sqlite:a?mode=ro",
+    ] {
         let (kind, text) = kind_of_open(url).await;
         assert_eq!(kind, StoreErrorKind::Configuration, "{url}: {text}");
     }
@@ -262,7 +290,8 @@ async fn another_programs_database_is_left_alone() {
 #[tokio::test]
 async fn a_file_that_is_no_database_is_left_alone() {
     let folder = Folder::new();
-    std::fs::write(folder.file(), "not a database, but long enough to look like one might ".repeat(40)).unwrap();
+    std::fs::write(folder.file(), "not a database, but long enough to look like one might ".repeat(40))
+        .unwrap();
     untouched(&folder, StoreErrorKind::Schema, "not an SQLite database").await;
 }
 
@@ -282,7 +311,9 @@ async fn a_read_only_file_is_not_writable() {
     permissions.set_readonly(true);
     std::fs::set_permissions(folder.file(), permissions).unwrap();
     if std::fs::OpenOptions::new().write(true).open(folder.file()).is_ok() {
-        eprintln!("SKIPPED: this user (root?) may write read-only files; the error codes are tested beside the code");
+        eprintln!(
+            "SKIPPED: this user (root?) may write read-only files; the error codes are tested beside the code"
+        );
         return;
     }
     let error = match Store::open(&folder.url()).await {
@@ -297,7 +328,8 @@ async fn a_flipped_bit_is_found() {
     let folder = Folder::new();
     let outbox = Store::open(&folder.url()).await.unwrap().outbox("o");
     outbox.append("ann", vec![new("a", "k")]).await.unwrap();
-    for sql in ["body = CAST('bodY of k' AS BLOB)", "data = x'01'", "state = 2", "lane = 'b'", "version = 2"] {
+    for sql in ["body = CAST('bodY of k' AS BLOB)", "data = x'01'", "state = 2", "lane = 'b'", "version = 2"]
+    {
         raw(&folder.file(), &format!("PRAGMA foreign_keys = OFF; CREATE TABLE kept AS SELECT * FROM integration_entries; UPDATE integration_entries SET {sql}")).await;
         for error in [outbox.find("k").await.unwrap_err(), outbox.list(Query::default()).await.unwrap_err()] {
             assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{sql}: {error}");
@@ -359,7 +391,8 @@ impl Clock for SetClock {
 async fn a_clock_set_back_neither_ends_a_lease_nor_keeps_it_for_ever() {
     const LEASE: Duration = Duration::from_secs(120);
     let folder = Folder::new();
-    let clock = Arc::new(SetClock { system: SystemClock::new(), offset: AtomicI64::new(0), lock: Mutex::new(()) });
+    let clock =
+        Arc::new(SetClock { system: SystemClock::new(), offset: AtomicI64::new(0), lock: Mutex::new(()) });
     let backend = Sqlite::open_with_clock(&folder.url(), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
     let outbox = Store::from_backend(backend).outbox("o");
     let entry = outbox.append("ann", vec![new("a", "k")]).await.unwrap().remove(0).0;
@@ -373,13 +406,22 @@ async fn a_clock_set_back_neither_ends_a_lease_nor_keeps_it_for_ever() {
     clock.set(-3_600 + 121);
     let lease = claim("ben").await.unwrap().expect("an hour back does not shut the lane for an hour");
 
-    let change = Change { entry: entry.id, version: entry.version, state: State::InFlight, data: "".into(), body: None };
+    let change = Change {
+        entry: entry.id,
+        version: entry.version,
+        state: State::InFlight,
+        data: "".into(),
+        body: None,
+    };
     let error = outbox.write(&old, vec![change.clone()]).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::LeaseLost);
     outbox.write(&lease, vec![change]).await.unwrap();
 
     clock.set(3_600);
     let last = outbox.claim(LaneChoice::Named("a"), "eve", LEASE).await.unwrap();
-    assert!(last.is_some_and(|last| last.fence > lease.fence), "a clock set forward ends leases; the fence decides");
+    assert!(
+        last.is_some_and(|last| last.fence > lease.fence),
+        "a clock set forward ends leases; the fence decides"
+    );
     assert_eq!(outbox.find("k").await.unwrap().unwrap().state, State::Unknown);
 }

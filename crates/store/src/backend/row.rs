@@ -29,12 +29,14 @@ pub(crate) fn state_of(code: i64) -> Result<State, StoreError> {
 }
 
 pub(crate) fn moment(micros: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_microsecond(micros).map_err(|_| corrupt(format!("a moment is stored as {micros}, out of range")))
+    Timestamp::from_microsecond(micros)
+        .map_err(|_| corrupt(format!("a moment is stored as {micros}, out of range")))
 }
 
 /// Stored moments are whole microseconds: a bound between two of them is the upper one.
 pub(crate) fn ceil_micros(bound: Timestamp) -> i64 {
-    let micros = bound.as_nanosecond().div_euclid(1_000) + i128::from(bound.as_nanosecond().rem_euclid(1_000) > 0);
+    let micros =
+        bound.as_nanosecond().div_euclid(1_000) + i128::from(bound.as_nanosecond().rem_euclid(1_000) > 0);
     i64::try_from(micros).unwrap_or(i64::MAX)
 }
 
@@ -70,7 +72,10 @@ pub(crate) fn check(computed: i64, stored: i64, what: impl FnOnce() -> String) -
     if computed == stored {
         return Ok(());
     }
-    let message = format!("{} does not match its checksum; restore the store from a copy before anything is sent", what());
+    let message = format!(
+        "{} does not match its checksum; restore the store from a copy before anything is sent",
+        what()
+    );
     Err(corrupt(message))
 }
 

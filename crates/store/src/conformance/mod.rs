@@ -36,6 +36,12 @@ struct Check {
     run: fn(Bench) -> BoxFuture<'static, Outcome>,
 }
 
+impl Check {
+    fn failed(&self, seen: String) -> Failure {
+        Failure { check: self.name, guarantee: self.guarantee, seen }
+    }
+}
+
 /// What the suite found.
 #[derive(Debug, Clone, Default)]
 #[must_use]
@@ -119,7 +125,7 @@ where
         match (check.run)(bench).await {
             Ok(()) => report.passed.push(check.name),
             Err(seen) => {
-                report.failures.push(Failure { check: check.name, guarantee: check.guarantee, seen: seen.0 })
+                report.failures.push(check.failed(seen.0));
             }
         }
     }

@@ -66,7 +66,7 @@ CREATE TABLE integration_records (
 
 INSERT INTO integration_lanes VALUES ('documents', 'J-1/01', 1, 'then', 1700000000000000, 120000000, 1);
 INSERT INTO integration_entries VALUES
-    (1, 'documents', 'J-1/01', 'J-1/01/7', 1, x'7b226e223a377d', x'', 2, 1700000000000000, 1700000000500000, 0);
+    (1, 'documents', 'J-1/01', 'J-1/01/7', 1, x'7b226e223a377d', x'', 2, 1700000000000000, 1700000000500000, 4369531228888772733);
 INSERT INTO integration_events VALUES (1, 1, 1700000000000000, 'then', 0, 0, x'');
 INSERT INTO integration_events VALUES (2, 1, 1700000000500000, 'then', 1, 0, x'');
 PRAGMA application_id = 1229870151;

@@ -76,7 +76,7 @@ async fn number(connection: &mut SqliteConnection, sql: &str) -> Result<i64, Sto
 }
 
 async fn run(connection: &mut SqliteConnection, sql: &str) -> Result<(), StoreError> {
-    sqlx::raw_sql(sql).execute(connection).await.map_err(failed)?;
+    sqlx::Executor::execute(connection, sql).await.map_err(failed)?;
     Ok(())
 }
 
