@@ -63,7 +63,7 @@ impl StoreErrorKind {
         match self {
             Self::Configuration => "the store is set up wrongly",
             Self::LeaseLost => "the lease was lost to another worker",
-            Self::Conflict => "the entry has changed meanwhile",
+            Self::Conflict => "the change does not fit what is stored",
             Self::NotFound => "there is no such entry",
             Self::Schema => "the store's schema is not one that this version knows",
             Self::Corrupt => "what is stored is damaged",

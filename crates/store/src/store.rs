@@ -143,3 +143,38 @@ fn unknown_url() -> StoreError {
 pub(crate) fn configuration(message: impl Into<String>) -> StoreError {
     StoreError::new(StoreErrorKind::Configuration, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Programs open stores inside spawned tasks.
+    #[test]
+    fn opening_may_be_spawned() {
+        fn spawnable<T: Send>(_: T) {}
+        spawnable(Store::open("memory:"));
+        spawnable(Store::from_env());
+    }
+
+    #[tokio::test]
+    async fn a_url_that_names_nothing_is_not_repeated() {
+        let error = Store::open("mysql://user:hunter2@host/db").await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Configuration);
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    #[tokio::test]
+    async fn a_missing_feature_is_named() {
+        let error = Store::open("postgres://user:hunter2@host/db").await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Configuration);
+        assert!(error.to_string().contains("feature `postgres`"), "{error}");
+    }
+
+    #[cfg(not(feature = "sqlite"))]
+    #[tokio::test]
+    async fn a_missing_default_is_named() {
+        let error = Store::open("sqlite:file").await.unwrap_err();
+        assert!(error.to_string().contains("feature `sqlite`"), "{error}");
+    }
+}

@@ -11,7 +11,7 @@ pub(super) fn failed(error: sqlx::Error) -> StoreError {
 }
 
 fn of_the_server(code: &str) -> (StoreErrorKind, &'static str) {
-    use StoreErrorKind::{Configuration, Corrupt, NotWritable, Schema, Unavailable};
+    use StoreErrorKind::{Configuration, Conflict, Corrupt, NotWritable, Schema, Unavailable};
     match code {
         "25006" => (NotWritable, "the database is read-only: name the primary server"),
         "53100" => (NotWritable, "the server's disk is full: free some space, then repeat"),
@@ -22,6 +22,7 @@ fn of_the_server(code: &str) -> (StoreErrorKind, &'static str) {
         "3D000" => (Configuration, "there is no such database: create it, or correct the URL"),
         "3F000" => (Configuration, "there is no such schema: create it, or correct search_path in the URL"),
         "42P01" | "42703" | "42883" => (Schema, "the database does not have this store's tables"),
+        "22021" => (Conflict, "a key or name contains a NUL, which none may"),
         "XX001" | "XX002" => (Corrupt, "the database is damaged: restore it before anything is sent"),
         "40001" | "40P01" | "55P03" => {
             (Unavailable, "another transaction stood in the way, nothing was written: repeat")

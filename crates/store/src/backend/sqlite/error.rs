@@ -33,7 +33,9 @@ fn meaning(error: &sqlx::Error, code: Option<u32>) -> (StoreErrorKind, &'static 
         Some(26) => {
             (Schema, "the file is not an SQLite database: name another file, or restore it from a copy")
         }
-        Some(1) => (Schema, "the file does not have this store's tables"),
+        Some(1) if error.to_string().contains("no such") => {
+            (Schema, "the file does not have this store's tables")
+        }
         _ if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
             (Corrupt, "a stored value is not what was written: restore the file from a copy")
         }
