@@ -37,7 +37,8 @@ static CRASH: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
 impl Server {
     async fn find(test: &str) -> Option<Self> {
         let Ok(url) = std::env::var("INTEGRATION_TEST_POSTGRES_URL") else {
-            eprintln!(
+            let _ = writeln!(
+                std::io::stderr(),
                 "SKIPPED {test}: INTEGRATION_TEST_POSTGRES_URL is not set; run .ci/with-postgres cargo test …"
             );
             return None;
@@ -155,7 +156,7 @@ async fn a_crash_of_the_server_loses_nothing() {
     let _guard = CRASH.write().await;
     let Some(server) = Server::find("a_crash_of_the_server_loses_nothing").await else { return };
     let Ok(restart) = std::env::var("INTEGRATION_TEST_POSTGRES_RESTART") else {
-        eprintln!("SKIPPED: INTEGRATION_TEST_POSTGRES_RESTART is not set");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: INTEGRATION_TEST_POSTGRES_RESTART is not set");
         return;
     };
     let store = Store::open(&server.url()).await.unwrap();

@@ -60,6 +60,18 @@ async fn a_full_disk_takes_nothing_and_says_so() {
     assert!(store.find("o", "before").await.unwrap().is_some());
 }
 
+#[tokio::test]
+async fn a_file_that_cannot_be_written_says_so() {
+    let folder = Folder::new("read-only");
+    let store = folder.open().await;
+    // SQLite answers with the code of a read-only file; the file itself cannot be made so for root.
+    pragma(&store, "PRAGMA query_only = 1").await;
+    let error = store.append("o", "ann", new("k", 10)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::NotWritable, "{error}");
+    assert!(error.to_string().contains("read-only"), "{error}");
+    assert!(store.find("o", "k").await.unwrap().is_none());
+}
+
 async fn plan(store: &Sqlite, sql: &'static str) -> String {
     let mut connection = store.readers.acquire().await.unwrap();
     let rows = sqlx::query(sql).fetch_all(&mut *connection).await.unwrap();
