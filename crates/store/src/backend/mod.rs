@@ -1,0 +1,139 @@
+//! What a backend promises. Its own promises are these sentences and the conformance suite; nothing else is relied upon.
+//!
+//! Common to all: an operation that returned `Ok` is **durable** (it survives `kill -9` and loss of power) and was applied
+//! **once and whole**; one that returned an error changed nothing, except that an error of kind
+//! [`Unavailable`](crate::StoreErrorKind::Unavailable) leaves open whether it was applied. Concurrent operations behave as if
+//! they happened one after another. Times are the backend's own clock (the database server's for PostgreSQL).
+
+pub(crate) mod memory;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod row;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use bytes::Bytes;
+use integration_core::BoxFuture;
+
+use crate::checkpoint::{Checkpoint, Commit};
+use crate::entry::{Change, Entry, Event, LaneChoice, Lease, NewEntry, Query};
+use crate::error::{StoreError, StoreErrorKind};
+
+/// Names, lanes and keys are text that every database can hold; a NUL is refused with `Conflict` before anything is touched.
+pub(crate) fn check_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<(), StoreError> {
+    match names.into_iter().find(|name| name.contains('\0')) {
+        Some(name) => Err(StoreError::new(
+            StoreErrorKind::Conflict,
+            format!("{name:?} contains a NUL, which no key or name may"),
+        )),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn no_such_entry(outbox: &str, entry: i64) -> StoreError {
+    StoreError::new(StoreErrorKind::NotFound, format!("outbox {outbox:?} has no entry {entry}"))
+}
+
+pub(crate) fn lease_lost(lease: &Lease) -> StoreError {
+    let Lease { outbox, lane, worker, fence } = lease;
+    let message = format!(
+        "worker {worker:?} held lane {lane:?} of outbox {outbox:?} with fence {fence}, which is no longer valid"
+    );
+    StoreError::new(StoreErrorKind::LeaseLost, message)
+}
+
+pub(crate) fn moved_on(name: &str, decided: i64, stands: i64) -> StoreError {
+    let message = format!("checkpoint {name:?} stands at version {stands}, the page was pulled on {decided}");
+    StoreError::new(StoreErrorKind::Conflict, message)
+}
+
+/// Shorthand for what every operation returns.
+pub type Pending<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// A durable memory: outbox, inbox and checkpoints.
+pub trait Backend: Debug + Send + Sync + 'static {
+    /// Where it is, without a password, for [`Store::url`](crate::Store::url).
+    fn url(&self) -> String {
+        "custom:".to_owned()
+    }
+
+    /// Writes entries down as `Prepared`, all or none, in order, each with the first line of its history. A key that is there
+    /// already is left as it is and given back as it stands, whatever its state and body; the flag tells which were new.
+    fn append<'a>(
+        &'a self,
+        outbox: &'a str,
+        worker: &'a str,
+        entries: Vec<NewEntry>,
+    ) -> Pending<'a, Vec<(Entry, bool)>>;
+
+    /// Takes the right to change a lane for `ttl`: if it is free, if its lease has run out, or if `worker` holds it already.
+    /// `None` if somebody else holds it, or if no lane is ready.
+    ///
+    /// Every claim raises the fence. In the same step, entries of the lane that are `InFlight` become `Unknown`: whoever had
+    /// them under way is gone, and nobody knows what became of them. Each gets a line in its history; its data stay.
+    fn claim<'a>(
+        &'a self,
+        outbox: &'a str,
+        lane: LaneChoice<'a>,
+        worker: &'a str,
+        ttl: Duration,
+    ) -> Pending<'a, Option<Lease>>;
+
+    /// Makes a lease last `ttl` from now. [`LeaseLost`](crate::StoreErrorKind::LeaseLost) if it ran out **and** was taken, or
+    /// was taken away, or was given back; one that merely ran out is renewed.
+    fn renew<'a>(&'a self, lease: &'a Lease, ttl: Duration) -> Pending<'a, ()>;
+
+    /// Gives a lane back. Nothing happens if the lease was lost.
+    fn release<'a>(&'a self, lease: &'a Lease) -> Pending<'a, ()>;
+
+    /// Changes entries of the lane, all or none, each with a line in its history.
+    ///
+    /// [`LeaseLost`](crate::StoreErrorKind::LeaseLost) if the fence is not the lane's newest, or the lane was given back;
+    /// [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such entry; [`Conflict`](crate::StoreErrorKind::Conflict) if an
+    /// entry is of another lane, its version is another, the change is not in [`State::may_become`](crate::State::may_become), or a
+    /// body comes where none may. A lease that merely ran out may still write: as long as nobody took the lane, nobody is harmed.
+    fn write<'a>(&'a self, lease: &'a Lease, changes: Vec<Change>) -> Pending<'a, Vec<Entry>>;
+
+    /// Adds a line to an entry's history and changes nothing else: what a worker that lost its lease still knows.
+    /// [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such entry.
+    fn testify<'a>(&'a self, outbox: &'a str, worker: &'a str, entry: i64, data: Bytes) -> Pending<'a, ()>;
+
+    /// The entry of a key.
+    fn find<'a>(&'a self, outbox: &'a str, key: &'a str) -> Pending<'a, Option<Entry>>;
+
+    /// Entries in ascending order of id.
+    fn list<'a>(&'a self, outbox: &'a str, query: Query) -> Pending<'a, Vec<Entry>>;
+
+    /// An entry's history, oldest first. [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such entry.
+    fn history<'a>(&'a self, outbox: &'a str, entry: i64) -> Pending<'a, Vec<Event>>;
+
+    /// Remembers a key for `ttl`. `true` if it was not remembered, or its time had run out: only then may it be handled. Of any
+    /// number of concurrent calls with one key, exactly one gets `true`. A `false` does not make the key last longer.
+    fn remember<'a>(&'a self, inbox: &'a str, key: &'a str, ttl: Duration) -> Pending<'a, bool>;
+
+    /// Forgets a key, for a callback whose handling failed.
+    fn forget<'a>(&'a self, inbox: &'a str, key: &'a str) -> Pending<'a, ()>;
+
+    /// Forgets every key whose time has run out, and tells how many.
+    fn purge<'a>(&'a self, inbox: &'a str) -> Pending<'a, u64>;
+
+    /// The cursor that was committed last.
+    fn checkpoint<'a>(&'a self, name: &'a str) -> Pending<'a, Option<Checkpoint>>;
+
+    /// Moves a cursor together with the records of the page that it covers, all or none.
+    /// [`Conflict`](crate::StoreErrorKind::Conflict) if the checkpoint's version is not the one named (0: there is none yet).
+    fn commit<'a>(&'a self, name: &'a str, commit: Commit) -> Pending<'a, Checkpoint>;
+
+    /// Records of a checkpoint's collection, in ascending order of key (bytewise), after `after`, at most `limit`.
+    fn records<'a>(
+        &'a self,
+        name: &'a str,
+        collection: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Pending<'a, Vec<(String, Bytes)>>;
+}

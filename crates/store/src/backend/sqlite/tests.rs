@@ -1,0 +1,130 @@
+//! What only the inside can provoke or see: a full disk, a stopped writer, and the plans of the queries that must not walk
+//! through old entries.
+
+use super::*;
+use crate::backend::Backend;
+use crate::entry::{LaneChoice, NewEntry};
+use crate::error::StoreErrorKind;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder =
+            std::env::temp_dir().join(format!("integration-store-unit-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    async fn open(&self) -> Sqlite {
+        Sqlite::open(&format!("sqlite:{}/store.db", self.0.display())).await.unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn new(key: &str, size: usize) -> Vec<NewEntry> {
+    vec![NewEntry { lane: "a".into(), key: key.into(), body: vec![7; size].into(), data: "".into() }]
+}
+
+async fn pragma(store: &Sqlite, sql: &'static str) {
+    store.transact(move |connection, _| Box::pin(execute(connection, sql))).await.unwrap();
+}
+
+async fn execute(connection: &mut Connection, sql: &str) -> Result<(), StoreError> {
+    sqlx::Executor::execute(connection, sql).await.map_err(failed)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_nothing_and_says_so() {
+    let folder = Folder::new("full");
+    let store = folder.open().await;
+    store.append("o", "ann", new("before", 10)).await.unwrap();
+    // SQLite reports this limit with the same code as a full disk.
+    pragma(&store, "PRAGMA max_page_count = 40").await;
+    let (large, small) =
+        tokio::join!(store.append("o", "ann", new("large", 1_000_000)), store.forget("i", "k"));
+    let error = large.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::NotWritable, "{error}");
+    assert!(error.to_string().contains("disk is full"), "{error}");
+    // Whoever shared the commit was either told the same or is in the file; nobody was told a falsehood.
+    assert!(small.is_ok() || small.is_err_and(|error| error.kind() == StoreErrorKind::NotWritable));
+    assert!(store.find("o", "large").await.unwrap().is_none());
+    pragma(&store, "PRAGMA max_page_count = 1000000").await;
+    store.append("o", "ann", new("large", 1_000_000)).await.unwrap();
+    assert!(store.find("o", "before").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_says_so() {
+    let folder = Folder::new("read-only");
+    let store = folder.open().await;
+    // SQLite answers with the code of a read-only file; the file itself cannot be made so for root.
+    pragma(&store, "PRAGMA query_only = 1").await;
+    let error = store.append("o", "ann", new("k", 10)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::NotWritable, "{error}");
+    assert!(error.to_string().contains("read-only"), "{error}");
+    assert!(store.find("o", "k").await.unwrap().is_none());
+}
+
+async fn plan(store: &Sqlite, sql: &'static str) -> String {
+    let mut connection = store.readers.acquire().await.unwrap();
+    let rows = sqlx::query(sql).fetch_all(&mut *connection).await.unwrap();
+    rows.iter().map(|row| sqlx::Row::get::<String, _>(row, 3) + "\n").collect()
+}
+
+#[tokio::test]
+async fn what_is_open_is_found_without_looking_at_what_is_old() {
+    let folder = Folder::new("plans");
+    let store = folder.open().await;
+    let queries = [
+        (
+            "EXPLAIN QUERY PLAN SELECT * FROM integration_entries WHERE id > 0 AND outbox = 'o' AND state = 4 AND state <> 2 ORDER BY id LIMIT 9",
+            "integration_entries_state (outbox=? AND state=? AND id>?)",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT * FROM integration_entries WHERE outbox = 'o' AND lane = 'a' AND state = 1 ORDER BY id",
+            "integration_entries_lane (outbox=? AND lane=? AND state=?)",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT lane FROM integration_lanes WHERE outbox = 'o' AND turn IS NOT NULL AND worker IS NULL ORDER BY turn LIMIT 1",
+            "integration_lanes_queue (outbox=?",
+        ),
+        (
+            "EXPLAIN QUERY PLAN SELECT * FROM integration_entries WHERE outbox = 'o' AND key = 'k'",
+            "(outbox=? AND key=?)",
+        ),
+    ];
+    for (sql, index) in queries {
+        let plan = plan(&store, sql).await;
+        assert!(plan.contains(index), "{sql}\n{plan}");
+        assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_nobody_waits_for_is_not_begun() {
+    let folder = Folder::new("dropped");
+    let store = folder.open().await;
+    let mut claim = store.claim("o", LaneChoice::Named("a"), "ann", BUSY);
+    poll_fn_once(&mut claim).await;
+    drop(claim);
+    let commits = store.commits();
+    store.forget("i", "k").await.unwrap();
+    assert_eq!(store.commits(), commits + 1);
+    assert!(store.claim("o", LaneChoice::Named("a"), "ben", BUSY).await.unwrap().is_some());
+}
+
+/// Lets a future begin, and no more.
+async fn poll_fn_once<T>(future: &mut BoxFuture<'_, T>) {
+    std::future::poll_fn(|context| {
+        let _ = future.as_mut().poll(context);
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
