@@ -202,8 +202,8 @@ mod tests {
 
     #[test]
     fn unknown_fields_stay_in_the_raw_answer() {
-        let issued = issued(r#","nuevo":"x","urlpdf":"https://files.example.com/a.pdf""#);
+        let issued = issued(r#","nuevo":"x","urlpdf":"https://pdf.example.com/a.pdf""#);
         assert!(issued.answer().text().contains("nuevo"));
-        assert_eq!(issued.pdf_url(), Some("https://files.example.com/a.pdf"));
+        assert_eq!(issued.pdf_url(), Some("https://pdf.example.com/a.pdf"));
     }
 }

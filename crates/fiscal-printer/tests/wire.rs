@@ -14,7 +14,7 @@ use wiremock::matchers::{body_string, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 const RIF: &str = "J-12345678-4";
-const ISSUED: &str = r#"{"success":true,"data":{"numerodocumento":"00-00000001","identificador":"00","corelativo":"00000001","datatime":"2026-11-22 13:05:09","fecha":"20261122","hora":"13:05:09","piedepagina":"<p>pie</p>","urlpdf":"https://files.example.com/a.pdf"},"error":null}"#;
+const ISSUED: &str = r#"{"success":true,"data":{"numerodocumento":"00-00000001","identificador":"00","corelativo":"00000001","datatime":"2026-11-22 13:05:09","fecha":"20261122","hora":"13:05:09","piedepagina":"<p>pie</p>","urlpdf":"https://pdf.example.com/a.pdf"},"error":null}"#;
 
 /// A token as the vendor makes them, of this issuer; the signature is nobody's.
 fn token_of(rif: &str) -> String {
@@ -350,7 +350,7 @@ async fn a_whole_answer_is_read_whole() {
     assert_eq!(issued.registered_at().unwrap().to_string(), "2026-11-22T13:05:09");
     assert_eq!(issued.registered_instant().unwrap().to_string(), "2026-11-22T17:05:09Z");
     assert_eq!(issued.legal_footer(), Some("<p>pie</p>"));
-    assert_eq!(issued.pdf_url(), Some("https://files.example.com/a.pdf"));
+    assert_eq!(issued.pdf_url(), Some("https://pdf.example.com/a.pdf"));
     assert_eq!(issued.answer().content_type(), Some("application/json; charset=utf-8"));
     assert_eq!(issued.answer().status().as_u16(), 200);
 }
