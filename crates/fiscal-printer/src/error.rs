@@ -9,6 +9,8 @@ use http::StatusCode;
 use integration_core::call::Verdict;
 use integration_core::{Answer, Error, ErrorKind};
 
+use crate::follow_up::{ANNUL, MAIL};
+use crate::issue::ISSUE;
 use crate::wire::Envelope;
 
 /// The three endpoints.
@@ -21,6 +23,17 @@ pub enum Endpoint {
     Annul,
     /// `/email`.
     Mail,
+}
+
+impl Endpoint {
+    /// The name of its operation in errors and spans.
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Issue => ISSUE.name,
+            Self::Annul => ANNUL.name,
+            Self::Mail => MAIL.name,
+        }
+    }
 }
 
 /// Which table gives a code its first meaning.
@@ -360,7 +373,7 @@ fn accepted(endpoint: Endpoint, answer: &Answer, envelope: &Envelope) -> Verdict
             ("the service reports success under an odd status", "probably done: look before repeating")
         }
     };
-    doubt(ErrorKind::UnexpectedAnswer, message, hint, false)
+    doubt(endpoint, ErrorKind::UnexpectedAnswer, message, hint, false)
 }
 
 fn refused(endpoint: Endpoint, rules: Rules, envelope: &Envelope) -> Verdict {
@@ -376,7 +389,7 @@ fn refused(endpoint: Endpoint, rules: Rules, envelope: &Envelope) -> Verdict {
         _ => ErrorKind::Refused,
     };
     let unlisted = "the code is not known: look the document up before repeating";
-    let error = Error::new(kind, "")
+    let error = Error::new(kind, endpoint.operation())
         .with_code(refusal.raw_code.clone())
         .with_message(if refusal.message.is_empty() { refusal.to_string() } else { refusal.message.clone() })
         .with_hint(meaning.map_or(unlisted, Meaning::advice))
@@ -392,28 +405,29 @@ fn without_envelope(endpoint: Endpoint, answer: &Answer) -> Verdict {
     let status = answer.status();
     match status.as_u16() {
         401 => Verdict::Unauthorized(
-            Error::new(ErrorKind::Authentication, "")
+            Error::new(ErrorKind::Authentication, endpoint.operation())
                 .with_message(excerpt(answer))
                 .with_hint("check the token: the service did not see one it accepts"),
         ),
         404 | 405 | 413 | 415 => Verdict::Refuse(
-            Error::new(ErrorKind::UnexpectedStatus, "")
+            Error::new(ErrorKind::UnexpectedStatus, endpoint.operation())
                 .with_message("the request did not reach the service's handler")
                 .with_hint("check the base URL and its path prefix, and the size of the document"),
         ),
         // The observed service answers 400 for exceptions, which may come after the document was stored.
         400 | 408 | 500.. => {
-            doubt(ErrorKind::UnexpectedStatus, &excerpt(answer), may_have_acted(endpoint), true)
+            doubt(endpoint, ErrorKind::UnexpectedStatus, &excerpt(answer), may_have_acted(endpoint), true)
         }
-        429 => doubt(ErrorKind::RateLimited, &excerpt(answer), may_have_acted(endpoint), true),
+        429 => doubt(endpoint, ErrorKind::RateLimited, &excerpt(answer), may_have_acted(endpoint), true),
         _ if status.is_success() || status.is_informational() => unreadable(endpoint, answer),
-        _ => doubt(ErrorKind::UnexpectedStatus, &describe(status), may_have_acted(endpoint), false),
+        _ => doubt(endpoint, ErrorKind::UnexpectedStatus, &describe(status), may_have_acted(endpoint), false),
     }
 }
 
 fn unreadable(endpoint: Endpoint, answer: &Answer) -> Verdict {
     if !answer.is_complete() {
         return doubt(
+            endpoint,
             ErrorKind::TooLarge,
             "the answer is larger than the client's limit",
             may_have_acted(endpoint),
@@ -425,7 +439,7 @@ fn unreadable(endpoint: Endpoint, answer: &Answer) -> Verdict {
         0 => "the answer is empty".to_owned(),
         _ => format!("the answer is not the service's envelope ({kind}): {}", excerpt(answer)),
     };
-    doubt(ErrorKind::UnexpectedAnswer, &message, may_have_acted(endpoint), false)
+    doubt(endpoint, ErrorKind::UnexpectedAnswer, &message, may_have_acted(endpoint), false)
 }
 
 fn describe(status: StatusCode) -> String {
@@ -445,8 +459,11 @@ fn may_have_acted(endpoint: Endpoint) -> &'static str {
     }
 }
 
-fn doubt(kind: ErrorKind, message: &str, hint: &'static str, transient: bool) -> Verdict {
-    Verdict::Doubt { error: Error::new(kind, "").with_message(message).with_hint(hint), transient }
+fn doubt(endpoint: Endpoint, kind: ErrorKind, message: &str, hint: &'static str, transient: bool) -> Verdict {
+    Verdict::Doubt {
+        error: Error::new(kind, endpoint.operation()).with_message(message).with_hint(hint),
+        transient,
+    }
 }
 
 /// The beginning of a body that is not an envelope.
