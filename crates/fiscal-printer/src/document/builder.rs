@@ -197,7 +197,7 @@ impl DocumentBuilder {
     ///     .build()
     ///     .unwrap_err();
     /// let fault = error.faults().iter().find(|fault| fault.rule() == "I12").expect("the total is wrong");
-    /// assert_eq!((fault.path(), fault.expected_value(), fault.actual_value()), ("total", "23.20", "23.21"));
+    /// assert_eq!((fault.path(), fault.expected(), fault.actual()), ("total", "23.20", "23.21"));
     /// ```
     pub fn claim(mut self, amount: HeaderAmount, value: impl Into<Numeric>) -> Self {
         self.0.claims.insert(amount, value.into());
