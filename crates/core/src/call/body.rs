@@ -149,8 +149,13 @@ where
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = ready!(self.0.as_mut().poll_next(context));
-        Poll::Ready(next.map(|item| item.map_err(unreadable)))
+        loop {
+            match ready!(self.0.as_mut().poll_next(context)) {
+                // In a body sent in chunks, a chunk of nothing is how the end is written.
+                Some(Ok(piece)) if piece.is_empty() => {}
+                next => return Poll::Ready(next.map(|item| item.map_err(unreadable))),
+            }
+        }
     }
 }
 
