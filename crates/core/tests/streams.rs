@@ -35,9 +35,9 @@ fn piece(text: &'static str) -> Result<Bytes, integration_core::call::TransportE
 fn pdf(answer: &Answer) -> Verdict<&'static str> {
     match answer.content_type() {
         Some("application/pdf") if answer.status().is_success() => Verdict::Accept("pdf"),
-        Some("application/json") if answer.status().is_success() => Verdict::Refuse(
-            Error::new(ErrorKind::Refused, "").with_message(answer.text()),
-        ),
+        Some("application/json") if answer.status().is_success() => {
+            Verdict::Refuse(Error::new(ErrorKind::Refused, "").with_message(answer.text()))
+        }
         _ => Verdict::by_status(answer, |error| error.with_message(answer.text())),
     }
 }
@@ -261,8 +261,7 @@ async fn a_call_may_set_its_own_limits() {
 async fn a_call_may_set_its_own_times() {
     let clock = ManualClock::new();
     let ticking = clock.clone();
-    let fake =
-        Fake::new(move |_, _| Ok(streamed(200, &[], Pieces::of([piece("{")]).then_silence(&ticking))));
+    let fake = Fake::new(move |_, _| Ok(streamed(200, &[], Pieces::of([piece("{")]).then_silence(&ticking))));
     let caller = builder(&fake).clock(Arc::new(clock.clone())).retry(RetryPolicy::never()).build().unwrap();
     let timeouts = |total| Timeouts::new(Duration::from_secs(1), Duration::from_secs(total));
     for (call, seconds) in [
@@ -270,7 +269,12 @@ async fn a_call_may_set_its_own_times() {
         (file().total_timeout(Duration::from_secs(300)), 300),
         (file().timeouts(timeouts(7)), 7),
         (file().timeouts(timeouts(90).with_attempt(Duration::from_secs(20))), 20),
-        (file().timeouts(timeouts(90).with_attempt(Duration::from_secs(20))).total_timeout(Duration::from_secs(9)), 9),
+        (
+            file()
+                .timeouts(timeouts(90).with_attempt(Duration::from_secs(20)))
+                .total_timeout(Duration::from_secs(9)),
+            9,
+        ),
     ] {
         let before = clock.elapsed();
         let error = caller.call(&call, Verdict::success).await.unwrap_err();

@@ -284,7 +284,7 @@ mod tests {
             buffer: &mut ReadBuf<'_>,
         ) -> Poll<io::Result<()>> {
             self.1 += 1;
-            if self.1 % 3 == 0 {
+            if self.1.is_multiple_of(3) {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -338,7 +338,9 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_length_is_an_error_even_within_one_group_of_base64() {
         // 4 and 5 bytes encode to the same number of characters.
-        for (announced, length) in [(4, 5), (5, 4), (0, 1), (1, 0), (PIECE as u64, PIECE + 1), (10, PIECE * 2)] {
+        for (announced, length) in
+            [(4, 5), (5, 4), (0, 1), (1, 0), (PIECE as u64, PIECE + 1), (10, PIECE * 2)]
+        {
             let file = crumbs(Some(announced), length);
             let digest = file.digest();
             let (sent, error) = drained(&file.into_body("<", ">")).await.unwrap_err();

@@ -278,7 +278,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_length_is_exact_or_an_error_before_the_last_byte() {
-        let table: [(Option<u64>, &[&str], &str, Option<&str>); 9] = [
+        type Row = (Option<u64>, &'static [&'static str], &'static str, Option<&'static str>);
+        let table: [Row; 9] = [
             (Some(4), &["12", "34"], "1234", None),
             (Some(4), &["12", "", "34", ""], "1234", None),
             (None, &["12", "34"], "1234", None),

@@ -1,6 +1,13 @@
 //! A transport whose answers a closure gives, streams that a test scripts, and everything that can be printed of an error.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::collections::VecDeque;
 use std::error::Error as _;
@@ -21,16 +28,16 @@ use integration_core::{BoxFuture, Error};
 
 pub type Outcome = Result<Response<BodyStream>, TransportError>;
 
+type Script = dyn Fn(usize, &Request<Body>) -> Outcome + Send + Sync;
+
 /// Answers by a closure that sees the request and its number.
 pub struct Fake {
-    answer: Box<dyn Fn(usize, &Request<Body>) -> Outcome + Send + Sync>,
+    answer: Box<Script>,
     pub seen: Mutex<Vec<Request<Body>>>,
 }
 
 impl Fake {
-    pub fn new(
-        answer: impl Fn(usize, &Request<Body>) -> Outcome + Send + Sync + 'static,
-    ) -> Arc<Self> {
+    pub fn new(answer: impl Fn(usize, &Request<Body>) -> Outcome + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { answer: Box::new(answer), seen: Mutex::default() })
     }
 
@@ -139,10 +146,7 @@ impl Stream for Pieces {
 
 pub fn builder(transport: &Arc<Fake>) -> CallerBuilder {
     let base = BaseUrl::parse("https://service.example.com/api").unwrap();
-    CallerBuilder::default()
-        .base(base)
-        .transport(transport.clone())
-        .clock(Arc::new(ManualClock::new()))
+    CallerBuilder::default().base(base).transport(transport.clone()).clock(Arc::new(ManualClock::new()))
 }
 
 /// Everything that a program can print of an error.
