@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// One way to misbehave.
 ///
@@ -70,8 +71,17 @@ pub enum Fault {
         /// Length of the body.
         bytes: u64,
     },
+    /// The service acts, announces half of its answer by `Content-Length`, and sends the whole.
+    ActThenShortLength,
+    /// The service acts and sends half of its answer as if it were the whole: right length, cut content.
+    ActThenTruncated,
     /// The service acts, then answers 200 with an empty body.
     ActThenEmpty,
+    /// The service acts, then answers 200 with an envelope that holds an error.
+    ActThenErrorInside {
+        /// The error's code.
+        code: String,
+    },
     /// The service acts, then answers this instead of its own answer.
     ActThenAnswer(Scripted),
     /// A refusal that says when to come back.
@@ -87,6 +97,14 @@ pub enum Fault {
     Empty,
     /// 200 with a JSON object that lacks the service's mark of success.
     NoSuccess,
+    /// 200 with an envelope that holds an error: `{"data":null,"success":false,"code":…,"message":…}`.
+    ErrorInside {
+        /// The error's code.
+        code: String,
+    },
+    /// The session or key of this request ends before it is looked at, for good; then the request is served,
+    /// which ends in 401. A service without sessions answers a bare 401.
+    RevokeCredential,
     /// A redirect.
     Redirect {
         /// HTTP status, 301 to 308.
@@ -161,12 +179,17 @@ impl Fault {
             Self::ActThenLate { .. } => "act_then_late",
             Self::ActThenHold => "act_then_hold",
             Self::ActThenOversized { .. } => "act_then_oversized",
+            Self::ActThenShortLength => "act_then_short_length",
+            Self::ActThenTruncated => "act_then_truncated",
             Self::ActThenEmpty => "act_then_empty",
+            Self::ActThenErrorInside { .. } => "act_then_error_inside",
             Self::ActThenAnswer(_) => "act_then_answer",
             Self::RetryLater { .. } => "retry_later",
             Self::Html => "html",
             Self::Empty => "empty",
             Self::NoSuccess => "no_success",
+            Self::ErrorInside { .. } => "error_inside",
+            Self::RevokeCredential => "revoke_credential",
             Self::Redirect { .. } => "redirect",
             Self::Answer(_) => "answer",
         }
@@ -191,12 +214,17 @@ impl Fault {
             Self::act_then_late(Duration::from_millis(500)),
             Self::ActThenHold,
             Self::ActThenOversized { bytes: 2_097_152 },
+            Self::ActThenShortLength,
+            Self::ActThenTruncated,
             Self::ActThenEmpty,
+            Self::ActThenErrorInside { code: "ERROR_SOMETHING".into() },
             Self::ActThenAnswer(Scripted::new(200).body("{}")),
             Self::too_many_requests("2"),
             Self::Html,
             Self::Empty,
             Self::NoSuccess,
+            Self::ErrorInside { code: "ERROR_SOMETHING".into() },
+            Self::RevokeCredential,
             Self::redirect("http://127.0.0.1:1/elsewhere"),
             Self::Answer(Scripted::new(418).header("x-odd", "yes").body("short and stout")),
         ]
@@ -216,6 +244,8 @@ impl Fault {
             Self::ActThenLate { delay } => Ending::Late(delay),
             Self::ActThenHold => Ending::Held,
             Self::ActThenOversized { bytes } => Ending::Oversized(bytes),
+            Self::ActThenShortLength => Ending::ShortLength,
+            Self::ActThenTruncated => Ending::Truncated,
             answered => Ending::Scripted(answered.scripted()),
         }
     }
@@ -233,6 +263,11 @@ impl Fault {
             Self::NoSuccess => {
                 Scripted::new(200).header("content-type", "application/json").body(r#"{"data":{}}"#)
             }
+            Self::ErrorInside { code } | Self::ActThenErrorInside { code } => {
+                let body = json!({ "data": null, "success": false, "code": code, "message": "something failed" });
+                Scripted::new(200).header("content-type", "application/json").body(body.to_string())
+            }
+            Self::RevokeCredential => text(401, "Unauthorized"),
             Self::Answer(answer) | Self::ActThenAnswer(answer) => answer,
             _ => Scripted::new(200),
         }
@@ -261,6 +296,8 @@ pub(crate) enum Ending {
     CutLength,
     CutChunked,
     Stall,
+    ShortLength,
+    Truncated,
     Oversized(u64),
     Scripted(Scripted),
 }

@@ -30,14 +30,18 @@
 //! The program `sandbox` serves the same on fixed ports, with a control API under `/_sandbox/`.
 
 mod answer;
+mod blob;
+mod chance;
 mod clock;
 mod control;
 mod error;
 mod fault;
 pub mod fiscal;
 mod json;
+mod payload;
 mod sandbox;
 mod server;
+mod sieve;
 
 pub use error::Error;
 pub use fault::{Fault, Scripted};
