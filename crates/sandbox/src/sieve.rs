@@ -87,10 +87,9 @@ impl Sieve {
     fn step(&mut self, rest: &[u8]) -> Result<usize, Refused> {
         match &mut self.place {
             Place::Outside => Ok(self.outside(rest)),
-            Place::Inside { escaped: true, .. } => Ok(self.after_escape(rest)),
-            Place::Inside { start, .. } => {
-                let start = *start;
-                self.inside(rest, start)
+            Place::Inside { start, escaped } => {
+                let (start, escaped) = (*start, *escaped);
+                if escaped { self.after_escape(rest, start) } else { self.inside(rest, start) }
             }
             Place::Leaving(decoder) => {
                 let (taken, ended) = decoder.take(rest)?;
@@ -108,12 +107,11 @@ impl Sieve {
         taken
     }
 
-    fn after_escape(&mut self, rest: &[u8]) -> usize {
+    fn after_escape(&mut self, rest: &[u8], start: usize) -> Result<usize, Refused> {
         self.keep(rest, 1);
-        if let Place::Inside { escaped, .. } = &mut self.place {
-            *escaped = false;
-        }
-        1
+        self.place = Place::Inside { start, escaped: false };
+        self.leave_if_long(start)?;
+        Ok(1)
     }
 
     fn inside(&mut self, rest: &[u8], start: usize) -> Result<usize, Refused> {
@@ -125,15 +123,21 @@ impl Sieve {
         match self.kept.last().filter(|_| found) {
             Some(b'"') => self.place = Place::Outside,
             Some(_) => self.place = Place::Inside { start, escaped: true },
-            None if self.kept.len().saturating_sub(start) > LONG => self.leave(start)?,
-            None => {}
+            None => self.leave_if_long(start)?,
         }
         Ok(taken)
     }
 
-    fn leave(&mut self, start: usize) -> Result<(), Refused> {
+    fn leave_if_long(&mut self, start: usize) -> Result<(), Refused> {
+        if self.kept.len().saturating_sub(start) <= LONG {
+            return Ok(());
+        }
         let mut decoder = Decoder::new();
-        decoder.take(self.kept.get(start..).unwrap_or_default())?;
+        let mut begun = self.kept.get(start..).unwrap_or_default();
+        while !begun.is_empty() {
+            let (taken, _) = decoder.take(begun)?;
+            begun = begun.get(taken..).unwrap_or_default();
+        }
         self.kept.truncate(start);
         self.place = Place::Leaving(decoder);
         Ok(())
