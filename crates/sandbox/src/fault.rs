@@ -264,7 +264,8 @@ impl Fault {
                 Scripted::new(200).header("content-type", "application/json").body(r#"{"data":{}}"#)
             }
             Self::ErrorInside { code } | Self::ActThenErrorInside { code } => {
-                let body = json!({ "data": null, "success": false, "code": code, "message": "something failed" });
+                let body =
+                    json!({ "data": null, "success": false, "code": code, "message": "something failed" });
                 Scripted::new(200).header("content-type", "application/json").body(body.to_string())
             }
             Self::RevokeCredential => text(401, "Unauthorized"),
@@ -379,24 +380,24 @@ fn draw(seed: &mut u64) -> f64 {
 /// The injected faults of one service, in the order of injection.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
-pub(crate) struct Plan<E>(Vec<Entry<E>>);
+pub(crate) struct Plan<E, F = Fault>(Vec<Entry<E, F>>);
 
 #[derive(Debug, Clone, Serialize)]
-struct Entry<E> {
+struct Entry<E, F> {
     endpoint: E,
     #[serde(flatten)]
-    fault: Fault,
+    fault: F,
     when: When,
 }
 
-impl<E> Default for Plan<E> {
+impl<E, F> Default for Plan<E, F> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<E: PartialEq> Plan<E> {
-    pub(crate) fn add(&mut self, endpoint: E, fault: Fault, when: When) {
+impl<E: PartialEq, F: Clone> Plan<E, F> {
+    pub(crate) fn add(&mut self, endpoint: E, fault: F, when: When) {
         self.0.push(Entry { endpoint, fault, when });
     }
 
@@ -404,6 +405,20 @@ impl<E: PartialEq> Plan<E> {
         self.0.clear();
     }
 
+    /// The fault that strikes what happens at `endpoint`, if a fault is not about connections.
+    pub(crate) fn next(&mut self, endpoint: &E) -> Option<F> {
+        self.first(|entry| entry.endpoint == *endpoint)
+    }
+
+    fn first(&mut self, concerns: impl Fn(&Entry<E, F>) -> bool) -> Option<F> {
+        let mut concerned = self.0.iter_mut().filter(|entry| concerns(entry));
+        let fault = concerned.find_map(|entry| entry.when.strikes().then(|| entry.fault.clone()));
+        self.0.retain(|entry| !entry.when.is_spent());
+        fault
+    }
+}
+
+impl<E: PartialEq> Plan<E> {
     /// The fault that strikes this request: the first in order that is due.
     pub(crate) fn take(&mut self, endpoint: &E) -> Option<Fault> {
         self.first(|entry| entry.endpoint == *endpoint && entry.fault != Fault::ResetOnAccept)
@@ -413,26 +428,19 @@ impl<E: PartialEq> Plan<E> {
     pub(crate) fn resets_connection(&mut self) -> bool {
         self.first(|entry| entry.fault == Fault::ResetOnAccept).is_some()
     }
-
-    fn first(&mut self, concerns: impl Fn(&Entry<E>) -> bool) -> Option<Fault> {
-        let mut concerned = self.0.iter_mut().filter(|entry| concerns(entry));
-        let fault = concerned.find_map(|entry| entry.when.strikes().then(|| entry.fault.clone()));
-        self.0.retain(|entry| !entry.when.is_spent());
-        fault
-    }
 }
 
 /// Durations as whole milliseconds.
-mod millis {
+pub(crate) mod millis {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(delay: &Duration, out: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(delay: &Duration, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_u64(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
         u64::deserialize(input).map(Duration::from_millis)
     }
 }

@@ -30,6 +30,9 @@ enum Piece {
     Bytes(Bytes),
     Raw(Content),
     Base64(Content),
+    Spaces(u64),
+    /// Announced, but never sent: reading it fails, which ends the connection.
+    Missing(u64),
 }
 
 impl Piece {
@@ -38,6 +41,7 @@ impl Piece {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Raw(content) => content.len(),
             Self::Base64(content) => content.len().div_ceil(3).saturating_mul(4),
+            Self::Spaces(count) | Self::Missing(count) => *count,
         }
     }
 }
@@ -61,6 +65,35 @@ impl Payload {
 
     pub(crate) fn first_half(&self) -> Self {
         Self { limit: Some(self.len() / 2), ..self.clone() }
+    }
+
+    /// Spaces up to this length: still the same JSON.
+    pub(crate) fn padded_to(mut self, length: u64) -> Self {
+        self.pieces.push(Piece::Spaces(length.saturating_sub(self.len())));
+        self
+    }
+
+    /// The whole length announced, and a connection that ends half way.
+    pub(crate) fn cut(self) -> Self {
+        let half = self.first_half();
+        let missing = self.len().saturating_sub(half.len()).max(1);
+        let mut bytes = Vec::new();
+        let broken = half.chunks().try_for_each(|chunk| chunk.map(|chunk| bytes.extend_from_slice(&chunk)));
+        drop(broken);
+        Self { pieces: vec![Piece::Bytes(bytes.into()), Piece::Missing(missing)], limit: None }
+    }
+
+    /// With one byte near the end changed; the length stays.
+    pub(crate) fn changed(mut self) -> Self {
+        if let Some(Piece::Bytes(last)) = self.pieces.last_mut() {
+            let mut bytes = last.to_vec();
+            // The last letter or digit, so that the text stays JSON and means something else.
+            if let Some(byte) = bytes.iter_mut().rev().find(|byte| byte.is_ascii_alphanumeric()) {
+                *byte = if *byte == b'1' { b'2' } else { b'1' };
+            }
+            *last = bytes.into();
+        }
+        self
     }
 
     pub(crate) fn chunks(self) -> Chunks {
@@ -97,6 +130,15 @@ impl Chunks {
             match self.pieces.pop_front() {
                 None => return Ok(None),
                 Some(Piece::Bytes(bytes)) => return Ok(Some(bytes)),
+                Some(Piece::Spaces(count)) => {
+                    let now = count.min(CHUNK as u64);
+                    let rest = count.saturating_sub(now);
+                    if rest > 0 {
+                        self.pieces.push_front(Piece::Spaces(rest));
+                    }
+                    return Ok(Some(vec![b' '; usize::try_from(now).unwrap_or(CHUNK)].into()));
+                }
+                Some(Piece::Missing(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
                 Some(Piece::Raw(content)) => self.open = Some((content.open()?, false)),
                 Some(Piece::Base64(content)) => self.open = Some((content.open()?, true)),
             }
@@ -111,12 +153,14 @@ impl Iterator for Chunks {
         if self.left == 0 {
             return None;
         }
-        let outcome = self.read().map(|chunk| chunk.map(|mut chunk| {
-            let fits = usize::try_from(self.left).unwrap_or(usize::MAX);
-            chunk.truncate(fits);
-            self.left = self.left.saturating_sub(chunk.len() as u64);
-            chunk
-        }));
+        let outcome = self.read().map(|chunk| {
+            chunk.map(|mut chunk| {
+                let fits = usize::try_from(self.left).unwrap_or(usize::MAX);
+                chunk.truncate(fits);
+                self.left = self.left.saturating_sub(chunk.len() as u64);
+                chunk
+            })
+        });
         outcome.transpose()
     }
 }
@@ -135,10 +179,7 @@ impl Body for Streamed {
     type Error = io::Error;
 
     /// Reads from the page cache at most a chunk at a time, which takes no longer than handling it.
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         Poll::Ready(self.0.next().map(|chunk| chunk.map(Frame::data)))
     }
 
@@ -152,7 +193,7 @@ impl Body for Streamed {
 }
 
 /// Builds a JSON text that holds whole files as base64: marks stand in the value, files take their places.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Inline {
     /// Unguessable, so that no text that a client sent can pass for a mark.
     nonce: String,
@@ -174,6 +215,16 @@ impl Inline {
     /// The text of `value`. Marks are numbered, since keys come out in another order than they were made in.
     pub(crate) fn render(self, value: &Value) -> Payload {
         self.split(value.to_string())
+    }
+
+    /// The text of `value` for people: a note in the place of every file.
+    pub(crate) fn shown(&self, value: &Value) -> String {
+        let mut text = value.to_string();
+        for (number, content) in self.contents.iter().enumerate() {
+            let note = format!("<{} bytes in base64, sha256 {}>", content.len(), content.sha256());
+            text = text.replace(&format!("{}{number:0DIGITS$}", self.nonce), &note);
+        }
+        text
     }
 
     fn split(self, text: String) -> Payload {
