@@ -22,6 +22,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::entry::{Entry, Lease, Query};
 use crate::error::StoreError;
 use crate::store::configuration;
 use error::failed;
@@ -116,6 +117,14 @@ impl Sqlite {
             + 'static,
     {
         self.writer.run(work).await
+    }
+
+    async fn step(&self, request: sql::Request) -> Result<Option<(Lease, Vec<Entry>)>, StoreError> {
+        self.transact(move |connection, time| Box::pin(sql::locked(connection, time, request))).await
+    }
+
+    async fn page(&self, outbox: String, query: Query) -> Result<Vec<Entry>, StoreError> {
+        self.look(|connection, _| Box::pin(async move { sql::list(connection, &outbox, query).await })).await
     }
 
     async fn look<T, F>(&self, work: F) -> Result<T, StoreError>
