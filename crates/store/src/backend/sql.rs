@@ -609,28 +609,32 @@ async fn lane_view(
 }
 
 async fn lanes(connection: &mut Connection, outbox: &str, states: Vec<State>) -> Done<Vec<String>> {
-    let states: Vec<State> =
-        if states.is_empty() { State::ALL.to_vec() } else { distinct(&states).collect() };
-    let mut sql = String::new();
-    for (position, state) in states.into_iter().enumerate() {
+    let sql = lanes_sql(&states);
+    // Sorted here: asked for in order, SQLite would rather walk through all entries of an index that is in that order.
+    let rows = sqlx::query(&sql).bind(outbox).fetch_all(connection).await.map_err(failed)?;
+    let lanes: BTreeSet<String> = rows.iter().map(|row| get(row, 0)).collect::<Done<_>>()?;
+    Ok(lanes.into_iter().collect())
+}
+
+/// What is done is most of all there is: it is asked for lane by lane. Of the rest there is an index, which SQLite only takes if
+/// the id is spoken of as well.
+pub(super) fn lanes_sql(states: &[State]) -> String {
+    let any = |state: State| {
         let code = state_code(state);
-        sql += if position == 0 { "" } else { " UNION ALL " };
-        // What is done is most of all there is: it is asked for lane by lane. Of the rest there is an index.
-        sql += &if state == State::Done {
+        if state == State::Done {
             format!(
                 "SELECT lane FROM integration_lanes l WHERE outbox = $1 AND EXISTS
                  (SELECT 1 FROM integration_entries e WHERE e.outbox = $1 AND e.lane = l.lane AND e.state = {code})"
             )
         } else {
             format!(
-                "SELECT lane FROM integration_entries WHERE outbox = $1 AND state = {code} AND state <> 2"
+                "SELECT lane FROM integration_entries
+                 WHERE outbox = $1 AND state = {code} AND state <> 2 AND id > 0"
             )
-        };
-    }
-    // Sorted here: asked for in order, SQLite would rather walk through all entries of an index that is in that order.
-    let rows = sqlx::query(&sql).bind(outbox).fetch_all(connection).await.map_err(failed)?;
-    let lanes: BTreeSet<String> = rows.iter().map(|row| get(row, 0)).collect::<Done<_>>()?;
-    Ok(lanes.into_iter().collect())
+        }
+    };
+    let all = if states.is_empty() { &State::ALL } else { states };
+    distinct(all).map(any).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 async fn tips(
@@ -737,17 +741,21 @@ pub(super) async fn list(connection: &mut Connection, outbox: &str, query: Query
     if [&query.key_prefix, &query.key_before].into_iter().flatten().any(|text| text.contains('\0')) {
         return Ok(Vec::new());
     }
+    let rows = list_sql(outbox, &query).build().fetch_all(connection).await.map_err(failed)?;
+    rows.iter().map(entry_of).collect()
+}
+
+pub(super) fn list_sql(outbox: &str, query: &Query) -> QueryBuilder<'static, Database> {
     let mut sql = QueryBuilder::<Database>::new("");
     let states: Vec<Option<State>> =
         if query.states.is_empty() { vec![None] } else { distinct(&query.states).map(Some).collect() };
     // One branch a state, each in index order and cut to a page: a page costs what it holds, however old the outbox is.
     for (position, state) in states.into_iter().enumerate() {
         sql.push(if position == 0 { "" } else { " UNION ALL " });
-        push_branch(&mut sql, outbox, &query, state);
+        push_branch(&mut sql, outbox, query, state);
     }
-    sql.push(format!(" ORDER BY {} LIMIT {}", order(&query), query.page_size()));
-    let rows = sql.build().fetch_all(connection).await.map_err(failed)?;
-    rows.iter().map(entry_of).collect()
+    sql.push(format!(" ORDER BY {} LIMIT {}", order(query), query.page_size()));
+    sql
 }
 
 fn distinct(states: &[State]) -> impl Iterator<Item = State> {

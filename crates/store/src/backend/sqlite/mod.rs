@@ -46,6 +46,9 @@ const NOW: &str = "0";
 /// How long a writer waits for one of another process before it says `Unavailable`.
 const BUSY: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
+/// After how many pages of 4 KiB the log is written back: a step writes some ten of them, so SQLite's own 1,000 would pay the
+/// syncs of a checkpoint every hundred steps. The log grows to some 32 MB.
+const CHECKPOINT: &str = "8000";
 
 /// A store in one SQLite file. Clones share one connection to it.
 ///
@@ -155,6 +158,7 @@ fn connect_options(file: &Path) -> SqliteConnectOptions {
         .filename(file)
         .synchronous(SqliteSynchronous::Full)
         .pragma("fullfsync", "1")
+        .pragma("wal_autocheckpoint", CHECKPOINT)
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .disable_statement_logging()
