@@ -67,7 +67,6 @@ pub(super) enum Turn {
     /// To be found out from the lane's entries.
     Open,
     /// It is ready: at the end of the queue, if it was not in there.
-    #[allow(dead_code, reason = "only where the entries were looked at before")]
     Joins,
 }
 

@@ -7,6 +7,9 @@ mod error;
 mod schema;
 // One text for two engines: each compiles it for its own connection.
 #[allow(clippy::duplicate_mod)]
+#[path = "../short.rs"]
+mod short;
+#[allow(clippy::duplicate_mod)]
 #[path = "../sql.rs"]
 mod sql;
 mod step;

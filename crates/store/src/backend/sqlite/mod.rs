@@ -7,8 +7,12 @@ mod error;
 mod schema;
 // One text for two engines: each compiles it for its own connection.
 #[allow(clippy::duplicate_mod)]
+#[path = "../short.rs"]
+mod short;
+#[allow(clippy::duplicate_mod)]
 #[path = "../sql.rs"]
 mod sql;
+mod step;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -123,7 +127,7 @@ impl Sqlite {
     }
 
     async fn step(&self, request: sql::Request) -> Result<Option<(Lease, Vec<Entry>)>, StoreError> {
-        self.transact(move |connection, time| Box::pin(sql::locked(connection, time, request))).await
+        self.transact(move |connection, time| Box::pin(step::step(connection, time, request))).await
     }
 
     async fn page(&self, outbox: String, query: Query) -> Result<Vec<Entry>, StoreError> {
