@@ -19,7 +19,7 @@
 //! let outbox = store.outbox("documents");
 //!
 //! // Writing it down twice is no harm: the key gives the first one back.
-//! let call = NewEntry { lane: "J-1/01".into(), key: "J-1/01/7".into(), body: r#"{"number":7}"#.into(), data: "".into() };
+//! let call = NewEntry::new("J-1/01", "J-1/01/7", r#"{"number":7}"#, "");
 //! outbox.append("worker-1", vec![call]).await?;
 //!
 //! // One lane, one worker. What its predecessor had in flight is Unknown from here on.
@@ -41,6 +41,18 @@
 //! # Ok::<(), StoreError>(()) }).unwrap();
 //! ```
 //!
+//! Where calls are many, the same takes two commits instead of five: [`Outbox::lane`] looks, [`Outbox::claim_and_apply`] claims
+//! the lane and takes the call into flight if it still stands as it was seen, and [`Outbox::apply`] writes down what became of it
+//! and gives the lane back.
+//!
+//! # What the hash chain proves, and what it does not
+//!
+//! Each line of a lane's history carries the hash of the one before, and the lane the newest ([`Tip`]). [`Outbox::verify`]
+//! recomputes them all: it names the first line that was altered, removed, moved or cut off, and the first entry that does not
+//! stand as its history says. It does **not** prove who wrote the lines: whoever can write the database can compute every link
+//! anew. Whoever must be convinced of more notes the [`tip`](Outbox::tip) of each lane from time to time in a place where such a
+//! person cannot write, and compares. Lines older than schema version 3 were chained when the store was brought to it.
+//!
 //! # What each backend guarantees, and what it does not
 //!
 //! All of them keep every sentence of [`Backend`]'s page, and pass `conformance`, the suite behind the feature of that name.
@@ -51,7 +63,7 @@
 //! | survives loss of power | no | yes: WAL, synced at each commit, if the disk does not lie about syncs | as the server is set up; `synchronous_commit` is never left off |
 //! | workers | tasks of one process | processes of one machine, on a local disk; not on a network file system | any number of machines |
 //! | clock of leases | the process's, which never goes back | the machine's wall clock | the server's wall clock |
-//! | many lanes at once | – | operations that wait together share one sync | each operation commits by itself; appends to one outbox one after another |
+//! | many lanes at once | – | operations that wait together share one sync | each operation commits by itself, and the server syncs together what comes together |
 //! | damage | – | entries, checkpoints and records carry checksums; a mismatch is `Corrupt` | the same |
 //! | after a failed sync | – | writes nothing more until it is opened again | as the server does |
 //!
@@ -67,6 +79,7 @@
 //! after another, stop the old ones first.
 
 mod backend;
+mod chain;
 mod checkpoint;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -75,6 +88,7 @@ mod error;
 mod inbox;
 mod outbox;
 mod store;
+mod verify;
 
 pub use backend::memory::Memory;
 #[cfg(feature = "postgres")]
@@ -82,9 +96,14 @@ pub use backend::postgres::Postgres;
 #[cfg(feature = "sqlite")]
 pub use backend::sqlite::Sqlite;
 pub use backend::{Backend, Pending};
+pub use chain::{Digest, Tip};
 pub use checkpoint::{Checkpoint, Checkpoints, Commit, Record};
-pub use entry::{Change, DEFAULT_LEASE, Entry, Event, LaneChoice, Lease, NewEntry, Query, State};
+pub use entry::{
+    Change, DEFAULT_LEASE, Entry, Event, LaneChoice, LaneView, Lease, Line, NewEntry, Order, Query, Standing,
+    State, Step,
+};
 pub use error::{StoreError, StoreErrorKind};
 pub use inbox::Inbox;
 pub use outbox::{Outbox, Pages};
 pub use store::{DEFAULT_URL, Store, URL_VARIABLE};
+pub use verify::{Broken, Chain, Fault, VerifyError};

@@ -7,8 +7,12 @@ mod error;
 mod schema;
 // One text for two engines: each compiles it for its own connection.
 #[allow(clippy::duplicate_mod)]
+#[path = "../short.rs"]
+mod short;
+#[allow(clippy::duplicate_mod)]
 #[path = "../sql.rs"]
 mod sql;
+mod step;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +26,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::entry::{Entry, Lease, Query};
 use crate::error::StoreError;
 use crate::store::configuration;
 use error::failed;
@@ -39,10 +44,15 @@ const LOCK: &str = "";
 const LOCK_FREE: &str = "";
 /// Later than every lane in the queue, which is all that the order needs.
 const NEXT_TURN: &str = "(SELECT COALESCE(MAX(q.turn), 0) + 1 FROM integration_lanes q WHERE q.outbox = $1 AND q.turn IS NOT NULL)";
+/// The time comes with the operation.
+const NOW: &str = "0";
 
 /// How long a writer waits for one of another process before it says `Unavailable`.
 const BUSY: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
+/// After how many pages of 4 KiB the log is written back: a step writes some ten of them, so SQLite's own 1,000 would pay the
+/// syncs of a checkpoint every hundred steps. The log grows to some 32 MB.
+const CHECKPOINT: &str = "8000";
 
 /// A store in one SQLite file. Clones share one connection to it.
 ///
@@ -65,6 +75,7 @@ pub struct Sqlite {
     writer: Writer,
     readers: SqlitePool,
     commits: Arc<AtomicU64>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Sqlite {
@@ -90,8 +101,8 @@ impl Sqlite {
         let mut connection = options.connect().await.map_err(failed)?;
         schema::migrate(&mut connection).await?;
         let commits = Arc::new(AtomicU64::new(0));
-        let writer = Writer::start(connection, clock, Arc::clone(&commits));
-        Ok(Self { readers: readers(&file), file: file.into(), writer, commits })
+        let writer = Writer::start(connection, Arc::clone(&clock), Arc::clone(&commits));
+        Ok(Self { readers: readers(&file), file: file.into(), writer, commits, clock })
     }
 
     /// How many write transactions this handle and its clones have committed. Operations that wait together share one, so
@@ -115,12 +126,20 @@ impl Sqlite {
         self.writer.run(work).await
     }
 
+    async fn step(&self, request: sql::Request) -> Result<Option<(Lease, Vec<Entry>)>, StoreError> {
+        self.transact(move |connection, time| Box::pin(step::step(connection, time, request))).await
+    }
+
+    async fn page(&self, outbox: String, query: Query) -> Result<Vec<Entry>, StoreError> {
+        self.look(|connection, _| Box::pin(async move { sql::list(connection, &outbox, query).await })).await
+    }
+
     async fn look<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         F: for<'c> FnOnce(&'c mut Connection, Moment) -> BoxFuture<'c, Result<T, StoreError>> + Send,
     {
         let mut connection = self.readers.acquire().await.map_err(failed)?;
-        work(&mut connection, 0).await
+        work(&mut connection, self.clock.wall().as_microsecond()).await
     }
 }
 
@@ -143,6 +162,7 @@ fn connect_options(file: &Path) -> SqliteConnectOptions {
         .filename(file)
         .synchronous(SqliteSynchronous::Full)
         .pragma("fullfsync", "1")
+        .pragma("wal_autocheckpoint", CHECKPOINT)
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .disable_statement_logging()
@@ -153,6 +173,10 @@ fn readers(file: &Path) -> SqlitePool {
         .max_connections(READERS)
         .test_before_acquire(false)
         .connect_lazy_with(connect_options(file).pragma("query_only", "1"))
+}
+
+fn moment_of(time: Moment, _: i64) -> i64 {
+    time
 }
 
 async fn now(_: &mut Connection, time: Moment) -> Result<i64, StoreError> {
