@@ -1,1 +1,107 @@
 //! Typed client for the Legale e-signature service: send documents to be signed, follow, remind, fetch the signed file.
+//!
+//! ```no_run
+//! use legale::{Client, Upload};
+//!
+//! # async fn run(flow: legale::flow::Flow) -> Result<(), legale::Error> {
+//! let client = Client::from_env()?; // LEGALE_BASE_URL, and LEGALE_API_KEY or LEGALE_EMAIL + LEGALE_PASSWORD
+//! let created = client.create(&Upload::path("Contrato_ClienteX_2025.pdf", "Contrato de arriendo")).await?;
+//! client.start(&created.document.guid, &flow).await?;
+//! // … later:
+//! let signed = client.download(&created.document.guid).to_folder("signed").await?;
+//! println!("{} bytes, SHA-256 {}", signed.length, signed.sha256);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | start at |
+//! |---|---|
+//! | set up a client | [`Client::builder`], [`Client::from_env`], [`Environment`], [`Credential`] |
+//! | send a file and start its flow in one call | [`Client::send`], [`Client::send_all`] |
+//! | create, list, read, delete documents | [`Client::create`], [`Client::documents`], [`Client::detail`], [`Client::delete`] |
+//! | fetch the file | [`Client::download`] |
+//! | find out about a lost answer | [`Client::find_created`], [`Client::find_started`] |
+//! | start from a smart document | [`Client::start_batch`], [`Client::start_workflow`] |
+//! | contacts, folders, migration | [`Client::ensure_contact`], [`Client::folders`], [`Client::migrate`] |
+//! | understand a failure | [`Error::outcome`], [`ErrorExt`], [`Code`] |
+//!
+//! # What is assumed
+//!
+//! The vendor's pages leave much open. Where the contract marks a point *assumed* it is a setting: the margin and life of tokens
+//! ([`ClientBuilder::renewal_margin`], [`ClientBuilder::token_life`]), the key of attachments ([`ClientBuilder::attachments_key`]), the
+//! paths of status and signed file ([`ClientBuilder::sign_status_path`], [`ClientBuilder::sign_download_path`]), page size, size limit, time
+//! limits, language, and the calls that exist by analogy ([`ClientBuilder::allow_contact_by_id`]). Assumed without a setting: a
+//! `Retry-After` beyond 120 s counts as 120 s, a list has at most 10 000 pages, a `GET` follows three redirects within its host, the
+//! shapes of envelopes and of the addresses that starting a flow brings.
+
+mod auth;
+mod client;
+mod contact;
+mod document;
+mod error;
+mod folder;
+mod id;
+mod link;
+mod migrate;
+mod offer;
+mod open;
+mod page;
+mod send;
+mod sign;
+mod template;
+mod wire;
+
+pub mod flow;
+pub mod status;
+
+pub use auth::Credential;
+pub use client::{Client, ClientBuilder, Environment, Language, idempotency_table};
+pub use contact::{Contact, ContactPatch, NewContact, Patch};
+pub use document::{
+    Attachment, Created, Detail, Document, DocumentOwner, Download, Fetched, FetchedFrom, Inline, SignEntry, Source, Upload,
+};
+pub use error::{Code, ErrorExt, Refusal, UnexpectedRedirect};
+pub use folder::Folder;
+pub use id::{ContactId, DocumentId, FolderId, TemplateId};
+pub use integration_core::call::{
+    BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError, TransportErrorKind,
+};
+pub use integration_core::clock::{Clock, ManualClock, SystemClock};
+pub use integration_core::tax::id::Rut;
+pub use integration_core::{Answer, BoxFuture, Error, ErrorKind, Fault, Faults, Outcome, Secret, Severity};
+pub use jiff::Timestamp;
+pub use migrate::{Migrated, MigratedSigner, Migration};
+pub use offer::NotOffered;
+pub use open::Unlisted;
+pub use page::{Page, Pages};
+pub use send::{Reference, Send, SendError, Sent, Step};
+pub use sign::{SignLink, Started};
+pub use template::{
+    BatchOutcome, BatchStarted, SmartDocument, SmartItem, TemplateItem, TemplateSigner, Workflow,
+};
+pub use wire::When;
+
+/// Every operation with its idempotency: what a table test and [`idempotency_table`] read.
+pub(crate) const fn operations() -> [integration_core::call::Operation; 19] {
+    [
+        auth::LOG_IN,
+        document::LIST,
+        document::DETAIL,
+        document::CREATE,
+        document::DELETE,
+        document::MEDIA,
+        sign::START,
+        sign::APPROVE,
+        folder::LIST,
+        folder::DELETE,
+        template::BATCH,
+        template::LIST,
+        template::WORKFLOW,
+        migrate::MIGRATE,
+        contact::LIST,
+        contact::CREATE,
+        contact::UPDATE,
+        contact::READ,
+        contact::DELETE,
+    ]
+}
