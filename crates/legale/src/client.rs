@@ -535,7 +535,10 @@ fn credential_from(env: &mut Env<'_>) -> Credential {
 #[must_use]
 pub fn idempotency_table() -> &'static [(&'static str, Idempotency)] {
     static TABLE: std::sync::LazyLock<Vec<(&'static str, Idempotency)>> = std::sync::LazyLock::new(|| {
-        let rows = crate::operations();
+        #[allow(unused_mut)]
+        let mut rows = crate::operations().to_vec();
+        #[cfg(feature = "legacy")]
+        rows.extend(crate::legacy::OPERATIONS);
         rows.iter().map(|operation| (operation.name, operation.idempotency)).collect()
     });
     &TABLE

@@ -41,6 +41,8 @@ mod document;
 mod error;
 mod folder;
 mod id;
+#[cfg(feature = "legacy")]
+pub mod legacy;
 mod link;
 mod migrate;
 mod offer;

@@ -421,7 +421,7 @@ mod tests {
                 number
             }) as BoxFuture<'static, _>
         });
-        assert_eq!(all(works.collect(), 4).await, (0..20).collect::<Vec<_>>());
+        assert_eq!(all(works.collect(), 4).await, (0..20usize).collect::<Vec<usize>>());
         assert_eq!(most.load(Ordering::SeqCst), 4);
     }
 }

@@ -17,6 +17,8 @@ pub use source::Source;
 pub use upload::{Created, Upload};
 
 
+#[cfg(feature = "legacy")]
+pub(crate) use base64::decode;
 pub(crate) use download::MEDIA;
 pub(crate) use upload::{CREATE, check_text};
 
