@@ -31,18 +31,13 @@ pub(crate) struct Decoder {
 impl Decoder {
     /// Decodes what `text` completes and adds it to `out`.
     pub(crate) fn read(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), NotBase64> {
-        for byte in text.iter().filter(|byte| !byte.is_ascii_whitespace()) {
-            match byte {
-                b'=' if self.begun || !self.may_be_prefix() => self.padding = self.padding.saturating_add(1),
-                _ if self.padding > 0 => return Err(NotBase64),
-                _ => self.pending.push(*byte),
+        if self.begun {
+            self.absorb(text)?;
+        } else {
+            self.pending.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()));
+            if !self.begin()? {
+                return Ok(());
             }
-        }
-        if self.padding > 2 {
-            return Err(NotBase64);
-        }
-        if !self.begin()? {
-            return Ok(());
         }
         let whole = self.pending.len() - self.pending.len() % 4;
         let rest = self.pending.split_off(whole);
@@ -51,37 +46,45 @@ impl Decoder {
         Ok(())
     }
 
-    fn may_be_prefix(&self) -> bool {
-        self.pending.starts_with(b"data:")
+    fn absorb(&mut self, text: &[u8]) -> Result<(), NotBase64> {
+        for byte in text.iter().filter(|byte| !byte.is_ascii_whitespace()) {
+            match byte {
+                b'=' => self.padding = self.padding.saturating_add(1),
+                _ if self.padding > 0 => return Err(NotBase64),
+                _ => self.pending.push(*byte),
+            }
+        }
+        if self.padding > 2 { Err(NotBase64) } else { Ok(()) }
     }
 
     /// Drops the prefix; `false` while it may still be coming.
     fn begin(&mut self) -> Result<bool, NotBase64> {
-        if self.begun {
-            return Ok(true);
-        }
-        if self.may_be_prefix() {
-            let Some(comma) = self.pending.iter().position(|byte| *byte == b',') else {
-                return if self.pending.len() > PREFIX_LIMIT { Err(NotBase64) } else { Ok(false) };
-            };
-            let rest = self.pending.split_off(comma);
-            if !self.pending.ends_with(b";base64") {
-                return Err(NotBase64);
-            }
-            self.pending = rest.into_iter().skip(1).collect();
-        } else if b"data:".starts_with(&self.pending) && self.padding == 0 {
+        if b"data:".starts_with(&self.pending) {
             return Ok(false);
         }
+        let mut text = std::mem::take(&mut self.pending);
+        if text.starts_with(b"data:") {
+            let Some(comma) = text.iter().position(|byte| *byte == b',') else {
+                let endless = text.len() > PREFIX_LIMIT;
+                self.pending = text;
+                return if endless { Err(NotBase64) } else { Ok(false) };
+            };
+            let rest = text.split_off(comma);
+            if !text.ends_with(b";base64") {
+                return Err(NotBase64);
+            }
+            text = rest.into_iter().skip(1).collect();
+        }
         self.begun = true;
+        self.absorb(&text)?;
         Ok(true)
     }
 
     /// Decodes what is left.
     pub(crate) fn finish(mut self, out: &mut Vec<u8>) -> Result<(), NotBase64> {
-        if !self.begun && self.may_be_prefix() {
+        if self.pending.starts_with(b"data:") {
             return Err(NotBase64);
         }
-        self.begun = true;
         let padding_fits = match self.pending.len() % 4 {
             0 => self.padding == 0,
             2 => matches!(self.padding, 0 | 2),
