@@ -41,6 +41,8 @@ mod document;
 mod error;
 mod folder;
 mod id;
+#[cfg(feature = "store")]
+mod journal;
 #[cfg(feature = "legacy")]
 pub mod legacy;
 mod link;
@@ -72,6 +74,8 @@ pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::tax::id::Rut;
 pub use integration_core::{Answer, BoxFuture, Error, ErrorKind, Fault, Faults, Outcome, Secret, Severity};
 pub use jiff::Timestamp;
+#[cfg(feature = "store")]
+pub use journal::Journal;
 pub use migrate::{Migrated, MigratedSigner, Migration};
 pub use offer::NotOffered;
 pub use open::Unlisted;

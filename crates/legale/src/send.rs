@@ -81,6 +81,23 @@ impl Send {
         Ok((upload, Reference::Token(token)))
     }
 
+    /// The upload as it went out with `reference`, which was written down.
+    #[cfg(feature = "store")]
+    pub(crate) fn with_reference(&self, reference: &Reference) -> Upload {
+        let mut upload = self.upload.clone();
+        match reference {
+            Reference::Token(token) => upload.description.push_str(&suffix(token)),
+            Reference::CallbackUrl(url) => upload.callback_url = Some(url.clone()),
+        }
+        upload
+    }
+
+    /// Whether its files can be read more than once.
+    #[cfg(feature = "store")]
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.upload.is_repeatable()
+    }
+
     /// The e-mail addresses of the flow's signers.
     pub(crate) fn signers(&self) -> Vec<String> {
         let body = self.flow.to_body();

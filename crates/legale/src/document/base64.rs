@@ -81,7 +81,7 @@ impl Decoder {
     }
 
     /// Decodes what is left.
-    pub(crate) fn finish(mut self, out: &mut Vec<u8>) -> Result<(), NotBase64> {
+    pub(crate) fn finish(self, out: &mut Vec<u8>) -> Result<(), NotBase64> {
         if self.pending.starts_with(b"data:") {
             return Err(NotBase64);
         }

@@ -75,6 +75,11 @@ impl Source {
         Self(Kind::Once { length, reader: Arc::new(Mutex::new(Some(reader))) })
     }
 
+    #[cfg(feature = "store")]
+    pub(crate) fn is_once(&self) -> bool {
+        matches!(self.0, Kind::Once { .. })
+    }
+
     /// Reads the first bytes and the length, and checks both.
     pub(crate) async fn prepare(
         &self,

@@ -133,6 +133,11 @@ impl Upload {
         self
     }
 
+    #[cfg(feature = "store")]
+    pub(crate) fn is_repeatable(&self) -> bool {
+        !self.source.is_once() && !self.attachments.iter().any(|(_, source)| source.is_once())
+    }
+
     fn fields(&self) -> Map<String, Value> {
         let secret = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
         let optional = [
