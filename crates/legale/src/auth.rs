@@ -76,7 +76,9 @@ impl Credential {
             Self::ApiKey(key) => keyed(key).is_err().then_some(UNUSABLE),
             Self::Password { .. } => None,
         };
-        complaint.map_or(Ok(()), |text| Err(Error::configuration(text, "give e-mail and password, a token, or a key")))
+        complaint.map_or(Ok(()), |text| {
+            Err(Error::configuration(text, "give e-mail and password, a token, or a key"))
+        })
     }
 }
 
@@ -178,9 +180,11 @@ mod tests {
 
     #[test]
     fn nothing_secret_is_printed() {
-        for credential in
-            [Credential::password("a@b", "sentinel"), Credential::token("sentinel"), Credential::api_key("sentinel")]
-        {
+        for credential in [
+            Credential::password("a@b", "sentinel"),
+            Credential::token("sentinel"),
+            Credential::api_key("sentinel"),
+        ] {
             assert!(!format!("{credential:?} {credential:#?}").contains("sentinel"));
         }
     }

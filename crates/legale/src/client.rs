@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use http::{Method, header};
 use integration_core::call::{
-    BaseUrl, Call, Caller, CallerBuilder, Credentials, Env, Idempotency, Operation, RetryPolicy, Session, Timeouts,
+    BaseUrl, Call, Caller, CallerBuilder, Credentials, Env, Idempotency, Operation, RetryPolicy, Session,
+    Timeouts,
 };
 use integration_core::{Error, ErrorKind, Fault};
 use serde::Serialize;
@@ -20,7 +21,8 @@ use crate::link::Link;
 use crate::wire::Unreadable;
 
 /// Contract 2.3: connecting 10 s, a JSON exchange 60 s. The whole call has time for three attempts and two hints of 120 s.
-const TIMEOUTS: Timeouts = Timeouts::new(Duration::from_secs(10), Duration::from_secs(420)).with_attempt(JSON);
+const TIMEOUTS: Timeouts =
+    Timeouts::new(Duration::from_secs(10), Duration::from_secs(420)).with_attempt(JSON);
 const JSON: Duration = Duration::from_secs(60);
 const DOCUMENT: Duration = Duration::from_secs(300);
 const MAX_REDIRECTS: u32 = 3;
@@ -513,8 +515,10 @@ fn credential_from(env: &mut Env<'_>) -> Credential {
     let key = env.optional_secret("LEGALE_API_KEY");
     let (email, password) = (env.optional("LEGALE_EMAIL"), env.optional_secret("LEGALE_PASSWORD"));
     let Some(key) = key else {
-        let email = env.required("LEGALE_EMAIL", "the account's e-mail address, unless LEGALE_API_KEY is set");
-        let password = env.required_secret("LEGALE_PASSWORD", "the account's password, unless LEGALE_API_KEY is set");
+        let email =
+            env.required("LEGALE_EMAIL", "the account's e-mail address, unless LEGALE_API_KEY is set");
+        let password =
+            env.required_secret("LEGALE_PASSWORD", "the account's password, unless LEGALE_API_KEY is set");
         return Credential::Password { email, password };
     };
     if email.is_some() || password.is_some() {
@@ -581,7 +585,11 @@ mod tests {
         );
         assert_eq!(
             shown(Environment::Sandbox),
-            ["https://dev.api.legale.io/api", "https://dev.api.legale.io/api/v2", "https://dev.api.legale.io/media"]
+            [
+                "https://dev.api.legale.io/api",
+                "https://dev.api.legale.io/api/v2",
+                "https://dev.api.legale.io/media"
+            ]
         );
     }
 

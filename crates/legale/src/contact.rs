@@ -19,7 +19,8 @@ use crate::wire::{Fields, Unreadable, When};
 pub(crate) const LIST: Operation = Operation::get("list contacts", "/contacts/");
 pub(crate) const CREATE: Operation = Operation::post("create a contact", "/contacts/", Idempotency::Once);
 // Singular, and with a slash at the end (trap 24).
-pub(crate) const UPDATE: Operation = Operation::new("update a contact", Method::PUT, "/contact/{id}/", Idempotency::Once);
+pub(crate) const UPDATE: Operation =
+    Operation::new("update a contact", Method::PUT, "/contact/{id}/", Idempotency::Once);
 pub(crate) const READ: Operation = Operation::get("read a contact", "/contact/{id}/");
 pub(crate) const DELETE: Operation =
     Operation::new("delete a contact", Method::DELETE, "/contact/{id}/", Idempotency::Once);
@@ -227,7 +228,9 @@ impl NewContact {
 
 fn check(patch: &ContactPatch, operation: &'static str) -> Result<(), Error> {
     let mut faults = Faults::new();
-    for (field, value) in [("email", &patch.email), ("firstname", &patch.firstname), ("lastname1", &patch.lastname1)] {
+    for (field, value) in
+        [("email", &patch.email), ("firstname", &patch.firstname), ("lastname1", &patch.lastname1)]
+    {
         match value {
             Patch::Keep => {}
             Patch::Clear => faults.push(Fault::error("REQUIRED", field).with_hint("it cannot be cleared")),
@@ -237,7 +240,11 @@ fn check(patch: &ContactPatch, operation: &'static str) -> Result<(), Error> {
     if let Patch::Set(email) = &patch.email
         && !is_email(email)
     {
-        faults.push(Fault::error("EMAIL", "email").with_expected("one @ between two parts, no blanks").with_actual(email));
+        faults.push(
+            Fault::error("EMAIL", "email")
+                .with_expected("one @ between two parts, no blanks")
+                .with_actual(email),
+        );
     }
     if let Patch::Set(rut) = &patch.rut
         && !rut.has_valid_check_digit()
@@ -318,10 +325,12 @@ impl Client {
             return self.brought_up(found, wanted).await;
         }
         match self.create_contact(wanted).await {
-            Err(error) if error.code() == Some(Code::ContactDuplicated) => match self.contact_of(wanted).await? {
-                Some(found) => self.brought_up(found, wanted).await,
-                None => Err(error),
-            },
+            Err(error) if error.code() == Some(Code::ContactDuplicated) => {
+                match self.contact_of(wanted).await? {
+                    Some(found) => self.brought_up(found, wanted).await,
+                    None => Err(error),
+                }
+            }
             result => result,
         }
     }
@@ -331,7 +340,9 @@ impl Client {
         let email = email.trim().to_lowercase();
         let mut pages = self.contacts();
         while let Some(page) = pages.next_page().await? {
-            let same = |contact: &Contact| contact.email.as_deref().is_some_and(|text| text.trim().to_lowercase() == email);
+            let same = |contact: &Contact| {
+                contact.email.as_deref().is_some_and(|text| text.trim().to_lowercase() == email)
+            };
             if let Some(found) = page.items.into_iter().find(same) {
                 return Ok(Some(found));
             }
@@ -407,7 +418,9 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_updated() {
-        let found = Contact::read(json!({"id": 1, "email": "A@b", "firstname": "Ana", "lastname1": "Rojas", "rut": "12.345.678-5"}));
+        let found = Contact::read(
+            json!({"id": 1, "email": "A@b", "firstname": "Ana", "lastname1": "Rojas", "rut": "12.345.678-5"}),
+        );
         let wanted = NewContact::new("a@b", "Ana", "Soto").rut("12345678-5".parse().unwrap());
         let patch = difference(&found.unwrap(), &wanted.0);
         assert_eq!(serde_json::to_value(&patch).unwrap(), json!({"lastname1": "Soto"}));

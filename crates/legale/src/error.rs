@@ -153,8 +153,18 @@ impl ErrorExt for Error {
 
 /// Fields whose values open something, or are a whole file.
 const CLOSED: [&str; 12] = [
-    "token", "password", "callback_key", "callback_url", "sign_url", "sign_urls", "url", "link", "base64", "file",
-    "signature_key", "sign_status_callback_url",
+    "token",
+    "password",
+    "callback_key",
+    "callback_url",
+    "sign_url",
+    "sign_urls",
+    "url",
+    "link",
+    "base64",
+    "file",
+    "signature_key",
+    "sign_status_callback_url",
 ];
 
 fn shown_body(answer: &Answer) -> String {
@@ -167,7 +177,8 @@ fn shown_body(answer: &Answer) -> String {
         Err(_) if answer.status().is_success() => format!("{} bytes that are not JSON", answer.body().len()),
         Err(_) => answer.text().into_owned(),
     };
-    let cut = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= BODY_PREFIX).last();
+    let cut =
+        text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= BODY_PREFIX).last();
     text.get(..cut.unwrap_or_default()).unwrap_or_default().to_owned()
 }
 
@@ -407,7 +418,9 @@ mod tests {
     #[test]
     fn the_summary_shows_no_link_no_key_and_at_most_4_kib() {
         let long = "x".repeat(9000);
-        let body = format!(r#"{{"message":"no","data":null,"list":[{{"sign_url":"sentinel","callback_key":"sentinel"}}],"z":"{long}"}}"#);
+        let body = format!(
+            r#"{{"message":"no","data":null,"list":[{{"sign_url":"sentinel","callback_key":"sentinel"}}],"z":"{long}"}}"#
+        );
         let answer = Answer::new(StatusCode::BAD_REQUEST, HeaderMap::new(), body);
         let summary = Error::new(ErrorKind::Refused, "read").with_answer(answer).support_summary();
         assert!(!summary.contains("sentinel") && summary.contains("400"), "{summary}");

@@ -10,7 +10,8 @@ use crate::id::FolderId;
 use crate::wire::{Fields, Unreadable, When};
 
 pub(crate) const LIST: Operation = Operation::get("list folders", "/folder");
-pub(crate) const DELETE: Operation = Operation::new("delete a folder", Method::DELETE, "/folder/{id}", Idempotency::Once);
+pub(crate) const DELETE: Operation =
+    Operation::new("delete a folder", Method::DELETE, "/folder/{id}", Idempotency::Once);
 
 /// A folder (observed).
 #[derive(Debug, Clone, PartialEq)]

@@ -36,7 +36,8 @@ impl FromStr for DocumentId {
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         if text.is_empty() || text.chars().any(char::is_control) {
-            let fault = Fault::error("GUID", "GUID").with_actual(text).with_hint("a GUID is a text, not empty");
+            let fault =
+                Fault::error("GUID", "GUID").with_actual(text).with_hint("a GUID is a text, not empty");
             return Err(Error::validation("read a GUID", vec![fault]));
         }
         Ok(Self(text.to_owned()))

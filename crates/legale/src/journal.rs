@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use integration_core::{BoxFuture, Error, ErrorKind, Outcome, Secret};
-use integration_store::{Change, Entry, LaneChoice, Lease, NewEntry, Outbox, Query, State, Store, StoreError};
+use integration_store::{
+    Change, Entry, LaneChoice, Lease, NewEntry, Outbox, Query, State, Store, StoreError,
+};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -42,11 +44,18 @@ impl Journal {
     }
 
     async fn found(&self, key: &str) -> Result<Entry, StoreError> {
-        let missing = || StoreError::new(integration_store::StoreErrorKind::NotFound, "the entry is not there");
+        let missing =
+            || StoreError::new(integration_store::StoreErrorKind::NotFound, "the entry is not there");
         self.outbox.find(key).await?.ok_or_else(missing)
     }
 
-    async fn moved(&self, lease: &Lease, entry: &Entry, state: State, data: &str) -> Result<Entry, StoreError> {
+    async fn moved(
+        &self,
+        lease: &Lease,
+        entry: &Entry,
+        state: State,
+        data: &str,
+    ) -> Result<Entry, StoreError> {
         let (id, version) = (entry.id, entry.version);
         let change = Change { entry: id, version, state, data: data.to_owned().into(), body: None };
         match self.outbox.write(lease, vec![change]).await?.into_iter().next() {
@@ -171,11 +180,15 @@ fn written(reference: &Reference) -> String {
 fn read(body: &str) -> Option<Reference> {
     let value: Value = serde_json::from_str(body).ok()?;
     let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    text("token").map(Reference::Token).or_else(|| Some(Reference::CallbackUrl(Secret::new(text("callback_url")?))))
+    text("token")
+        .map(Reference::Token)
+        .or_else(|| Some(Reference::CallbackUrl(Secret::new(text("callback_url")?))))
 }
 
 fn unreadable() -> Error {
-    Error::new(ErrorKind::Store, "keep the journal").with_outcome(Outcome::NotSent).with_message("an entry cannot be read")
+    Error::new(ErrorKind::Store, "keep the journal")
+        .with_outcome(Outcome::NotSent)
+        .with_message("an entry cannot be read")
 }
 
 fn guid(text: &str) -> Result<DocumentId, Error> {
@@ -190,7 +203,9 @@ impl Client {
     /// As [`send`](Self::send); [`ErrorKind::Store`] if the journal fails, [`ErrorKind::Blocked`] while another worker is at it. After
     /// an unknown outcome call it again: it asks first.
     pub async fn send_recorded(&self, journal: &Journal, key: &str, send: &Send) -> Result<Sent, SendError> {
-        let (guid, created) = Box::pin(self.create_recorded(journal, key, send)).await.map_err(|error| SendError::new(None, error))?;
+        let (guid, created) = Box::pin(self.create_recorded(journal, key, send))
+            .await
+            .map_err(|error| SendError::new(None, error))?;
         let started = Box::pin(self.start_recorded(journal, key, &guid, send)).await;
         let started = started.map_err(|error| SendError::new(Some(guid.clone()), error))?;
         Ok(Sent { guid, created, started })
@@ -214,7 +229,8 @@ impl Client {
             })
         };
         let work = Work { look: &look, act: &act };
-        let (left, created) = journal.settled((key, &format!("{key}/create")), written(&reference), work).await?;
+        let (left, created) =
+            journal.settled((key, &format!("{key}/create")), written(&reference), work).await?;
         Ok((guid(&left)?, created))
     }
 
@@ -268,12 +284,19 @@ impl Client {
         Ok(resolved)
     }
 
-    async fn resolved(&self, journal: &Journal, lease: &Lease, key: &str) -> Result<Option<DocumentId>, Error> {
+    async fn resolved(
+        &self,
+        journal: &Journal,
+        lease: &Lease,
+        key: &str,
+    ) -> Result<Option<DocumentId>, Error> {
         let entry = journal.found(key).await.map_err(stored)?;
         if entry.state != State::Unknown {
             return Ok(None);
         }
-        let Some(found) = self.probe(String::from_utf8_lossy(&entry.body).into_owned()).await? else { return Ok(None) };
+        let Some(found) = self.probe(String::from_utf8_lossy(&entry.body).into_owned()).await? else {
+            return Ok(None);
+        };
         journal.moved(lease, &entry, State::Done, &found).await.map_err(stored)?;
         guid(&found).map(Some)
     }

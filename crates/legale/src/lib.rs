@@ -62,13 +62,15 @@ pub use auth::Credential;
 pub use client::{Client, ClientBuilder, Environment, Language, idempotency_table};
 pub use contact::{Contact, ContactPatch, NewContact, Patch};
 pub use document::{
-    Attachment, Created, Detail, Document, DocumentOwner, Download, Fetched, FetchedFrom, Inline, SignEntry, Source, Upload,
+    Attachment, Created, Detail, Document, DocumentOwner, Download, Fetched, FetchedFrom, Inline, SignEntry,
+    Source, Upload,
 };
 pub use error::{Code, ErrorExt, Refusal, UnexpectedRedirect};
 pub use folder::Folder;
 pub use id::{ContactId, DocumentId, FolderId, TemplateId};
 pub use integration_core::call::{
-    BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError, TransportErrorKind,
+    BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
+    TransportErrorKind,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::tax::id::Rut;

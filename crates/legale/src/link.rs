@@ -3,8 +3,8 @@
 //! The rule enforced here: an address is `https`, or plain `http` to this machine, and carries no credentials of its own; ours
 //! go along only if it is the host of the API, which the core decides by origin.
 
-use integration_core::call::{BaseUrl, Call};
 use integration_core::Error;
+use integration_core::call::{BaseUrl, Call};
 use url::Url;
 
 /// An address, taken apart for a call.
@@ -63,8 +63,14 @@ mod tests {
             assert!(Link::within(good, &base).is_ok(), "{good}");
         }
         for bad in [
-            "http://api.legale.io/x", "https://evil.example.com/x", "//evil.example.com/x", "x", "",
-            "https://api.legale.io:8443/x", "https://user:pass@api.legale.io/x", "ftp://api.legale.io/",
+            "http://api.legale.io/x",
+            "https://evil.example.com/x",
+            "//evil.example.com/x",
+            "x",
+            "",
+            "https://api.legale.io:8443/x",
+            "https://user:pass@api.legale.io/x",
+            "ftp://api.legale.io/",
         ] {
             assert!(Link::within(bad, &base).is_err(), "{bad}");
         }

@@ -12,7 +12,8 @@ use crate::id::DocumentId;
 use crate::status::SignStatus;
 use crate::wire::{Fields, Unreadable};
 
-pub(crate) const MIGRATE: Operation = Operation::post("migrate a document", "/migrate/document/", Idempotency::Once);
+pub(crate) const MIGRATE: Operation =
+    Operation::post("migrate a document", "/migrate/document/", Idempotency::Once);
 
 /// A finished document to be imported.
 ///
@@ -228,7 +229,9 @@ impl Client {
         let prepared = migration.source.prepare(named, self.rules().document_limit, &mut faults).await?;
         faults.into_result(MIGRATE.name)?;
         if prepared.is_once {
-            self.check_credentials().await.map_err(|error| error.with_outcome(integration_core::Outcome::NotSent))?;
+            self.check_credentials()
+                .await
+                .map_err(|error| error.with_outcome(integration_core::Outcome::NotSent))?;
         }
         let (length, digest) = (prepared.length, prepared.file.digest());
         let body = prepared.file.into_body(migration.before_file(), "\"}}");

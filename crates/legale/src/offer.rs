@@ -34,7 +34,13 @@ pub enum NotOffered {
 impl NotOffered {
     /// All of them.
     pub const ALL: [Self; 7] = [
-        Self::Cancel, Self::Pause, Self::Resend, Self::Extend, Self::Users, Self::Devices, Self::AuditReport,
+        Self::Cancel,
+        Self::Pause,
+        Self::Resend,
+        Self::Extend,
+        Self::Users,
+        Self::Devices,
+        Self::AuditReport,
     ];
 
     /// What to do instead.

@@ -97,7 +97,12 @@ impl<T: Listed> Pages<T> {
         }
         let asking = match &mut self.asking {
             Some(asking) => asking,
-            None => self.asking.insert(Box::pin(ask(self.client.clone(), self.operation.clone(), self.is_v2, number))),
+            None => self.asking.insert(Box::pin(ask(
+                self.client.clone(),
+                self.operation.clone(),
+                self.is_v2,
+                number,
+            ))),
         };
         let asked = ready!(asking.as_mut().poll(context));
         self.asking = None;
@@ -130,7 +135,12 @@ fn too_many(operation: &'static str) -> Error {
         .with_hint("ask for larger pages")
 }
 
-async fn ask<T: Listed>(client: Client, operation: Operation, is_v2: bool, number: u32) -> Result<Page<T>, Error> {
+async fn ask<T: Listed>(
+    client: Client,
+    operation: Operation,
+    is_v2: bool,
+    number: u32,
+) -> Result<Page<T>, Error> {
     let ask = if is_v2 { Ask::v2(operation) } else { Ask::v1(operation) };
     let ask = ask.query("page", number).query("page_size", client.rules().page_size);
     client.ask(ask, move |value| read(value, number)).await
@@ -152,7 +162,8 @@ fn read<T: Listed>(value: Value, number: u32) -> Result<Page<T>, Unreadable> {
         }
     };
     let items = items.into_iter().enumerate().map(|(at, item)| {
-        T::read(item).map_err(|cause| Unreadable::new(format!("results[{at}].{}", cause.field), cause.expected))
+        T::read(item)
+            .map_err(|cause| Unreadable::new(format!("results[{at}].{}", cause.field), cause.expected))
     });
     Ok(Page { number, items: items.collect::<Result<_, _>>()?, count, has_next })
 }

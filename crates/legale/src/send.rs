@@ -35,7 +35,9 @@ pub enum Reference {
 impl Reference {
     fn matches(&self, document: &Document) -> bool {
         match self {
-            Self::CallbackUrl(url) => document.callback_url.as_ref().is_some_and(|found| found.matches(url.reveal())),
+            Self::CallbackUrl(url) => {
+                document.callback_url.as_ref().is_some_and(|found| found.matches(url.reveal()))
+            }
             Self::Token(token) => {
                 document.description.as_deref().is_some_and(|text| text.trim_end().ends_with(&suffix(token)))
             }
@@ -102,7 +104,8 @@ impl Send {
     pub(crate) fn signers(&self) -> Vec<String> {
         let body = self.flow.to_body();
         let list = body.get("signer_list").and_then(serde_json::Value::as_array);
-        let emails = list.into_iter().flatten().filter_map(|signer| signer.get("email")?.as_str().map(str::to_owned));
+        let emails =
+            list.into_iter().flatten().filter_map(|signer| signer.get("email")?.as_str().map(str::to_owned));
         emails.collect()
     }
 }
@@ -119,7 +122,8 @@ fn checked(token: &str) -> Result<String, Error> {
 
 fn made_up(client: &Client) -> String {
     let clock = client.caller(Api::V1).clock();
-    let (now, chance) = (clock.wall().as_nanosecond(), clock.random().to_bits() ^ clock.random().to_bits().rotate_left(32));
+    let (now, chance) =
+        (clock.wall().as_nanosecond(), clock.random().to_bits() ^ clock.random().to_bits().rotate_left(32));
     format!("{now:x}-{chance:016x}")
 }
 

@@ -63,7 +63,9 @@ pub(crate) fn links(data: &Value) -> Vec<SignLink> {
     match data {
         Value::Array(items) => items.iter().flat_map(link).collect(),
         Value::Object(fields) if fields.keys().any(|key| key.contains('@')) => {
-            let of = |(email, url): (&String, &Value)| address(url).map(|url| SignLink { email: Some(email.clone()), url });
+            let of = |(email, url): (&String, &Value)| {
+                address(url).map(|url| SignLink { email: Some(email.clone()), url })
+            };
             fields.iter().filter_map(of).collect()
         }
         Value::Object(fields) => {
@@ -128,7 +130,9 @@ impl Client {
     pub async fn approve(&self, url: &str) -> Result<(), Error> {
         let link = Link::parse(url).map_err(|error| {
             let invalid = Error::validation(APPROVE.name, Vec::new());
-            invalid.with_message(error.message().unwrap_or_default()).with_hint("pass the address as the start gave it")
+            invalid
+                .with_message(error.message().unwrap_or_default())
+                .with_hint("pass the address as the start gave it")
         })?;
         // The address is what proves the right to approve.
         let ask = Ask::at(APPROVE, APPROVE_SLASH, &link).may_be_empty();
@@ -158,7 +162,8 @@ fn status(data: Value) -> Result<SignStatus, Unreadable> {
 
 pub(crate) fn started_by(detail: &Detail, emails: &[&str]) -> Result<bool, Error> {
     let fold = |text: &str| text.trim().to_lowercase();
-    let mut present: Vec<String> = detail.sign_list.iter().filter_map(|entry| entry.email.as_deref()).map(fold).collect();
+    let mut present: Vec<String> =
+        detail.sign_list.iter().filter_map(|entry| entry.email.as_deref()).map(fold).collect();
     let mut wanted: Vec<String> = emails.iter().map(|email| fold(email)).collect();
     present.sort_unstable();
     wanted.sort_unstable();
@@ -183,7 +188,9 @@ mod tests {
     /// Contract 3.5, last row.
     #[test]
     fn links_are_read_in_every_shape() {
-        let with = |email: Option<&str>| vec![SignLink { email: email.map(str::to_owned), url: "https://s/1".into() }];
+        let with = |email: Option<&str>| {
+            vec![SignLink { email: email.map(str::to_owned), url: "https://s/1".into() }]
+        };
         let url = "https://s/1";
         for (data, email) in [
             (json!([url]), None),
@@ -205,7 +212,8 @@ mod tests {
     #[test]
     fn a_start_is_found_by_its_signers() {
         let detail = |emails: &[&str]| {
-            let list: Vec<Value> = emails.iter().map(|email| json!({"signer_info": {"email": email}})).collect();
+            let list: Vec<Value> =
+                emails.iter().map(|email| json!({"signer_info": {"email": email}})).collect();
             Detail::read(json!({"GUID": "a", "sign_list": list})).unwrap()
         };
         assert!(!started_by(&detail(&[]), &["a@b"]).unwrap());

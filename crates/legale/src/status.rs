@@ -320,7 +320,8 @@ mod tests {
 
     #[test]
     fn links_live_to_the_very_instant() {
-        let facts = Facts::new(SignStatus::NotSigned).started(at("2026-03-01T00:00:00Z")).expires_after_days(1);
+        let facts =
+            Facts::new(SignStatus::NotSigned).started(at("2026-03-01T00:00:00Z")).expires_after_days(1);
         assert_eq!(facts.status(at("2026-03-01T23:59:59.999Z")), Status::InProgress);
         assert_eq!(facts.status(at("2026-03-02T00:00:00Z")), Status::LinkExpired);
         let ages = Facts::new(SignStatus::NotSigned).started(Timestamp::MAX).expires_after_days(u32::MAX);

@@ -19,7 +19,8 @@ use crate::sign::Started;
 use crate::wire::{Fields, Unreadable, When};
 
 pub(crate) const LIST: Operation = Operation::get("list smart documents", "/smart-documents/");
-pub(crate) const BATCH: Operation = Operation::post("start a template batch", "/template/{id}", Idempotency::Once);
+pub(crate) const BATCH: Operation =
+    Operation::post("start a template batch", "/template/{id}", Idempotency::Once);
 pub(crate) const WORKFLOW: Operation =
     Operation::post("start a smart document", "/smart-document/{id}/workflow/", Idempotency::Once);
 
@@ -230,7 +231,11 @@ impl TemplateSigner {
             fault("EMAIL", "email", "one @ between two parts, no blanks");
         }
         if matches!(&self.sign_method, SignMethod::Other(unlisted) if !unlisted.is_sendable()) {
-            fault("METHOD", "sign_method", "not a listed method; `SignMethod::unchecked` sends it all the same");
+            fault(
+                "METHOD",
+                "sign_method",
+                "not a listed method; `SignMethod::unchecked` sends it all the same",
+            );
         }
         if self.sign_method == SignMethod::Sms && self.phone.is_none() {
             fault("NEEDS", "phone", "`sms` sends a code to it");
@@ -243,14 +248,17 @@ impl TemplateSigner {
             fault("CHECKS", "sign_method", "identity checks go with `no_sms` and `sms` only");
         }
         let missing = |value: &Option<String>| value.as_deref().is_none_or(|text| text.trim().is_empty());
-        for (field, value) in [("firstname", &self.firstname), ("lastname1", &self.lastname1), ("anchor", &self.anchor)] {
+        for (field, value) in
+            [("firstname", &self.firstname), ("lastname1", &self.lastname1), ("anchor", &self.anchor)]
+        {
             if is_v2 && missing(value) {
                 fault("REQUIRED", field, "V2 requires it");
             }
         }
         let length = self.anchor.as_deref().map_or(0, |anchor| anchor.chars().count());
         if length > ANCHOR_LIMIT {
-            let found = Fault::error("ANCHOR", format!("{path}.anchor")).with_expected("at most 63 characters");
+            let found =
+                Fault::error("ANCHOR", format!("{path}.anchor")).with_expected("at most 63 characters");
             let found = found.with_actual(length.to_string());
             // Documented for V2 only.
             faults.push(if is_v2 { found } else { found.with_severity(integration_core::Severity::Warning) });
@@ -273,14 +281,17 @@ struct Common {
 impl Common {
     fn variables(&self) -> Map<String, Value> {
         let named = [("folder", &self.folder), ("file_name", &self.file_name)];
-        let named = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value.clone()?))));
+        let named =
+            named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value.clone()?))));
         let numbered = self.variables.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
         numbered.chain(named).collect()
     }
 
     fn callbacks(&self) -> Map<String, Value> {
         let both = [("callback_url", &self.callback_url), ("callback_key", &self.callback_key)];
-        let set = both.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.as_ref()?.reveal().into())));
+        let set = both
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value.as_ref()?.reveal().into())));
         set.collect()
     }
 
@@ -384,7 +395,8 @@ impl Workflow {
     common_setters!();
 
     fn to_body(&self) -> Value {
-        let variables: Map<String, Value> = self.0.variables().into_iter().chain(self.0.callbacks()).collect();
+        let variables: Map<String, Value> =
+            self.0.variables().into_iter().chain(self.0.callbacks()).collect();
         json!({ "variables": variables, "signers": self.0.signers, "shared_list": self.0.shared })
     }
 }
@@ -488,12 +500,18 @@ mod tests {
     fn each_version_has_its_own_shape() {
         let signed = json!({"sign_method": "no_sms", "email": "a@b", "firstname": "Ana", "lastname1": "Rojas", "anchor": "F1",
             "video_validation": false, "selfie_validation": false, "id_validation": false});
-        let item = TemplateItem::new().variable(1, "x").folder("F").signer(signer()).share_with("c@d").callback_url("u");
+        let item = TemplateItem::new()
+            .variable(1, "x")
+            .folder("F")
+            .signer(signer())
+            .share_with("c@d")
+            .callback_url("u");
         assert_eq!(
             item.to_body(),
             json!({"variables": {"1": "x", "folder": "F"}, "signers": [signed], "shared_list": [{"email": "c@d"}], "callback_url": "u"})
         );
-        let workflow = Workflow::new().variable(1, "x").folder("F").signer(signer()).share_with("c@d").callback_url("u");
+        let workflow =
+            Workflow::new().variable(1, "x").folder("F").signer(signer()).share_with("c@d").callback_url("u");
         assert_eq!(
             workflow.to_body(),
             json!({"variables": {"1": "x", "folder": "F", "callback_url": "u"}, "signers": [signed], "shared_list": ["c@d"]})
@@ -514,7 +532,10 @@ mod tests {
         assert!(paths(&TemplateItem::new().signer(long.clone()).0, false).is_empty());
         assert_eq!(paths(&Workflow::new().signer(long).0, true), ["signers[0].anchor"]);
         let bare = TemplateSigner::new(SignMethod::Sms, "a");
-        assert_eq!(paths(&TemplateItem::new().signer(bare.clone()).0, false), ["signers[0].email", "signers[0].phone"]);
+        assert_eq!(
+            paths(&TemplateItem::new().signer(bare.clone()).0, false),
+            ["signers[0].email", "signers[0].phone"]
+        );
         assert_eq!(paths(&Workflow::new().signer(bare).share_with("x").0, true).len(), 6);
         assert_eq!(paths(&Workflow::new().0, true), ["signers"]);
         let read = TemplateSigner::new(SignMethod::from_wire("bit4id"), "a@b");

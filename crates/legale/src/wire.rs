@@ -183,7 +183,9 @@ fn boolean(value: &Value) -> Option<bool> {
 pub(crate) enum Opened {
     Data(Value),
     /// The service says no inside a success.
-    Failure { code: Option<String> },
+    Failure {
+        code: Option<String>,
+    },
 }
 
 /// Takes the envelope off: an object with `data` and `code` or `message`; anything else is the data itself.
@@ -220,7 +222,8 @@ fn spoken(value: &Value) -> Option<String> {
         Value::Number(number) => number.to_string(),
         Value::Array(items) => items.iter().filter_map(spoken).collect::<Vec<_>>().join("; "),
         Value::Object(fields) => {
-            let by_field = |(key, value): (&String, &Value)| spoken(value).map(|text| format!("{key}: {text}"));
+            let by_field =
+                |(key, value): (&String, &Value)| spoken(value).map(|text| format!("{key}: {text}"));
             fields.iter().filter_map(by_field).collect::<Vec<_>>().join("; ")
         }
         _ => String::new(),
@@ -264,7 +267,10 @@ mod tests {
             "a": 7, "b": "7", "c": 1, "d": "false", "e": true, "f": null, "g": 12, "h": "x", "i": 5
         }));
         assert_eq!((read.integer("a"), read.integer("b"), read.integer("h")), (Some(7), Some(7), None));
-        assert_eq!((read.boolean("c"), read.boolean("d"), read.boolean("e")), (Some(true), Some(false), Some(true)));
+        assert_eq!(
+            (read.boolean("c"), read.boolean("d"), read.boolean("e")),
+            (Some(true), Some(false), Some(true))
+        );
         assert_eq!(read.boolean("i"), None);
         assert_eq!((read.text("f").unwrap(), read.text("g").unwrap()), (None, Some("12".to_owned())));
         assert_eq!(Value::from(read.extra()), json!({"h": "x", "i": 5}));
@@ -292,7 +298,10 @@ mod tests {
     fn error_texts_are_found_under_every_name() {
         let said = |value: Value| message_of(value.as_object().unwrap());
         assert_eq!(said(json!({"message": "", "detail": "no"})).as_deref(), Some("no"));
-        assert_eq!(said(json!({"errors": {"email": ["bad", "worse"]}})).as_deref(), Some("email: bad; worse"));
+        assert_eq!(
+            said(json!({"errors": {"email": ["bad", "worse"]}})).as_deref(),
+            Some("email: bad; worse")
+        );
         assert_eq!(said(json!({"details": ["a"], "error": "b"})).as_deref(), Some("a"));
         assert_eq!(said(json!({"data": 1})), None);
     }

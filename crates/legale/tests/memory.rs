@@ -1,6 +1,12 @@
 //! A document of 300 MiB goes up and comes down without memory growing with it (contract 4.12). The peer is a bare socket that counts,
 //! so that what is measured is this crate and not a server; the program holds one test, so that nobody else's memory counts.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods
+)]
 
 use legale::{Client, Credential, Environment, Source, Upload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -46,7 +52,10 @@ async fn serve(mut stream: TcpStream) {
             file(&mut stream).await;
             continue;
         }
-        let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{DETAIL}", DETAIL.len());
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{DETAIL}",
+            DETAIL.len()
+        );
         stream.write_all(answer.as_bytes()).await.unwrap();
     }
 }
@@ -79,7 +88,9 @@ async fn memory_does_not_grow_with_the_file() {
     client.create(&Upload::new("a.pdf", "d", small)).await.unwrap();
 
     let before = peak();
-    let source = Source::opener(SIZE, || async { Ok(std::io::Cursor::new(b"%PDF-").chain(tokio::io::repeat(7)).take(SIZE)) });
+    let source = Source::opener(SIZE, || async {
+        Ok(std::io::Cursor::new(b"%PDF-").chain(tokio::io::repeat(7)).take(SIZE))
+    });
     let sent = client.create(&Upload::new("a.pdf", "d", source)).await.unwrap();
     let up = peak() - before;
     assert_eq!((sent.length, sent.sha256.len()), (SIZE, 64));

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use legale::flow::{Flow, SignMethod};
 use legale::{
-    BatchOutcome, Client, ClientBuilder, Code, ContactPatch, Credential, DocumentId, Environment, ErrorExt, ErrorKind,
-    FetchedFrom, ManualClock, Migration, NewContact, Outcome, Patch, Reference, Rut, Send, Source, Step, TemplateItem,
-    TemplateSigner, UnexpectedRedirect, Upload, Workflow,
+    BatchOutcome, Client, ClientBuilder, Code, ContactPatch, Credential, DocumentId, Environment, ErrorExt,
+    ErrorKind, FetchedFrom, ManualClock, Migration, NewContact, Outcome, Patch, Reference, Rut, Send, Source,
+    Step, TemplateItem, TemplateSigner, UnexpectedRedirect, Upload, Workflow,
 };
 use serde_json::{Value, json};
 use wiremock::matchers::{any, body_json, header, method, path, query_param};
@@ -57,7 +57,10 @@ fn upload() -> Upload {
 }
 
 fn flow() -> Flow {
-    Flow::from_json(json!({"flow_type": "priority", "shared_list": [], "signer_list": [{"email": "ana@example.com"}]})).unwrap()
+    Flow::from_json(
+        json!({"flow_type": "priority", "shared_list": [], "signer_list": [{"email": "ana@example.com"}]}),
+    )
+    .unwrap()
 }
 
 fn made(guid: &str) -> ResponseTemplate {
@@ -80,7 +83,11 @@ impl Respond for Script {
 }
 
 async fn script(server: &MockServer, verb: &str, at: &str, answers: Vec<ResponseTemplate>) {
-    Mock::given(method(verb)).and(path(at)).respond_with(Script(AtomicUsize::new(0), answers)).mount(server).await;
+    Mock::given(method(verb))
+        .and(path(at))
+        .respond_with(Script(AtomicUsize::new(0), answers))
+        .mount(server)
+        .await;
 }
 
 // ---- 2: headers, credentials, transport ---------------------------------------------------------------------------
@@ -108,7 +115,9 @@ async fn with_password(server: &MockServer, clock: &ManualClock) -> Client {
         .and(body_json(json!({"email": "ana@example.com", "password": "sentinel-password"})))
         .respond_with(Script(
             AtomicUsize::new(0),
-            (1..20).map(|n| ok(json!({"token": format!("token-{n}"), "code": null, "message": ""}))).collect(),
+            (1..20)
+                .map(|n| ok(json!({"token": format!("token-{n}"), "code": null, "message": ""})))
+                .collect(),
         ))
         .mount(server)
         .await;
@@ -154,8 +163,12 @@ async fn a_token_revoked_in_mid_flow_is_one_renewal_and_one_replay() {
     on(&server, "GET", "/api/documents/", ok(json!([]))).await;
     let client = with_password(&server, &clock).await;
     client.check_credentials().await.unwrap();
-    Mock::given(method("POST")).and(path("/api/document/create")).and(header("authorization", "Bearer token-2"))
-        .respond_with(made("g1")).mount(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/api/document/create"))
+        .and(header("authorization", "Bearer token-2"))
+        .respond_with(made("g1"))
+        .mount(&server)
+        .await;
     on(&server, "POST", "/api/document/create", status(401, json!({}))).await;
     assert_eq!(client.create(&upload()).await.unwrap().document.guid, id("g1"));
     assert_eq!(requests(&server, "POST", "/api/token").await.len(), 2);
@@ -168,7 +181,13 @@ async fn a_token_revoked_in_mid_flow_is_one_renewal_and_one_replay() {
 async fn a_second_401_is_final_and_403_never_logs_in() {
     let (server, clock) = (MockServer::start().await, ManualClock::new());
     let client = with_password(&server, &clock).await;
-    script(&server, "GET", "/api/documents/", vec![status(401, json!({})), status(401, json!({})), status(403, json!({}))]).await;
+    script(
+        &server,
+        "GET",
+        "/api/documents/",
+        vec![status(401, json!({})), status(401, json!({})), status(403, json!({}))],
+    )
+    .await;
     assert_eq!(client.check_credentials().await.unwrap_err().kind(), ErrorKind::Authentication);
     assert_eq!(requests(&server, "POST", "/api/token").await.len(), 2);
     assert_eq!(client.check_credentials().await.unwrap_err().kind(), ErrorKind::Forbidden);
@@ -194,7 +213,8 @@ async fn a_failed_login_is_an_authentication_error_without_the_password() {
         ok(json!({"code": null, "message": ""})),
     ] {
         let (server, _) = served("POST", "/api/token", answer).await;
-        let client = builder(&server).credential(Credential::password("a@b", "sentinel-password")).build().unwrap();
+        let client =
+            builder(&server).credential(Credential::password("a@b", "sentinel-password")).build().unwrap();
         let error = client.check_credentials().await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Authentication | ErrorKind::Forbidden), "{error}");
         assert!(error.is_not_sent(), "{error}");
@@ -279,8 +299,15 @@ async fn a_create_has_the_contracts_fields_and_an_exact_length() {
     let (server, _) = served("POST", "/api/document/create", made("g1")).await;
     let client = builder(&server).allow_replacing(true).build().unwrap();
     let upload = upload()
-        .subject("S").folder("Contract/Company1").callback_url("https://h/cb").callback_key("K").document_type("T")
-        .note("N").date("D").replacing(id("old")).attach("Anexo.pdf", Source::bytes(PDF));
+        .subject("S")
+        .folder("Contract/Company1")
+        .callback_url("https://h/cb")
+        .callback_key("K")
+        .document_type("T")
+        .note("N")
+        .date("D")
+        .replacing(id("old"))
+        .attach("Anexo.pdf", Source::bytes(PDF));
     let created = client.create(&upload).await.unwrap();
     // printf '%%PDF-1.7 test' | sha256sum
     assert_eq!(created.sha256.len(), 64);
@@ -304,10 +331,13 @@ async fn what_is_wrong_is_told_at_once_and_nothing_is_sent() {
     Mock::given(any()).respond_with(made("g")).expect(0).mount(&server).await;
     let client = builder(&server).document_limit(20).build().unwrap();
     let bad = Upload::new("a.pdf", "x".repeat(1024), Source::bytes("PK\x03\x04 this is no PDF, and long"))
-        .replacing(id("g")).attach("noextension", Source::bytes(""));
+        .replacing(id("g"))
+        .attach("noextension", Source::bytes(""));
     let error = client.create(&bad).await.unwrap_err();
     let rules: Vec<_> = error.faults().iter().map(|fault| (fault.rule(), fault.path().to_owned())).collect();
-    let expect = |rule: &'static str, path: &str| assert!(rules.contains(&(rule, path.to_owned())), "{rule} {path}: {rules:?}");
+    let expect = |rule: &'static str, path: &str| {
+        assert!(rules.contains(&(rule, path.to_owned())), "{rule} {path}: {rules:?}")
+    };
     expect("LENGTH", "description");
     expect("REPLACE", "GUID");
     expect("SIZE", "file");
@@ -378,7 +408,8 @@ async fn detail_is_read_wrapped_and_bare_and_not_found_is_a_400() {
         assert!(client.detail(&id("g")).await.unwrap_err().is_not_found());
     }
     for (code, expected) in [("NOT_OWNER", Code::NotOwner), ("NOT_API_DOCUMENT", Code::NotApiDocument)] {
-        let (_server, client) = served("GET", "/api/document/get/g", status(400, json!({"code": code}))).await;
+        let (_server, client) =
+            served("GET", "/api/document/get/g", status(400, json!({"code": code}))).await;
         assert_eq!(client.detail(&id("g")).await.unwrap_err().code(), Some(expected));
     }
 }
@@ -455,14 +486,17 @@ async fn fetched(server: &MockServer) -> Result<(FetchedFrom, String), legale::E
 
 #[tokio::test]
 async fn a_file_is_found_in_each_of_its_places() {
-    for (document, at) in [("/media/x.pdf", "/media/x.pdf"), ("x.pdf", "/media/x.pdf"), ("sub/x.pdf", "/media/sub/x.pdf")] {
+    for (document, at) in
+        [("/media/x.pdf", "/media/x.pdf"), ("x.pdf", "/media/x.pdf"), ("sub/x.pdf", "/media/sub/x.pdf")]
+    {
         let server = MockServer::start().await;
         on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "document": document}))).await;
         on(&server, "GET", at, pdf()).await;
         assert_eq!(fetched(&server).await.unwrap(), (FetchedFrom::Document, PDF.to_owned()), "{document}");
     }
     let server = MockServer::start().await;
-    on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "base64": "JVBERi0xLjcg dGVzdA"}))).await;
+    on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "base64": "JVBERi0xLjcg dGVzdA"})))
+        .await;
     assert_eq!(fetched(&server).await.unwrap(), (FetchedFrom::Detail, PDF.to_owned()));
     on(&server, "GET", "/media/g", pdf()).await;
     assert_eq!(fetched(&server).await.unwrap(), (FetchedFrom::Media, PDF.to_owned()));
@@ -491,7 +525,13 @@ async fn a_large_detail_is_read_without_its_file_and_its_file_is_streamed() {
 async fn what_is_no_pdf_leaves_nothing_behind() {
     let server = MockServer::start().await;
     let page = || ResponseTemplate::new(200).set_body_raw("<html>log in</html>", "text/html");
-    on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "document": "/media/x", "file_name": "../a.pdf"}))).await;
+    on(
+        &server,
+        "GET",
+        "/api/document/get/g",
+        ok(json!({"GUID": "g", "document": "/media/x", "file_name": "../a.pdf"})),
+    )
+    .await;
     on(&server, "GET", "/media/x", page()).await;
     on(&server, "GET", "/media/g", page()).await;
     let folder = tempfile::tempdir().unwrap();
@@ -517,7 +557,9 @@ async fn credentials_stay_with_the_host_of_the_api() {
     on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "document": document}))).await;
     fetched(&server).await.unwrap();
     let request = &other.received_requests().await.unwrap()[0];
-    assert!(request.headers.get("legale-api-key").is_none() && request.headers.get("authorization").is_none());
+    assert!(
+        request.headers.get("legale-api-key").is_none() && request.headers.get("authorization").is_none()
+    );
     assert_eq!(request.url.query_pairs().next().unwrap().1, "a/b");
     on(&other, "POST", "/approve", ResponseTemplate::new(200)).await;
     client(&server).approve(&format!("{}/approve", other.uri())).await.unwrap();
@@ -528,14 +570,20 @@ async fn credentials_stay_with_the_host_of_the_api() {
 
 #[tokio::test]
 async fn a_start_sends_the_flow_as_it_is_and_an_empty_answer_is_in_doubt() {
-    let (server, client) = served("POST", "/api/sign/start/g", ok(json!({"data": ["https://s/1"], "code": null, "message": ""}))).await;
+    let (server, client) = served(
+        "POST",
+        "/api/sign/start/g",
+        ok(json!({"data": ["https://s/1"], "code": null, "message": ""})),
+    )
+    .await;
     let started = client.start(&id("g"), &flow()).await.unwrap();
     assert_eq!(started.links[0].url, "https://s/1");
     let body: Value = serde_json::from_slice(&server.received_requests().await.unwrap()[0].body).unwrap();
     assert_eq!(body["shared_list"], json!([]));
     let (_server, client) = served("POST", "/api/sign/start/g", ResponseTemplate::new(200)).await;
     assert!(client.start(&id("g"), &flow()).await.unwrap_err().is_outcome_unknown());
-    let (_server, client) = served("POST", "/api/sign/start/g", ok(json!({"data": null, "code": null, "message": ""}))).await;
+    let (_server, client) =
+        served("POST", "/api/sign/start/g", ok(json!({"data": null, "code": null, "message": ""}))).await;
     assert!(client.start(&id("g"), &flow()).await.unwrap().links.is_empty());
 }
 
@@ -547,14 +595,21 @@ async fn approving_and_deleting_take_an_empty_answer() {
     client.approve(&format!("{}/approve/abc/", server.uri())).await.unwrap();
     client.delete(&id("g")).await.unwrap();
     client.delete_folder(&7.into()).await.unwrap();
-    let seen: Vec<_> = server.received_requests().await.unwrap().iter().map(|r| format!("{} {}", r.method, r.url.path())).collect();
+    let seen: Vec<_> = server
+        .received_requests()
+        .await
+        .unwrap()
+        .iter()
+        .map(|r| format!("{} {}", r.method, r.url.path()))
+        .collect();
     assert_eq!(seen, ["POST /approve/abc/", "DELETE /api/document/delete/g", "DELETE /api/folder/7"]);
     assert!(client.folders().await.unwrap_err().kind() == ErrorKind::UnexpectedAnswer);
 }
 
 #[tokio::test]
 async fn a_status_falls_back_to_the_detail() {
-    let (server, client) = served("GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 2}))).await;
+    let (server, client) =
+        served("GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 2}))).await;
     assert_eq!(client.sign_status(&id("g")).await.unwrap().code(), 2);
     on(&server, "GET", "/api/sign/status/g", ok(json!({"data": {"sign_status": 1}, "message": ""}))).await;
     assert_eq!(client.sign_status(&id("g")).await.unwrap().code(), 1);
@@ -563,24 +618,48 @@ async fn a_status_falls_back_to_the_detail() {
 // ---- 3.6: templates, contacts, migration ----------------------------------------------------------------------------
 
 fn item() -> TemplateItem {
-    TemplateItem::new().variable(1, "Ana").signer(TemplateSigner::new(SignMethod::NoSms, "ana@example.com")).share_with("c@d")
+    TemplateItem::new()
+        .variable(1, "Ana")
+        .signer(TemplateSigner::new(SignMethod::NoSms, "ana@example.com"))
+        .share_with("c@d")
 }
 
 #[tokio::test]
 async fn templates_start_in_both_versions() {
     let server = MockServer::start().await;
-    on(&server, "POST", "/api/template/3", ok(json!({"data": [{"GUID": "a"}, {"code": "BAD", "message": "no"}], "code": null}))).await;
+    on(
+        &server,
+        "POST",
+        "/api/template/3",
+        ok(json!({"data": [{"GUID": "a"}, {"code": "BAD", "message": "no"}], "code": null})),
+    )
+    .await;
     let batch = client(&server).start_batch(&3.into(), &[item(), item()]).await.unwrap();
     assert!(matches!(batch.items[..], [BatchOutcome::Started(_), BatchOutcome::Refused(_)]));
     let body: Value = serde_json::from_slice(&server.received_requests().await.unwrap()[0].body).unwrap();
     assert_eq!(body["data"][1]["shared_list"], json!([{"email": "c@d"}]));
-    on(&server, "POST", "/api/v2/smart-document/3/workflow/", ok(json!([{"sign_url": "https://s/1", "email": "a@b"}]))).await;
+    on(
+        &server,
+        "POST",
+        "/api/v2/smart-document/3/workflow/",
+        ok(json!([{"sign_url": "https://s/1", "email": "a@b"}])),
+    )
+    .await;
     let signer = TemplateSigner::new(SignMethod::NoSms, "a@b").name("A", "B").anchor("F");
-    let started = client(&server).start_workflow(&3.into(), &Workflow::new().signer(signer).share_with("c@d")).await.unwrap();
+    let started = client(&server)
+        .start_workflow(&3.into(), &Workflow::new().signer(signer).share_with("c@d"))
+        .await
+        .unwrap();
     assert_eq!(started.links[0].email.as_deref(), Some("a@b"));
     let body: Value = serde_json::from_slice(&server.received_requests().await.unwrap()[1].body).unwrap();
     assert_eq!(body["shared_list"], json!(["c@d"]));
-    on(&server, "GET", "/api/v2/smart-documents/", ok(json!([{"id": 3, "items": [{"item_number": "1", "type": "new"}]}]))).await;
+    on(
+        &server,
+        "GET",
+        "/api/v2/smart-documents/",
+        ok(json!([{"id": 3, "items": [{"item_number": "1", "type": "new"}]}])),
+    )
+    .await;
     let found = client(&server).smart_documents().all().await.unwrap();
     assert_eq!((found[0].id.as_str(), found[0].items[0].item_number), ("3", Some(1)));
 }
@@ -593,9 +672,15 @@ async fn contacts_have_their_own_paths_and_a_duplicate_is_looked_up() {
     on(&server, "POST", "/api/v2/contacts/", status(400, json!({"code": "ERROR_CONTACT_DUPLICATED"}))).await;
     on(&server, "PUT", "/api/v2/contact/5/", ok(json!({"id": 5}))).await;
     let rut: Rut = "12.345.678-5".parse().unwrap();
-    client(&server).ensure_contact(&NewContact::new("ana@example.com", "Ana", "Rojas").rut(rut)).await.unwrap();
+    client(&server)
+        .ensure_contact(&NewContact::new("ana@example.com", "Ana", "Rojas").rut(rut))
+        .await
+        .unwrap();
     let put = &requests(&server, "PUT", "/api/v2/contact/5/").await[0];
-    assert_eq!(serde_json::from_slice::<Value>(&put.body).unwrap(), json!({"lastname1": "Rojas", "rut": "12345678-5"}));
+    assert_eq!(
+        serde_json::from_slice::<Value>(&put.body).unwrap(),
+        json!({"lastname1": "Rojas", "rut": "12345678-5"})
+    );
     let patch = ContactPatch { phone: Patch::Clear, ..ContactPatch::default() };
     client(&server).update_contact(&5.into(), &patch).await.unwrap();
     let put = &requests(&server, "PUT", "/api/v2/contact/5/").await[1];
@@ -614,7 +699,8 @@ async fn calls_by_analogy_are_off_until_switched_on() {
 
 #[tokio::test]
 async fn a_migration_streams_its_file() {
-    let (server, client) = served("POST", "/api/migrate/document/", ok(json!({"data": {"GUID": "m"}, "code": null}))).await;
+    let (server, client) =
+        served("POST", "/api/migrate/document/", ok(json!({"data": {"GUID": "m"}, "code": null}))).await;
     let migrated = client.migrate(&Migration::new("a.pdf", "d", Source::bytes(PDF))).await.unwrap();
     assert_eq!((migrated.guid, migrated.length), (id("m"), 13));
     let body: Value = serde_json::from_slice(&server.received_requests().await.unwrap()[0].body).unwrap();
@@ -626,7 +712,8 @@ async fn a_migration_streams_its_file() {
 async fn steps(server: &MockServer, send: &Send) -> (Result<legale::Sent, legale::SendError>, Vec<Step>) {
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let note = seen.clone();
-    let result = client(server).send_observed(send, move |step| note.lock().unwrap().push(step.clone())).await;
+    let result =
+        client(server).send_observed(send, move |step| note.lock().unwrap().push(step.clone())).await;
     let seen = seen.lock().unwrap().clone();
     (result, seen)
 }
@@ -705,7 +792,8 @@ async fn a_lost_start_is_settled_by_the_signers_and_a_refused_one_keeps_the_docu
 async fn a_callback_url_of_its_own_is_the_reference() {
     let server = MockServer::start().await;
     let url = "https://h/legale/4f1c9c0e5a9f4b0b8f7d2f6a3c1e9b57";
-    on(&server, "GET", "/api/documents/", ok(json!([{"GUID": "g", "callback_url": url}, {"GUID": "x"}]))).await;
+    on(&server, "GET", "/api/documents/", ok(json!([{"GUID": "g", "callback_url": url}, {"GUID": "x"}])))
+        .await;
     let client = client(&server);
     assert_eq!(client.find_created(&Reference::CallbackUrl(url.into())).await.unwrap(), Some(id("g")));
     assert_eq!(client.find_created(&Reference::CallbackUrl("https://h/other".into())).await.unwrap(), None);
@@ -729,7 +817,9 @@ async fn no_error_shows_a_secret() {
     let upload = upload().callback_url("https://h/sentinel-callback").callback_key("sentinel-cbkey");
     let shown = format!("{upload:?} {:?} {:?}", client(&server), builder(&server));
     assert!(!shown.contains("sentinel"), "{shown}");
-    let upload = Upload::new("a.pdf", "d", Source::bytes(PDF)).callback_url("sentinel-callback").callback_key("sentinel-cbkey");
+    let upload = Upload::new("a.pdf", "d", Source::bytes(PDF))
+        .callback_url("sentinel-callback")
+        .callback_key("sentinel-cbkey");
     let error = client(&server).create(&upload).await.unwrap_err();
     let shown = format!("{error} {error:?} {error:#?} {} {}", error.report(), error.support_summary());
     assert!(!shown.contains("sentinel"), "{shown}");
@@ -739,8 +829,12 @@ async fn no_error_shows_a_secret() {
 async fn paging_goes_on_with_v2_addresses() {
     let server = MockServer::start().await;
     for (number, next) in [("1", json!("x")), ("2", json!(null))] {
-        Mock::given(path("/api/v2/contacts/")).and(query_param("page", number)).and(query_param("page_size", "2"))
-            .respond_with(ok(json!({"results": [{"id": number}], "next": next}))).mount(&server).await;
+        Mock::given(path("/api/v2/contacts/"))
+            .and(query_param("page", number))
+            .and(query_param("page_size", "2"))
+            .respond_with(ok(json!({"results": [{"id": number}], "next": next})))
+            .mount(&server)
+            .await;
     }
     let client = builder(&server).page_size(2).build().unwrap();
     assert_eq!(client.contacts().all().await.unwrap().len(), 2);

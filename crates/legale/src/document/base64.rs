@@ -3,8 +3,8 @@
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -115,12 +115,29 @@ mod tests {
 
     #[test]
     fn every_permitted_form_is_read_and_no_other() {
-        for good in ["aGVsbG8=", "aGVsbG8", " aG Vs\r\nbG8= ", "data:application/pdf;base64,aGVsbG8=", "data:;base64,aGVsbG8"] {
+        for good in [
+            "aGVsbG8=",
+            "aGVsbG8",
+            " aG Vs\r\nbG8= ",
+            "data:application/pdf;base64,aGVsbG8=",
+            "data:;base64,aGVsbG8",
+        ] {
             assert_eq!(decode(good).unwrap(), b"hello", "{good}");
         }
         assert_eq!(decode("").unwrap(), b"");
         assert_eq!(decode("data").unwrap(), general_purpose::STANDARD.decode("data").unwrap());
-        for bad in ["aGVsbG8==", "aGVsbG8=a", "a-_b", "aGVsb", "aGVs====", "data:x,aGVs", "data:", "rejected: no", "=", "=="] {
+        for bad in [
+            "aGVsbG8==",
+            "aGVsbG8=a",
+            "a-_b",
+            "aGVsb",
+            "aGVs====",
+            "data:x,aGVs",
+            "data:",
+            "rejected: no",
+            "=",
+            "==",
+        ] {
             assert!(decode(bad).is_err(), "{bad}");
         }
     }

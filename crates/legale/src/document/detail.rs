@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use integration_core::{Answer, Error, ErrorKind, Outcome, Secret};
 use integration_core::call::Verdict;
+use integration_core::{Answer, Error, ErrorKind, Outcome, Secret};
 use serde_json::{Map, Value};
 
 use super::base64::decode;

@@ -117,7 +117,11 @@ impl Client {
         let url = base.join("/").join(text).map_err(|_| unusable("the document's address cannot be read"))?;
         let link = Link::of(&url)?;
         // `//host` is another host in disguise.
-        if link.base.has_origin_of(base) { Ok(link) } else { Err(unusable("the document's address leads elsewhere")) }
+        if link.base.has_origin_of(base) {
+            Ok(link)
+        } else {
+            Err(unusable("the document's address leads elsewhere"))
+        }
     }
 }
 
@@ -164,7 +168,10 @@ impl Download {
     /// # Errors
     /// As every call; [`ErrorKind::UnexpectedAnswer`] if it is no PDF, and then nothing was written;
     /// [`ErrorKind::TooLarge`] beyond the client's limit; [`ErrorKind::Store`] if the writer fails.
-    pub async fn to_writer(&self, writer: &mut (impl AsyncWrite + Unpin + Send + ?Sized)) -> Result<Fetched, Error> {
+    pub async fn to_writer(
+        &self,
+        writer: &mut (impl AsyncWrite + Unpin + Send + ?Sized),
+    ) -> Result<Fetched, Error> {
         let mut sink = Sink::new(writer, !self.any_type, self.client.rules().document_limit);
         let from = Box::pin(self.fetch(&mut sink)).await?;
         let (length, sha256) = sink.finish().await?;
@@ -208,7 +215,10 @@ impl Download {
     }
 
     /// Tries one place after another while the service says that it is not there, and nothing was written.
-    async fn fetch<W: AsyncWrite + Unpin + Send + ?Sized>(&self, sink: &mut Sink<'_, W>) -> Result<FetchedFrom, Error> {
+    async fn fetch<W: AsyncWrite + Unpin + Send + ?Sized>(
+        &self,
+        sink: &mut Sink<'_, W>,
+    ) -> Result<FetchedFrom, Error> {
         let client = &self.client;
         if self.signed_page {
             let path = client.rules().download_path;
@@ -219,7 +229,9 @@ impl Download {
             }
         }
         let detail = client.detail(&self.guid).await?;
-        if let Some(link) = detail.document.document.as_deref().map(|text| client.file_link(text)).transpose()? {
+        if let Some(link) =
+            detail.document.document.as_deref().map(|text| client.file_link(text)).transpose()?
+        {
             match self.stream(Ask::at(FETCH, FETCH_SLASH, &link), sink).await {
                 Err(error) if is_elsewhere(&error) && sink.is_untouched() => {}
                 result => return result.map(|()| FetchedFrom::Document),
@@ -227,12 +239,18 @@ impl Download {
         }
         let ask = Ask::v1(MEDIA).param("GUID", &self.guid).to(client.media());
         match self.stream(ask, sink).await {
-            Err(error) if is_elsewhere(&error) && sink.is_untouched() => self.inline(&detail, sink, error).await,
+            Err(error) if is_elsewhere(&error) && sink.is_untouched() => {
+                self.inline(&detail, sink, error).await
+            }
             result => result.map(|()| FetchedFrom::Media),
         }
     }
 
-    async fn stream<W: AsyncWrite + Unpin + Send + ?Sized>(&self, ask: Ask, sink: &mut Sink<'_, W>) -> Result<(), Error> {
+    async fn stream<W: AsyncWrite + Unpin + Send + ?Sized>(
+        &self,
+        ask: Ask,
+        sink: &mut Sink<'_, W>,
+    ) -> Result<(), Error> {
         let accept = |call: integration_core::call::Call| call.header(http::header::ACCEPT, "*/*");
         let mut opened = self.client.open(ask.carries_document().map(accept), sink.limit).await?;
         while let Some(chunk) = opened.body.chunk().await? {
@@ -260,7 +278,10 @@ impl Download {
         Ok(FetchedFrom::Detail)
     }
 
-    async fn sieved<W: AsyncWrite + Unpin + Send + ?Sized>(&self, sink: &mut Sink<'_, W>) -> Result<(), Error> {
+    async fn sieved<W: AsyncWrite + Unpin + Send + ?Sized>(
+        &self,
+        sink: &mut Sink<'_, W>,
+    ) -> Result<(), Error> {
         let ask = Ask::v1(DETAIL).param("GUID", &self.guid).carries_document();
         let mut opened = self.client.open(ask, u64::MAX).await?;
         let (mut sieve, mut decoder) = (Sieve::new(KEPT_LIMIT), Decoder::default());
@@ -413,7 +434,11 @@ fn safe_name(guid: &str, name: &str) -> String {
         cut = cut.saturating_sub(1);
     }
     let short = whole.get(..cut).unwrap_or_default();
-    if short.trim_matches('.').is_empty() { "document".to_owned() } else { short.trim_start_matches('.').to_owned() }
+    if short.trim_matches('.').is_empty() {
+        "document".to_owned()
+    } else {
+        short.trim_start_matches('.').to_owned()
+    }
 }
 
 #[cfg(test)]

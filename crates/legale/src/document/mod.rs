@@ -16,7 +16,6 @@ pub use download::{Download, Fetched, FetchedFrom};
 pub use source::Source;
 pub use upload::{Created, Upload};
 
-
 #[cfg(feature = "legacy")]
 pub(crate) use base64::decode;
 pub(crate) use download::MEDIA;
@@ -70,9 +69,8 @@ impl Document {
     pub(crate) fn from_fields(fields: &mut Fields) -> Result<Self, Unreadable> {
         let status = match fields.take("sign_status") {
             None => 0,
-            Some(value) => {
-                crate::wire::integer(&value).ok_or_else(|| Unreadable::new("sign_status", "a whole number"))?
-            }
+            Some(value) => crate::wire::integer(&value)
+                .ok_or_else(|| Unreadable::new("sign_status", "a whole number"))?,
         };
         Ok(Self {
             guid: fields.guid()?,

@@ -209,7 +209,13 @@ impl Sieve {
         Ok(())
     }
 
-    fn unicode(&mut self, text: Text, (count, value): (u8, u32), byte: u8, out: &mut Vec<u8>) -> Result<(), Overflow> {
+    fn unicode(
+        &mut self,
+        text: Text,
+        (count, value): (u8, u32),
+        byte: u8,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Overflow> {
         // A digit that is none leads to a sign that is no base64, and to an error of its reader.
         let digit = char::from(byte).to_digit(16).unwrap_or(0x10);
         let value = value.saturating_mul(16).saturating_add(digit);

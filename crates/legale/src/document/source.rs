@@ -215,8 +215,13 @@ fn check_type(head: &[u8], field: &str, file_name: &str, faults: &mut Faults) {
     };
     let is_text_with_nul = extension == "csv" && head.contains(&0);
     if !head.starts_with(mark) || is_text_with_nul {
-        let fault = Fault::error("TYPE", field).with_expected(format!("the first bytes of a {extension} file"));
-        faults.push(fault.with_actual(String::from_utf8_lossy(head)).with_hint("nothing was sent; is it the right file?"));
+        let fault =
+            Fault::error("TYPE", field).with_expected(format!("the first bytes of a {extension} file"));
+        faults.push(
+            fault
+                .with_actual(String::from_utf8_lossy(head))
+                .with_hint("nothing was sent; is it the right file?"),
+        );
     }
 }
 
@@ -234,13 +239,22 @@ mod tests {
     fn the_first_bytes_must_fit_the_name() {
         use integration_core::Severity::{Error, Warning};
         for (head, name) in [
-            (&b"%PDF-1.7"[..], "a.pdf"), (b"%PDF-1.7", "a.PDF"), (OLE, "a.doc"), (b"PK\x03\x04", "a.docx"),
-            (b"\xff\xd8\xff\xe0", "a.jpg"), (b"\x89PNG\r\n\x1a\n", "a.png"), (b"a;b;c", "a.csv"),
+            (&b"%PDF-1.7"[..], "a.pdf"),
+            (b"%PDF-1.7", "a.PDF"),
+            (OLE, "a.doc"),
+            (b"PK\x03\x04", "a.docx"),
+            (b"\xff\xd8\xff\xe0", "a.jpg"),
+            (b"\x89PNG\r\n\x1a\n", "a.png"),
+            (b"a;b;c", "a.csv"),
         ] {
             assert!(checked(head, name).is_empty(), "{name}");
         }
         for (head, name) in [
-            (&b"PK\x03\x04"[..], "a.pdf"), (b"%PD", "a.pdf"), (b"", "a.pdf"), (b"%PDF-1.7", "a.docx"), (b"a\0b", "a.csv"),
+            (&b"PK\x03\x04"[..], "a.pdf"),
+            (b"%PD", "a.pdf"),
+            (b"", "a.pdf"),
+            (b"%PDF-1.7", "a.docx"),
+            (b"a\0b", "a.csv"),
         ] {
             assert_eq!(checked(head, name), [Error], "{name}");
         }

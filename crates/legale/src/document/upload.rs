@@ -13,13 +13,14 @@ use integration_core::call::{Body, BodyStream, Idempotency, Operation, Transport
 use integration_core::{BoxFuture, Error, Fault, Faults, Secret};
 use serde_json::{Map, Value};
 
-use super::source::{Prepared, Source};
 use super::Document;
+use super::source::{Prepared, Source};
 use crate::client::{Ask, Client};
 use crate::id::DocumentId;
 use crate::page::Listed;
 
-pub(crate) const CREATE: Operation = Operation::post("create a document", "/document/create", Idempotency::Once);
+pub(crate) const CREATE: Operation =
+    Operation::post("create a document", "/document/create", Idempotency::Once);
 
 /// Counted as Unicode scalars (documented).
 const DESCRIPTION_LIMIT: usize = 1023;
@@ -152,7 +153,8 @@ impl Upload {
         ];
         let required = [("file_name", &self.file_name), ("description", &self.description)];
         let required = required.into_iter().map(|(key, value)| (key.to_owned(), Value::from(value.as_str())));
-        let optional = optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?))));
+        let optional =
+            optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?))));
         required.chain(optional).collect()
     }
 
@@ -328,7 +330,9 @@ impl Client {
     pub(crate) async fn create_prepared(&self, ready: ReadyUpload) -> Result<Created, Error> {
         if ready.is_once {
             // What can be read once cannot be replayed after a 401.
-            self.check_credentials().await.map_err(|error| error.with_outcome(integration_core::Outcome::NotSent))?;
+            self.check_credentials()
+                .await
+                .map_err(|error| error.with_outcome(integration_core::Outcome::NotSent))?;
         }
         let secrets = ready.secrets;
         let ask = Ask::v1(CREATE).carries_document().map(|call| {
@@ -380,11 +384,17 @@ mod tests {
             let body = body(&upload, "attached_file", prepared("hi").await, attachments);
             let value: Value = serde_json::from_str(&read(&body).await).unwrap();
             assert_eq!(value["file"], "aGk=");
-            assert_eq!((&value["file_name"], &value["subject"], &value["callback_key"]), (&"a\".csv".into(), &"s".into(), &"k".into()));
+            assert_eq!(
+                (&value["file_name"], &value["subject"], &value["callback_key"]),
+                (&"a\".csv".into(), &"s".into(), &"k".into())
+            );
             let list = value["attached_file"].as_array().map_or(0, Vec::len);
             assert_eq!(list, count);
             for at in 0..count {
-                assert_eq!(value["attached_file"][at], serde_json::json!({"file_name": format!("{at}.csv"), "file": "aGVsbG8="}));
+                assert_eq!(
+                    value["attached_file"][at],
+                    serde_json::json!({"file_name": format!("{at}.csv"), "file": "aGVsbG8="})
+                );
             }
             assert!(value.get("note").is_none() && value.get("GUID").is_none());
         }

@@ -7,7 +7,9 @@
 use std::fmt;
 
 use integration_core::body::base64::Base64File;
-use integration_core::call::{BaseUrl, Bearer, Call, Caller, CallerBuilder, Idempotency, Operation, RetryPolicy, Verdict};
+use integration_core::call::{
+    BaseUrl, Bearer, Call, Caller, CallerBuilder, Idempotency, Operation, RetryPolicy, Verdict,
+};
 use integration_core::{Answer, Error, ErrorKind, Fault, Faults, Outcome, Secret};
 use serde_json::{Map, Value};
 
@@ -17,9 +19,12 @@ use crate::id::DocumentId;
 use crate::status::Status;
 use crate::wire::{Fields, Unreadable, When};
 
-const SEND_INBOX: Operation = Operation::post("send to an inbox", "/api/legale/legaleDocument", Idempotency::Once);
-const SEND_EMAIL_PIN: Operation = Operation::post("send with a PIN", "/api/emailPin/sendDocument", Idempotency::Once);
-const SEND_ONE_SHOT: Operation = Operation::post("send by SMS", "/api/oneshot/sendDocument", Idempotency::Once);
+const SEND_INBOX: Operation =
+    Operation::post("send to an inbox", "/api/legale/legaleDocument", Idempotency::Once);
+const SEND_EMAIL_PIN: Operation =
+    Operation::post("send with a PIN", "/api/emailPin/sendDocument", Idempotency::Once);
+const SEND_ONE_SHOT: Operation =
+    Operation::post("send by SMS", "/api/oneshot/sendDocument", Idempotency::Once);
 const READ_INBOX: Operation = Operation::get("read an inbox document", "/api/legale/legaleDocInfo/{GUID}");
 const READ_EMAIL_PIN: Operation = Operation::get("read a PIN document", "/api/emailPin/getDocument/{GUID}");
 const READ_ONE_SHOT: Operation = Operation::get("read an SMS document", "/api/oneshot/getDocument/{GUID}");
@@ -54,12 +59,26 @@ impl Family {
         match self {
             Self::Inbox => &["subject", "description", "ID", "user", "FileName"],
             Self::EmailPin => &[
-                "subject", "description", "ID", "signerID", "signerEmail", "signerFirstname", "signerLastname1",
+                "subject",
+                "description",
+                "ID",
+                "signerID",
+                "signerEmail",
+                "signerFirstname",
+                "signerLastname1",
                 "signerLastname2",
             ],
             Self::OneShot => &[
-                "subject", "description", "ID", "signerID", "signerEmail", "signerFirstname", "signerLastname1",
-                "signerLastname2", "signerPhone", "signerCountry",
+                "subject",
+                "description",
+                "ID",
+                "signerID",
+                "signerEmail",
+                "signerFirstname",
+                "signerLastname1",
+                "signerLastname2",
+                "signerPhone",
+                "signerCountry",
             ],
         }
     }
@@ -67,14 +86,28 @@ impl Family {
     const fn optional(self) -> &'static [&'static str] {
         match self {
             Self::Inbox => &[
-                "callbackURL", "deleteAfterSign", "skipNotification", "anchor", "skipAnchor", "attached1", "attached2",
+                "callbackURL",
+                "deleteAfterSign",
+                "skipNotification",
+                "anchor",
+                "skipAnchor",
+                "attached1",
+                "attached2",
                 "attached3",
             ],
             Self::EmailPin => {
                 &["callbackURL", "deleteAfterSign", "skipNotification", "skipEmail", "emailCopy", "signIndex"]
             }
             Self::OneShot => &[
-                "callbackURL", "deleteAfterSign", "skipNotification", "anchor", "posX", "posY", "PosX1", "PosY1", "pageNo",
+                "callbackURL",
+                "deleteAfterSign",
+                "skipNotification",
+                "anchor",
+                "posX",
+                "posY",
+                "PosX1",
+                "PosY1",
+                "pageNo",
             ],
         }
     }
@@ -132,14 +165,22 @@ impl LegacyDocument {
             check_text(name, text, None, faults);
         }
         for name in self.fields.keys() {
-            let known = self.family.required().contains(&name.as_str()) || self.family.optional().contains(&name.as_str());
+            let known = self.family.required().contains(&name.as_str())
+                || self.family.optional().contains(&name.as_str());
             if !known {
-                faults.push(Fault::error("FIELD", name.as_str()).with_hint("this family has no such field; mind the case"));
+                faults.push(
+                    Fault::error("FIELD", name.as_str())
+                        .with_hint("this family has no such field; mind the case"),
+                );
             }
         }
         let country = self.fields.get("signerCountry").and_then(Value::as_str);
-        if let Some(country) = country.filter(|text| text.len() != 2 || !text.bytes().all(|byte| byte.is_ascii_alphabetic())) {
-            faults.push(Fault::error("COUNTRY", "signerCountry").with_expected("two letters").with_actual(country));
+        if let Some(country) =
+            country.filter(|text| text.len() != 2 || !text.bytes().all(|byte| byte.is_ascii_alphabetic()))
+        {
+            faults.push(
+                Fault::error("COUNTRY", "signerCountry").with_expected("two letters").with_actual(country),
+            );
         }
     }
 
@@ -151,7 +192,10 @@ impl LegacyDocument {
 impl fmt::Debug for LegacyDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.fields.keys().collect();
-        f.debug_struct("LegacyDocument").field("family", &self.family).field("fields", &names).finish_non_exhaustive()
+        f.debug_struct("LegacyDocument")
+            .field("family", &self.family)
+            .field("fields", &names)
+            .finish_non_exhaustive()
     }
 }
 
@@ -190,7 +234,10 @@ pub struct LegacyStatus {
 impl fmt::Debug for LegacyStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = self.signed_file.as_ref().map(Vec::len);
-        f.debug_struct("LegacyStatus").field("status", &self.status).field("signed_bytes", &length).finish_non_exhaustive()
+        f.debug_struct("LegacyStatus")
+            .field("status", &self.status)
+            .field("signed_bytes", &length)
+            .finish_non_exhaustive()
     }
 }
 
@@ -268,7 +315,8 @@ impl LegacyClient {
         let (operation, _) = document.family.operations();
         let mut faults = Faults::new();
         document.check(&mut faults);
-        let prepared = document.source.prepare(("document", document.name()), self.limit, &mut faults).await?;
+        let prepared =
+            document.source.prepare(("document", document.name()), self.limit, &mut faults).await?;
         faults.into_result(operation.name)?;
         let file: Base64File = prepared.file;
         let body = file.into_field(&document.fields, "document")?;
@@ -294,7 +342,8 @@ impl LegacyClient {
     ) -> Result<T, Error> {
         let clock = self.caller.clock().clone();
         let judge = Judge { operation, clock: &*clock, may_be_empty: false };
-        let answered = self.caller.call(call, |answer: &Answer| -> Verdict<T> { judge.whole(answer, &read) }).await;
+        let answered =
+            self.caller.call(call, |answer: &Answer| -> Verdict<T> { judge.whole(answer, &read) }).await;
         Ok(answered.map_err(said)?.value)
     }
 }
@@ -320,7 +369,8 @@ mod tests {
     #[test]
     fn a_reject_reason_is_never_decoded() {
         // Valid base64 on purpose.
-        let rejected = status(json!({"success": true, "status": "Rejected", "document": "aGVsbG8="})).unwrap();
+        let rejected =
+            status(json!({"success": true, "status": "Rejected", "document": "aGVsbG8="})).unwrap();
         assert_eq!(rejected.status, Status::Rejected { comment: Some("aGVsbG8=".into()) });
         assert_eq!(rejected.signed_file, None);
         let signed = status(json!({"status": "Signed", "document": "JVBERi0xLjc="})).unwrap();
