@@ -39,6 +39,8 @@ const MIB: u64 = 1024 * 1024;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+// There is one per client; boxes would only make it awkward to write.
+#[allow(clippy::large_enum_variant)]
 pub enum Environment {
     /// `api.legale.io`: real signatures.
     Production,

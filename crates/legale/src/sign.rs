@@ -146,7 +146,7 @@ impl Client {
     /// As every call.
     pub async fn sign_status(&self, guid: &DocumentId) -> Result<SignStatus, Error> {
         let operation = Operation::get("read a status", self.rules().status_path);
-        match self.ask(Ask::v1(operation).param("GUID", guid), status).await {
+        match self.ask(Ask::v1(operation).param("GUID", guid), |data| status(&data)).await {
             Err(error) if error.is_not_found() || error.kind() == ErrorKind::UnexpectedAnswer => {
                 Ok(self.detail(guid).await?.document.sign_status)
             }
@@ -155,8 +155,8 @@ impl Client {
     }
 }
 
-fn status(data: Value) -> Result<SignStatus, Unreadable> {
-    let number = data.get("sign_status").or_else(|| data.get("status")).unwrap_or(&data);
+fn status(data: &Value) -> Result<SignStatus, Unreadable> {
+    let number = data.get("sign_status").or_else(|| data.get("status")).unwrap_or(data);
     integer(number).map(SignStatus::from_code).ok_or_else(|| Unreadable::new("sign_status", "a whole number"))
 }
 

@@ -1,6 +1,12 @@
 //! What goes over the wire and what comes back: the rows of contract 2, 3 and 4.5 and the traps of 6, against a server that answers as
 //! told. Expected values are the contract's. No test waits: pauses go by a manual clock.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::needless_pass_by_value
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -336,7 +342,7 @@ async fn what_is_wrong_is_told_at_once_and_nothing_is_sent() {
     let error = client.create(&bad).await.unwrap_err();
     let rules: Vec<_> = error.faults().iter().map(|fault| (fault.rule(), fault.path().to_owned())).collect();
     let expect = |rule: &'static str, path: &str| {
-        assert!(rules.contains(&(rule, path.to_owned())), "{rule} {path}: {rules:?}")
+        assert!(rules.contains(&(rule, path.to_owned())), "{rule} {path}: {rules:?}");
     };
     expect("LENGTH", "description");
     expect("REPLACE", "GUID");
