@@ -1,1 +1,17 @@
 //! Typed client for the Legale e-signature service: send documents to be signed, follow, remind, fetch the signed file.
+
+mod digest;
+mod id;
+mod open;
+mod seen;
+
+pub mod flow;
+pub mod naming;
+pub mod status;
+pub mod webhook;
+
+pub use id::DocumentId;
+pub use integration_core::clock::{Clock, ManualClock, SystemClock};
+pub use integration_core::{BoxFuture, Error, ErrorKind, Fault, Faults, Outcome, Secret, Severity};
+pub use jiff::Timestamp;
+pub use open::Unlisted;

@@ -1,0 +1,4 @@
+//! x
+#[derive(Debug, Clone)]
+/// x
+pub struct Metadata;
