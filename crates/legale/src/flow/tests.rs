@@ -67,7 +67,11 @@ fn every_error_has_its_rule_and_path() {
         (one(link("a@b").phone("1234567")), "PHONE", "signer_list[0].phone"),
         (one(link("a@b")).expires_in_days(0), "EXPIRATION", "expiration"),
         (one(advanced("11.222.333-k")), "RUT", "signer_list[0].rut"),
-        (one(Signer::approver("a@b").selfie_check()), "IDENTITY", "signer_list[0].selfie_validation"),
+        (
+            one(Signer::user(SignMethod::NoCertification, "a@b").selfie_check()),
+            "IDENTITY",
+            "signer_list[0].selfie_validation",
+        ),
         (one(link("a@b").identity_card(true)), "TABLET", "signer_list[0].is_NID"),
         (one(link("a@b").at(Placement::sign_box(9, 0, 3, 10, 1))), "BOX", "signer_list[0].x2"),
         (one(link("a@b").at(Placement::anchor(" \n"))), "ANCHOR", "signer_list[0].anchor"),
