@@ -7,6 +7,7 @@ mod seen;
 
 pub mod flow;
 pub mod naming;
+pub mod permission;
 pub mod reminder;
 pub mod status;
 pub mod webhook;

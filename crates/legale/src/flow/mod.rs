@@ -58,6 +58,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 pub use builder::FlowBuilder;
+pub(crate) use check::is_email;
 pub use groups::{Groups, MixedGroups};
 pub use pair::{Level, SignFlow, SignMethod};
 pub use placement::{Placement, SignBox};
