@@ -10,6 +10,7 @@ pub mod naming;
 pub mod permission;
 pub mod reminder;
 pub mod status;
+pub mod tracking;
 pub mod webhook;
 
 pub use id::DocumentId;
