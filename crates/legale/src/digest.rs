@@ -50,7 +50,7 @@ mod tests {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hex(&sha256(b"abc")), text);
         assert_eq!(unhex(&text.to_uppercase()), Some(sha256(b"abc")));
-        for bad in ["", "ba", &text[1..], &format!("{text}0"), &text.replace('b', "g")] {
+        for bad in ["", "ba", text.trim_start_matches('b'), &format!("{text}0"), &text.replace('b', "g")] {
             assert_eq!(unhex(bad), None);
         }
         assert!(same_text("a", "a") && !same_text("a", "b") && !same_text("a", "aa"));

@@ -1,4 +1,16 @@
 //! Typed client for the Legale e-signature service: send documents to be signed, follow, remind, fetch the signed file.
+//!
+//! The layers on the client's side, each of them usable without the network:
+//!
+//! | to | start at |
+//! |---|---|
+//! | say who signs, how, in which order | [`flow::Flow`], [`flow::Signer`], [`flow::Groups`] |
+//! | know where a document stands | [`status::Status`], [`status::Facts`] |
+//! | receive callbacks | [`webhook::Receiver`] |
+//! | follow documents, wait, keep evidence | [`tracking::Tracker`], [`tracking::wait_until_final`], [`tracking::EvidenceLog`] |
+//! | remind who has not signed | [`reminder::plan`], [`reminder::Runner`] |
+//! | let people do only what they may | [`permission::Gate`], [`permission::SharedGate`] |
+//! | name files and folders, pack metadata | [`naming::FileName`], [`naming::Folder`], [`naming::Metadata`] |
 
 mod digest;
 mod id;

@@ -1,6 +1,8 @@
 //! The client-side layers as a user meets them: callbacks forged, replayed, reordered, doubled, huge and broken; tracking and
 //! evidence. Expected values come from the contract (4.6 to 4.11) and its traps.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 #[path = "layers/callbacks.rs"]
 mod callbacks;
 #[path = "layers/evidence.rs"]

@@ -76,7 +76,6 @@ pub struct MixedGroups {
 impl MixedGroups {
     /// Flows that together do what was asked: each is started when the one before has ended in `Signed`, on the file that came
     /// out of it. Neighbouring groups of one share a sequential flow.
-    #[must_use]
     pub fn proposal(&self) -> &[FlowBuilder] {
         &self.proposal
     }

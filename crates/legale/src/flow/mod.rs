@@ -136,7 +136,6 @@ impl Flow {
     }
 
     /// Who takes part, in order.
-    #[must_use]
     pub fn signers(&self) -> &[Signer] {
         &self.signers
     }

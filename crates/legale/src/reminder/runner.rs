@@ -127,6 +127,8 @@ impl Runner {
             for action in &plan.actions {
                 if let Err(error) = self.send(&document, action, now).await {
                     self.observer.failed(Some(&document), &error);
+                    // The plan supposes that it went out.
+                    next = next.into_iter().chain(Some(self.next_look(now))).min();
                 }
             }
             next = next.into_iter().chain(plan.next_wake).min();
@@ -147,6 +149,10 @@ impl Runner {
             self.clock.sleep(wait.max(Duration::from_secs(1))).await;
         }
         Ok(())
+    }
+
+    fn next_look(&self, now: Timestamp) -> Timestamp {
+        now.checked_add(self.longest_pause).unwrap_or(Timestamp::MAX)
     }
 
     async fn send(&self, document: &DocumentId, action: &Action, now: Timestamp) -> Result<(), Error> {

@@ -247,11 +247,11 @@ impl Receiver {
     /// Handles what was not handled before. While one delivery is being handled, an equal one waits for its end.
     async fn deliver_once(&self, arrived: Arrived) -> Stopped<Disposition> {
         let key = arrived.key();
-        let _turn = self.in_flight.turn(&key).await;
+        let turn = self.in_flight.turn(&key).await;
         if !self.setup.duplicates.remember(&key).await.map_err(Disposition::Failed)? {
             return Ok(Disposition::Duplicate);
         }
-        let remembered = Remembered { setup: Arc::clone(&self.setup), key: Some(key) };
+        let remembered = Remembered { setup: Arc::clone(&self.setup), key: Some(key), turn: Some(turn) };
         let delivered = self.deliver(arrived).await;
         if matches!(delivered, Ok(Disposition::Handled)) {
             remembered.for_good();
@@ -509,7 +509,7 @@ impl<'s> Intake<'s> {
     }
 
     fn finish(self) -> Stopped<Read> {
-        if self.relay.is_some_and(|relay| !relay.is_right()) {
+        if self.relay.is_some_and(|relay| !relay.verify()) {
             return Err(Disposition::Unauthorized);
         }
         let rest = self.sieve.finish()?;
@@ -527,6 +527,8 @@ impl<'s> Intake<'s> {
 struct Remembered {
     setup: Arc<Setup>,
     key: Option<String>,
+    /// An equal callback that waits comes next only once the key is forgotten, or it would be taken for a duplicate.
+    turn: Option<Turn>,
 }
 
 impl Remembered {
@@ -549,10 +551,13 @@ impl Remembered {
 impl Drop for Remembered {
     fn drop(&mut self) {
         let Some(key) = self.key.take() else { return };
-        let setup = Arc::clone(&self.setup);
+        let (setup, turn) = (Arc::clone(&self.setup), self.turn.take());
         // The request was dropped half way. Without a runtime the key stays, and polling finds what it would have told.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { setup.duplicates.forget(&key).await });
+            runtime.spawn(async move {
+                let _ = setup.duplicates.forget(&key).await;
+                drop(turn);
+            });
         }
     }
 }

@@ -385,7 +385,7 @@ impl RelayCheck {
         self.context.update(bytes);
     }
 
-    pub(super) fn is_right(self) -> bool {
+    pub(super) fn verify(self) -> bool {
         let tag: Option<[u8; 32]> = self.context.sign().as_ref().try_into().ok();
         tag.is_some_and(|tag| digest::same(&tag, &self.signature))
     }

@@ -214,11 +214,17 @@ async fn what_could_not_be_handled_counts_as_new() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
+    // The same again while the first is under way: it waits, and is no duplicate of what came to nothing.
+    let (clone, uri) = (receiver.clone(), house.url());
+    let second = tokio::spawn(async move { post(&clone, &uri, sign(1)).await.1 });
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!second.is_finished());
+    house.kept.hangs.store(false, Ordering::SeqCst);
     hanging.abort();
     assert!(hanging.await.unwrap_err().is_cancelled());
-    house.kept.hangs.store(false, Ordering::SeqCst);
-    tokio::task::yield_now().await;
-    assert!(matches!(post(&receiver, &house.url(), sign(1)).await.1, Disposition::Handled));
+    assert!(matches!(second.await.unwrap(), Disposition::Handled));
     assert_eq!(house.kept.count(), 1);
 }
 
@@ -265,7 +271,7 @@ async fn the_guid_alone_brings_no_links_and_no_files() {
     let body =
         format!(r#"{{"GUID": "g-1", "sign_status": 1, "base64": "{pdf}", "file_name": "x", "more": 1}}"#);
     assert!(matches!(post(&receiver, "/x", body).await.1, Disposition::Handled));
-    let deliveries = house.kept.deliveries.lock().unwrap();
+    let deliveries = std::mem::take(&mut *house.kept.deliveries.lock().unwrap());
     let launched = &deliveries[0];
     assert!(launched.is_late && launched.callback.sign_url.is_none() && launched.callback.sender.is_none());
     let signed = &deliveries[1];

@@ -81,3 +81,16 @@ async fn a_runner_sends_each_reminder_once_and_tries_again_what_failed() {
     assert!(sent.iter().all(|(_, signer)| signer == "a@b"));
     assert_eq!(desk.failures.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn the_last_reminder_is_tried_again_too() {
+    let desk = Arc::new(Desk::default());
+    let flow = Flow::parallel().signer(Signer::outsider(SignMethod::NoSms, "a@b")).build().unwrap();
+    desk.flows.lock().unwrap().insert("g".parse().unwrap(), FlowState::of(&flow, desk.clock.wall()));
+    desk.failing.store(3, Ordering::SeqCst);
+    let mut policy = Policy::default();
+    policy.max_per_signer = 1;
+    let runner = Runner::new(policy, desk.clone(), desk.clone()).unwrap();
+    runner.clock(Arc::new(desk.clock.clone())).observer(desk.clone()).run().await.unwrap();
+    assert_eq!((desk.sent.lock().unwrap().len(), desk.failures.load(Ordering::SeqCst)), (1, 3));
+}
