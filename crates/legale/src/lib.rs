@@ -28,5 +28,6 @@ pub mod webhook;
 pub use id::DocumentId;
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::{BoxFuture, Error, ErrorKind, Fault, Faults, Outcome, Secret, Severity};
+pub use jiff;
 pub use jiff::Timestamp;
 pub use open::Unlisted;
