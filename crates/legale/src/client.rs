@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, header};
+use integration_core::clock::Clock;
 use integration_core::call::{
     BaseUrl, Call, Caller, CallerBuilder, Credentials, Env, Idempotency, Operation, RetryPolicy, Session,
     Timeouts,
@@ -366,6 +367,12 @@ impl Ask {
 }
 
 impl Client {
+    /// The client's source of time, for what goes along with it: waiting, tracking, reminding.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        self.0.v1.clock()
+    }
+
     /// Starts setting up a client.
     pub fn builder() -> ClientBuilder {
         ClientBuilder {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::document::Created;
 use crate::id::DocumentId;
-use crate::send::{Reference, Send, SendError, Sent, unresolved};
+use crate::send::{Reference, SendError, Sending, Sent, unresolved};
 use crate::sign::Started;
 
 /// Longer than any call that carries a document.
@@ -82,8 +82,8 @@ fn held() -> Error {
 
 /// How an unknown outcome is asked about, and how the call is made; both see the body that was written down.
 struct Work<'w, T> {
-    look: &'w (dyn Fn(String) -> BoxFuture<'w, Result<Option<String>, Error>> + std::marker::Send + Sync),
-    act: &'w (dyn Fn(String) -> BoxFuture<'w, Result<(String, T), Error>> + std::marker::Send + Sync),
+    look: &'w (dyn Fn(String) -> BoxFuture<'w, Result<Option<String>, Error>> + Send + Sync),
+    act: &'w (dyn Fn(String) -> BoxFuture<'w, Result<(String, T), Error>> + Send + Sync),
 }
 
 impl Journal {
@@ -202,7 +202,7 @@ impl Client {
     /// # Errors
     /// As [`send`](Self::send); [`ErrorKind::Store`] if the journal fails, [`ErrorKind::Blocked`] while another worker is at it. After
     /// an unknown outcome call it again: it asks first.
-    pub async fn send_recorded(&self, journal: &Journal, key: &str, send: &Send) -> Result<Sent, SendError> {
+    pub async fn send_recorded(&self, journal: &Journal, key: &str, send: &Sending) -> Result<Sent, SendError> {
         let (guid, created) = Box::pin(self.create_recorded(journal, key, send))
             .await
             .map_err(|error| SendError::new(None, error))?;
@@ -215,7 +215,7 @@ impl Client {
         &self,
         journal: &Journal,
         key: &str,
-        send: &Send,
+        send: &Sending,
     ) -> Result<(DocumentId, Option<Created>), Error> {
         let (upload, reference) = send.referenced(self)?;
         // What is wrong locally is told before anything is written down.
@@ -239,7 +239,7 @@ impl Client {
         journal: &Journal,
         key: &str,
         guid: &DocumentId,
-        send: &Send,
+        send: &Sending,
     ) -> Result<Option<Started>, Error> {
         let emails = send.signers();
         let emails = &emails;

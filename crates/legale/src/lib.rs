@@ -25,6 +25,18 @@
 //! | contacts, folders, migration | [`Client::ensure_contact`], [`Client::folders`], [`Client::migrate`] |
 //! | understand a failure | [`Error::outcome`], [`ErrorExt`], [`Code`] |
 //!
+//! The layers on the client's side, each of them usable without the network:
+//!
+//! | to | start at |
+//! |---|---|
+//! | say who signs, how, in which order | [`flow::Flow`], [`flow::Signer`], [`flow::Groups`] |
+//! | know where a document stands | [`status::Status`], [`status::Facts`] |
+//! | receive callbacks | [`webhook::Receiver`] |
+//! | follow documents, wait, keep evidence | [`tracking::Tracker`], [`tracking::wait_until_final`], [`tracking::EvidenceLog`] |
+//! | remind who has not signed | [`reminder::plan`], [`reminder::Runner`] |
+//! | let people do only what they may | [`permission::Gate`], [`permission::SharedGate`] |
+//! | name files and folders, pack metadata | [`naming::FileName`], [`naming::Folder`], [`naming::Metadata`] |
+//!
 //! # What is assumed
 //!
 //! The vendor's pages leave much open. Where the contract marks a point *assumed* it is a setting: the margin and life of tokens
@@ -37,26 +49,35 @@
 mod auth;
 mod client;
 mod contact;
+mod digest;
 mod document;
 mod error;
 mod folder;
+mod gated;
 mod id;
 #[cfg(feature = "store")]
 mod journal;
 #[cfg(feature = "legacy")]
 pub mod legacy;
 mod link;
+mod look;
 mod migrate;
 mod offer;
 mod open;
 mod page;
+mod seen;
 mod send;
 mod sign;
 mod template;
 mod wire;
 
 pub mod flow;
+pub mod naming;
+pub mod permission;
+pub mod reminder;
 pub mod status;
+pub mod tracking;
+pub mod webhook;
 
 pub use auth::Credential;
 pub use client::{Client, ClientBuilder, Environment, Language, idempotency_table};
@@ -67,6 +88,7 @@ pub use document::{
 };
 pub use error::{Code, ErrorExt, Refusal, UnexpectedRedirect};
 pub use folder::Folder;
+pub use gated::GatedClient;
 pub use id::{ContactId, DocumentId, FolderId, TemplateId};
 pub use integration_core::call::{
     BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
@@ -75,6 +97,7 @@ pub use integration_core::call::{
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::tax::id::Rut;
 pub use integration_core::{Answer, BoxFuture, Error, ErrorKind, Fault, Faults, Outcome, Secret, Severity};
+pub use jiff;
 pub use jiff::Timestamp;
 #[cfg(feature = "store")]
 pub use journal::Journal;
@@ -82,7 +105,7 @@ pub use migrate::{Migrated, MigratedSigner, Migration};
 pub use offer::NotOffered;
 pub use open::Unlisted;
 pub use page::{Page, Pages};
-pub use send::{Reference, Send, SendError, Sent, Step};
+pub use send::{Reference, SendError, Sending, Sent, Step};
 pub use sign::{SignLink, Started};
 pub use template::{
     BatchOutcome, BatchStarted, SmartDocument, SmartItem, TemplateItem, TemplateSigner, Workflow,

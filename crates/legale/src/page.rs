@@ -128,6 +128,20 @@ impl<T: Listed> Pages<T> {
     }
 }
 
+/// One page of a V1 list by itself; a number beyond the last gives an empty one.
+pub(crate) async fn page<T: Listed>(
+    client: &Client,
+    operation: Operation,
+    number: u32,
+) -> Result<Page<T>, Error> {
+    match ask(client.clone(), operation, false, number).await {
+        Err(error) if number > 1 && error.is_not_found() => {
+            Ok(Page { number, items: Vec::new(), count: None, has_next: false })
+        }
+        asked => asked,
+    }
+}
+
 fn too_many(operation: &'static str) -> Error {
     Error::new(ErrorKind::TooLarge, operation)
         .with_outcome(Outcome::ReadOnly)

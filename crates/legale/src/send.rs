@@ -52,13 +52,13 @@ fn suffix(token: &str) -> String {
 /// A file and the flow that is to be started for it.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct Send {
+pub struct Sending {
     pub(crate) upload: Upload,
     pub(crate) flow: Flow,
     token: Option<String>,
 }
 
-impl Send {
+impl Sending {
     /// What to send and how it is to be signed. Give the upload a `callback_url` of its own, or a [`reference`](Self::reference);
     /// without either a token is made up and added to the description.
     pub fn new(upload: Upload, flow: Flow) -> Self {
@@ -69,6 +69,14 @@ impl Send {
     pub fn reference(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self
+    }
+
+    pub(crate) fn upload(&self) -> &Upload {
+        &self.upload
+    }
+
+    pub(crate) fn flow(&self) -> &Flow {
+        &self.flow
     }
 
     /// The upload as it goes out, and how it will be found.
@@ -184,6 +192,13 @@ impl SendError {
     }
 }
 
+/// Nothing was created.
+impl From<Error> for SendError {
+    fn from(error: Error) -> Self {
+        Self::new(None, error)
+    }
+}
+
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.document {
@@ -205,7 +220,7 @@ impl From<SendError> for Error {
     }
 }
 
-type Observer<'o> = &'o (dyn Fn(&Step) + std::marker::Send + Sync);
+type Observer<'o> = &'o (dyn Fn(&Step) + Send + Sync);
 
 impl Client {
     /// Creates a document and starts its flow (contract 4.5). A lost answer is looked into, never repeated blindly.
@@ -214,16 +229,16 @@ impl Client {
     /// [`SendError`], with the document if there is one: a refused start leaves it at the service.
     ///
     /// ```no_run
-    /// use legale::{Send, Upload};
+    /// use legale::{Sending, Upload};
     ///
     /// # async fn run(client: legale::Client, flow: legale::flow::Flow) -> Result<(), legale::Error> {
     /// let upload = Upload::path("Contrato_ClienteX_2025.pdf", "Contrato de arriendo");
-    /// let sent = client.send(&Send::new(upload, flow).reference("order-2025-0042")).await?;
+    /// let sent = client.send(&Sending::new(upload, flow).reference("order-2025-0042")).await?;
     /// println!("{}", sent.guid);
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn send(&self, send: &Send) -> Result<Sent, SendError> {
+    pub async fn send(&self, send: &Sending) -> Result<Sent, SendError> {
         self.send_observed(send, |_| ()).await
     }
 
@@ -233,8 +248,8 @@ impl Client {
     /// As [`send`](Self::send).
     pub async fn send_observed(
         &self,
-        send: &Send,
-        observe: impl Fn(&Step) + std::marker::Send + Sync,
+        send: &Sending,
+        observe: impl Fn(&Step) + Send + Sync,
     ) -> Result<Sent, SendError> {
         let (upload, reference) = send.referenced(self).map_err(|error| SendError::new(None, error))?;
         let created = Box::pin(self.create_or_find(&upload, &reference, &observe)).await;
@@ -245,7 +260,7 @@ impl Client {
     }
 
     /// Sends many, at most four at once; the results are in the order of the items, and a failure stops nothing.
-    pub async fn send_all(&self, items: impl IntoIterator<Item = Send>) -> Vec<Result<Sent, SendError>> {
+    pub async fn send_all(&self, items: impl IntoIterator<Item = Sending>) -> Vec<Result<Sent, SendError>> {
         self.send_all_at(CONCURRENCY, items).await
     }
 
@@ -253,7 +268,7 @@ impl Client {
     pub async fn send_all_at(
         &self,
         concurrency: usize,
-        items: impl IntoIterator<Item = Send>,
+        items: impl IntoIterator<Item = Sending>,
     ) -> Vec<Result<Sent, SendError>> {
         let works = items.into_iter().map(|item| {
             let client = self.clone();
@@ -341,7 +356,7 @@ impl Client {
     async fn start_or_find(
         &self,
         guid: &DocumentId,
-        send: &Send,
+        send: &Sending,
         observe: Observer<'_>,
     ) -> Result<Option<Started>, Error> {
         let emails = send.signers();

@@ -5,9 +5,8 @@
 use integration_sandbox::legale::Endpoint;
 use integration_sandbox::{Fault, Sandbox};
 use integration_store::{Memory, Store};
-use legale::flow::Flow;
-use legale::{Client, Credential, Environment, Journal, ManualClock, Send, Source, Upload};
-use serde_json::json;
+use legale::flow::{Flow, SignMethod, Signer};
+use legale::{Client, Credential, Environment, Journal, ManualClock, Sending, Source, Upload};
 
 fn client(sandbox: &Sandbox) -> Client {
     let service = sandbox.legale();
@@ -19,12 +18,13 @@ fn client(sandbox: &Sandbox) -> Client {
         .unwrap()
 }
 
-fn send() -> Send {
-    let flow = json!({"flow_type": "priority", "shared_list": [], "signer_list": [{"sign_flow": "other", "sign_method": "no_sms",
-        "email": "ana@example.com", "firstname": "Ana", "lastname1": "Rojas",
-        "video_validation": false, "selfie_validation": false, "id_validation": false}]});
+fn send() -> Sending {
+    let flow = Flow::sequential()
+        .signer(Signer::outsider(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas"))
+        .build()
+        .unwrap();
     let upload = Upload::new("Contrato_X_2025.pdf", "Contrato", Source::bytes("%PDF-1.7 journal"));
-    Send::new(upload, Flow::from_json(flow).unwrap())
+    Sending::new(upload, flow)
 }
 
 #[tokio::test]

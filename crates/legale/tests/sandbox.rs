@@ -3,9 +3,8 @@
 
 use integration_sandbox::legale::Endpoint;
 use integration_sandbox::{Fault, Sandbox};
-use legale::flow::Flow;
-use legale::{Client, Credential, Environment, ErrorExt, ManualClock, Send, Source, Upload};
-use serde_json::json;
+use legale::flow::{Flow, SignMethod, Signer};
+use legale::{Client, Credential, Environment, ErrorExt, ManualClock, Sending, Source, Upload};
 
 fn client(sandbox: &Sandbox) -> Client {
     let service = sandbox.legale();
@@ -17,13 +16,14 @@ fn client(sandbox: &Sandbox) -> Client {
         .unwrap()
 }
 
-fn send(reference: &str) -> Send {
-    let flow = json!({"flow_type": "priority", "shared_list": [], "signer_list": [{"sign_flow": "other", "sign_method": "no_sms",
-        "email": "ana@example.com", "firstname": "Ana", "lastname1": "Rojas", "skip_email": true,
-        "video_validation": false, "selfie_validation": false, "id_validation": false}]});
+fn send(reference: &str) -> Sending {
+    let flow = Flow::sequential()
+        .signer(Signer::outsider(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas").skip_email())
+        .build()
+        .unwrap();
     let upload = Upload::new("Contrato_X_2025.pdf", "Contrato", Source::bytes("%PDF-1.7 sandbox"))
         .folder("Contratos/X");
-    Send::new(upload, Flow::from_json(flow).unwrap()).reference(reference)
+    Sending::new(upload, flow).reference(reference)
 }
 
 #[tokio::test]

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use legale::flow::{Flow, SignMethod};
+use legale::flow::{Flow, SignMethod, Signer};
 use legale::{
     BatchOutcome, Client, ClientBuilder, Code, ContactPatch, Credential, DocumentId, Environment, ErrorExt,
-    ErrorKind, FetchedFrom, ManualClock, Migration, NewContact, Outcome, Patch, Reference, Rut, Send, Source,
+    ErrorKind, FetchedFrom, ManualClock, Migration, NewContact, Outcome, Patch, Reference, Rut, Sending, Source,
     Step, TemplateItem, TemplateSigner, UnexpectedRedirect, Upload, Workflow,
 };
 use serde_json::{Value, json};
@@ -63,10 +63,10 @@ fn upload() -> Upload {
 }
 
 fn flow() -> Flow {
-    Flow::from_json(
-        json!({"flow_type": "priority", "shared_list": [], "signer_list": [{"email": "ana@example.com"}]}),
-    )
-    .unwrap()
+    Flow::sequential()
+        .signer(Signer::outsider(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas"))
+        .build()
+        .unwrap()
 }
 
 fn made(guid: &str) -> ResponseTemplate {
@@ -715,7 +715,7 @@ async fn a_migration_streams_its_file() {
 
 // ---- 4.5: send and recover ------------------------------------------------------------------------------------------
 
-async fn steps(server: &MockServer, send: &Send) -> (Result<legale::Sent, legale::SendError>, Vec<Step>) {
+async fn steps(server: &MockServer, send: &Sending) -> (Result<legale::Sent, legale::SendError>, Vec<Step>) {
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let note = seen.clone();
     let result =
@@ -724,8 +724,8 @@ async fn steps(server: &MockServer, send: &Send) -> (Result<legale::Sent, legale
     (result, seen)
 }
 
-fn send() -> Send {
-    Send::new(upload(), flow()).reference("order-42")
+fn send() -> Sending {
+    Sending::new(upload(), flow()).reference("order-42")
 }
 
 #[tokio::test]
@@ -810,7 +810,7 @@ async fn a_failure_in_a_batch_stops_nothing() {
     let server = MockServer::start().await;
     on(&server, "POST", "/api/document/create", made("g")).await;
     on(&server, "POST", "/api/sign/start/g", ok(json!([]))).await;
-    let bad = Send::new(Upload::new("a.pdf", "d", Source::bytes("no pdf")), flow()).reference("order-43");
+    let bad = Sending::new(Upload::new("a.pdf", "d", Source::bytes("no pdf")), flow()).reference("order-43");
     let results = client(&server).send_all([send(), bad, send()]).await;
     assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
 }

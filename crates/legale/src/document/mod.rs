@@ -23,7 +23,7 @@ pub(crate) use upload::{CREATE, check_text};
 
 use crate::client::{Ask, Client};
 use crate::id::DocumentId;
-use crate::page::{Listed, Pages};
+use crate::page::{Listed, Page, Pages, page};
 use crate::status::SignStatus;
 use crate::wire::{Fields, Unreadable, When};
 
@@ -102,6 +102,11 @@ impl Listed for Document {
 }
 
 impl Client {
+    /// One page of the list, from 1.
+    pub(crate) async fn document_page(&self, number: u32) -> Result<Page<Document>, Error> {
+        page(self, LIST, number).await
+    }
+
     /// Lists all documents of the account, page by page (contract 3.1 row 2). The order is not documented.
     ///
     /// ```no_run

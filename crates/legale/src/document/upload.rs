@@ -79,6 +79,14 @@ impl Upload {
         Self::new(name, description, Source::path(path))
     }
 
+    pub(crate) fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
+    pub(crate) fn folder_path(&self) -> Option<&str> {
+        self.folder.as_deref()
+    }
+
     /// `subject`: what the public signing portal shows.
     pub fn subject(mut self, text: impl Into<String>) -> Self {
         self.subject = Some(text.into());

@@ -1,0 +1,307 @@
+//! The client behind the permission gate (contract 4.9): every call asks first whether this user may make it.
+//!
+//! A grant that is limited to a folder counts only for calls that name the folder. For a document that exists already the name is
+//! not believed: its detail must say that it lies there.
+
+use std::sync::Arc;
+
+use integration_core::{Error, ErrorKind, Outcome};
+
+use crate::client::Client;
+use crate::contact::{Contact, ContactPatch, NewContact};
+use crate::document::{Created, Detail, Document, Download, Upload};
+use crate::flow::Flow;
+use crate::folder::Folder as FolderRecord;
+use crate::id::{ContactId, DocumentId, FolderId, TemplateId};
+use crate::migrate::{Migrated, Migration};
+use crate::naming::Folder;
+use crate::page::Pages;
+use crate::permission::{ApiCall, SharedGate, Target};
+use crate::send::{SendError, Sending, Sent};
+use crate::sign::Started;
+use crate::status::SignStatus;
+use crate::template::{BatchStarted, SmartDocument, TemplateItem, Workflow};
+
+/// A [`Client`] in the hands of one user. Cheap to clone.
+///
+/// Refused calls are errors of kind [`ErrorKind::Forbidden`], before anything is sent; every decision goes to the gate's audit.
+///
+/// ```
+/// use legale::permission::{Action, Audit, AuditRecord, Gate, Grant, SharedGate};
+/// use legale::{Clock, GatedClient, SystemClock};
+///
+/// struct Silent;
+/// impl Audit for Silent {
+///     fn record(&self, _: &AuditRecord) {}
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), legale::Error> {
+/// # let client = legale::Client::from_lookup(|name| match name {
+/// #     "LEGALE_BASE_URL" => Some("http://127.0.0.1:1".into()),
+/// #     "LEGALE_API_KEY" => Some("key".into()),
+/// #     _ => None,
+/// # })?;
+/// let now = SystemClock::new().wall();
+/// let gate = Gate::with_administrator("admin@example.com", now)?;
+/// let gate = std::sync::Arc::new(SharedGate::new(gate, Silent));
+/// let ana = GatedClient::new(client, gate, "ana@example.com");
+/// let error = ana.folders().await.unwrap_err(); // nobody granted her anything
+/// assert_eq!(error.kind(), legale::ErrorKind::Forbidden);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct GatedClient {
+    client: Client,
+    gate: Arc<SharedGate>,
+    user: String,
+    folder: Option<Folder>,
+}
+
+impl GatedClient {
+    /// The client for `user`, by e-mail.
+    pub fn new(client: Client, gate: Arc<SharedGate>, user: impl Into<String>) -> Self {
+        Self { client, gate, user: user.into(), folder: None }
+    }
+
+    /// For documents of one folder: grants that are limited to it, or to a folder above it, count then.
+    #[must_use]
+    pub fn in_folder(&self, folder: Folder) -> Self {
+        Self { folder: Some(folder), ..self.clone() }
+    }
+
+    fn allow(&self, call: ApiCall, name: &str, folder: Option<&str>) -> Result<(), Error> {
+        let target = Target::new(name);
+        let target = match folder {
+            Some(folder) => target.in_folder(folder),
+            None => target,
+        };
+        let now = self.client.clock().wall();
+        self.gate.check(&self.user, call, &target, now)?;
+        self.gate.seen(&self.user, now);
+        Ok(())
+    }
+
+    /// For a call that concerns no document.
+    fn allow_plain(&self, call: ApiCall, name: &str) -> Result<(), Error> {
+        self.allow(call, name, self.folder.as_ref().map(Folder::as_str))
+    }
+
+    /// For a document that exists: what is said of its folder is looked up before it counts.
+    async fn allow_document(&self, call: ApiCall, guid: &DocumentId) -> Result<(), Error> {
+        self.allow_plain(call, guid.as_str())?;
+        match &self.folder {
+            Some(folder) => lies_in(folder, &self.client.detail(guid).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// [`Client::documents`]. With [`in_folder`](Self::in_folder) it is refused: the list holds all folders.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`].
+    pub fn documents(&self) -> Result<Pages<Document>, Error> {
+        self.allow(ApiCall::List, "all documents", None)?;
+        Ok(self.client.documents())
+    }
+
+    /// [`Client::detail`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn detail(&self, guid: &DocumentId) -> Result<Detail, Error> {
+        self.allow_plain(ApiCall::Detail, guid.as_str())?;
+        let detail = self.client.detail(guid).await?;
+        match &self.folder {
+            Some(folder) => lies_in(folder, &detail).map(|()| detail),
+            None => Ok(detail),
+        }
+    }
+
+    /// [`Client::create`], in the upload's folder.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn create(&self, upload: &Upload) -> Result<Created, Error> {
+        self.allow(ApiCall::Create, upload.file_name(), upload.folder_path())?;
+        self.client.create(upload).await
+    }
+
+    /// [`Client::delete`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn delete(&self, guid: &DocumentId) -> Result<(), Error> {
+        self.allow_document(ApiCall::Delete, guid).await?;
+        self.client.delete(guid).await
+    }
+
+    /// [`Client::download`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and what looking the folder up met.
+    pub async fn download(&self, guid: &DocumentId) -> Result<Download, Error> {
+        self.allow_document(ApiCall::Download, guid).await?;
+        Ok(self.client.download(guid))
+    }
+
+    /// [`Client::start`]; a flow in which the account itself signs takes the right to sign as well.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn start(&self, guid: &DocumentId, flow: &Flow) -> Result<Started, Error> {
+        self.allow_document(ApiCall::Start { signs_itself: flow.signs_itself() }, guid).await?;
+        self.client.start(guid, flow).await
+    }
+
+    /// [`Client::send`]: takes what creating and starting take.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn send(&self, sending: &Sending) -> Result<Sent, SendError> {
+        let (upload, flow) = (sending.upload(), sending.flow());
+        let (name, folder) = (upload.file_name(), upload.folder_path());
+        self.allow(ApiCall::Create, name, folder)?;
+        self.allow(ApiCall::Start { signs_itself: flow.signs_itself() }, name, folder)?;
+        self.client.send(sending).await
+    }
+
+    /// [`Client::sign_status`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn sign_status(&self, guid: &DocumentId) -> Result<SignStatus, Error> {
+        self.allow_document(ApiCall::Status, guid).await?;
+        self.client.sign_status(guid).await
+    }
+
+    /// [`Client::approve`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn approve(&self, url: &str) -> Result<(), Error> {
+        // The URL is a secret of its own: the audit does not get it.
+        self.allow(ApiCall::Approve, "an approval URL", None)?;
+        self.client.approve(url).await
+    }
+
+    /// [`Client::folders`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn folders(&self) -> Result<Vec<FolderRecord>, Error> {
+        self.allow(ApiCall::Folders, "all folders", None)?;
+        self.client.folders().await
+    }
+
+    /// [`Client::delete_folder`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn delete_folder(&self, id: &FolderId) -> Result<(), Error> {
+        self.allow(ApiCall::DeleteFolder, id.as_str(), None)?;
+        self.client.delete_folder(id).await
+    }
+
+    /// [`Client::start_batch`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn start_batch(&self, id: &TemplateId, items: &[TemplateItem]) -> Result<BatchStarted, Error> {
+        self.allow(ApiCall::StartBatch, id.as_str(), None)?;
+        self.client.start_batch(id, items).await
+    }
+
+    /// [`Client::start_workflow`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn start_workflow(&self, id: &TemplateId, workflow: &Workflow) -> Result<Started, Error> {
+        self.allow(ApiCall::StartWorkflow, id.as_str(), None)?;
+        self.client.start_workflow(id, workflow).await
+    }
+
+    /// [`Client::smart_documents`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`].
+    pub fn smart_documents(&self) -> Result<Pages<SmartDocument>, Error> {
+        self.allow(ApiCall::SmartDocuments, "all smart documents", None)?;
+        Ok(self.client.smart_documents())
+    }
+
+    /// [`Client::migrate`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn migrate(&self, migration: &Migration) -> Result<Migrated, Error> {
+        self.allow(ApiCall::Migrate, "a finished document", None)?;
+        self.client.migrate(migration).await
+    }
+
+    /// [`Client::contacts`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`].
+    pub fn contacts(&self) -> Result<Pages<Contact>, Error> {
+        self.allow(ApiCall::Contacts, "all contacts", None)?;
+        Ok(self.client.contacts())
+    }
+
+    /// [`Client::create_contact`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn create_contact(&self, contact: &NewContact) -> Result<Contact, Error> {
+        self.allow(ApiCall::SaveContact, "a new contact", None)?;
+        self.client.create_contact(contact).await
+    }
+
+    /// [`Client::update_contact`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn update_contact(&self, id: &ContactId, patch: &ContactPatch) -> Result<Contact, Error> {
+        self.allow(ApiCall::SaveContact, id.as_str(), None)?;
+        self.client.update_contact(id, patch).await
+    }
+
+    /// [`Client::ensure_contact`]: reads the contacts, and saves one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn ensure_contact(&self, wanted: &NewContact) -> Result<Contact, Error> {
+        self.allow(ApiCall::Contacts, "all contacts", None)?;
+        self.allow(ApiCall::SaveContact, "a contact", None)?;
+        self.client.ensure_contact(wanted).await
+    }
+
+    /// [`Client::contact`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn contact(&self, id: &ContactId) -> Result<Contact, Error> {
+        self.allow(ApiCall::Contacts, id.as_str(), None)?;
+        self.client.contact(id).await
+    }
+
+    /// [`Client::delete_contact`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn delete_contact(&self, id: &ContactId) -> Result<(), Error> {
+        self.allow(ApiCall::DeleteContact, id.as_str(), None)?;
+        self.client.delete_contact(id).await
+    }
+}
+
+fn lies_in(folder: &Folder, detail: &Detail) -> Result<(), Error> {
+    if detail.folder.as_deref().is_some_and(|path| folder.covers(path)) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Forbidden, "check the folder")
+        .with_outcome(Outcome::NotSent)
+        .with_message(format!("the document does not lie in {}", folder.as_str()))
+        .with_hint("name the folder in which it lies, or ask an administrator for a grant without a folder"))
+}
