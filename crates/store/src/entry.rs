@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::chain::{Digest, Tip};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Where a call that must happen exactly once stands (contract `fiscal-printer` 9.1, DESIGN section 4).
@@ -45,7 +46,7 @@ impl State {
         )
     }
 
-    /// The name under which it is stored and printed.
+    /// The name under which it is printed, and which the hash chain covers: never to be changed.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -66,7 +67,15 @@ impl State {
 }
 
 /// A call to be written down.
+///
+/// ```
+/// use integration_store::NewEntry;
+///
+/// let call = NewEntry::new("J-1/01", "J-1/01/00000007", r#"{"number":7}"#, "").with_in_flight();
+/// assert!(call.in_flight);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NewEntry {
     /// Ordering key: entries of one lane happen one after another, lanes are independent.
     pub lane: String,
@@ -76,6 +85,29 @@ pub struct NewEntry {
     pub body: Bytes,
     /// What the client wants to remember; opaque to the store.
     pub data: Bytes,
+    /// Whether it goes straight on to `InFlight`, in the same commit and with both lines of history. Only in a [`Step`]: who
+    /// holds no lease may not send.
+    pub in_flight: bool,
+}
+
+impl NewEntry {
+    /// A call that is written down as `Prepared`.
+    pub fn new(
+        lane: impl Into<String>,
+        key: impl Into<String>,
+        body: impl Into<Bytes>,
+        data: impl Into<Bytes>,
+    ) -> Self {
+        let (lane, key, body, data) = (lane.into(), key.into(), body.into(), data.into());
+        Self { lane, key, body, data, in_flight: false }
+    }
+
+    /// Takes it straight on to `InFlight`.
+    #[must_use]
+    pub fn with_in_flight(mut self) -> Self {
+        self.in_flight = true;
+        self
+    }
 }
 
 /// A call as it was written down.
@@ -106,8 +138,20 @@ impl Entry {
     /// An entry as it is first written down: `Prepared`, version 1. For backends.
     #[must_use]
     pub fn prepared(id: i64, new: NewEntry, at: Timestamp) -> Self {
-        let NewEntry { lane, key, body, data } = new;
+        let NewEntry { lane, key, body, data, in_flight: _ } = new;
         Self { id, lane, key, state: State::Prepared, body, data, version: 1, created: at, changed: at }
+    }
+
+    /// A `Prepared` entry on its way, as [`NewEntry::in_flight`] asks. For backends.
+    #[must_use]
+    pub fn sent_at_once(&self) -> Self {
+        Self { state: State::InFlight, version: self.version.saturating_add(1), ..self.clone() }
+    }
+
+    /// This entry given up by whoever had it in flight. For backends.
+    #[must_use]
+    pub fn given_up(&self, at: Timestamp) -> Self {
+        Self { state: State::Unknown, version: self.version.saturating_add(1), changed: at, ..self.clone() }
     }
 
     /// This entry after a change, if [`Backend::write`](crate::Backend::write) allows it. For backends, so that none has to
@@ -180,6 +224,12 @@ pub struct Event {
     pub testimony: bool,
     /// What the client remembers of it.
     pub data: Bytes,
+    /// The hash of the entry's bytes to be sent, as they were then.
+    pub body: Digest,
+    /// Its position in the history of its lane, from 1.
+    pub line: i64,
+    /// The hash of this line and of all before it in the lane: see [`Outbox::verify`](crate::Outbox::verify).
+    pub link: Digest,
 }
 
 impl Event {
@@ -194,8 +244,45 @@ impl Event {
             state: entry.state,
             testimony: false,
             data: entry.data.clone(),
+            body: Digest::of(&entry.body),
+            line: 0,
+            link: Digest::default(),
         }
     }
+
+    /// The line of a worker that had lost its lease. For backends.
+    #[must_use]
+    pub fn of_testimony(
+        id: i64,
+        entry: &Entry,
+        worker: impl Into<String>,
+        at: Timestamp,
+        data: Bytes,
+    ) -> Self {
+        Self { testimony: true, at, data, ..Self::of(id, entry, worker) }
+    }
+}
+
+/// A line of history as [`Backend::lines`](crate::Backend::lines) gives it: with what it says of its entry. For backends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The entry's lane.
+    pub lane: String,
+    /// The entry's key.
+    pub key: String,
+    /// The line.
+    pub event: Event,
+}
+
+/// An entry beside the last line of its history. For backends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The entry as it is stored, whatever its checksum says.
+    pub entry: Entry,
+    /// The last line that is not testimony.
+    pub last: Option<Event>,
+    /// How many lines it has that are not testimony.
+    pub changes: i64,
 }
 
 /// The right to change the entries of one lane, until it runs out or is taken away.
@@ -243,6 +330,116 @@ pub struct Change {
     pub body: Option<Bytes>,
 }
 
+/// What is done to a lane in one commit: all of it or nothing.
+///
+/// ```
+/// use integration_store::{NewEntry, Step};
+///
+/// let step = Step::new().with_append(NewEntry::new("a", "a/1", "body", "").with_in_flight()).with_release();
+/// assert!(step.release && step.changes.is_empty());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Step {
+    /// Entries to be written down, of this lane. A key that is there already is a
+    /// [conflict](crate::StoreErrorKind::Conflict).
+    pub append: Vec<NewEntry>,
+    /// Changes of entries of this lane, made after that.
+    pub changes: Vec<Change>,
+    /// Whether the lane is given back.
+    pub release: bool,
+}
+
+impl Step {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes one more entry down.
+    #[must_use]
+    pub fn with_append(mut self, new: NewEntry) -> Self {
+        self.append.push(new);
+        self
+    }
+
+    /// Makes one more change.
+    #[must_use]
+    pub fn with_change(mut self, change: Change) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    /// Makes these changes, after those that are there.
+    #[must_use]
+    pub fn with_changes(mut self, changes: impl IntoIterator<Item = Change>) -> Self {
+        self.changes.extend(changes);
+        self
+    }
+
+    /// Gives the lane back.
+    #[must_use]
+    pub fn with_release(mut self) -> Self {
+        self.release = true;
+        self
+    }
+
+    /// Whether everything that is written down belongs to the lane, each key once. For backends.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](StoreErrorKind::Conflict) if not.
+    pub fn check(&self, lane: &str) -> Result<(), StoreError> {
+        if let Some(new) = self.append.iter().find(|new| new.lane != lane) {
+            let message = format!("{:?} is of lane {:?}, and the lease of lane {lane:?}", new.key, new.lane);
+            return Err(StoreError::new(StoreErrorKind::Conflict, message));
+        }
+        let mut keys = std::collections::HashSet::new();
+        match self.append.iter().find(|new| !keys.insert(&new.key)) {
+            Some(twice) => Err(crate::backend::key_is_there(&twice.key)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A lane as it stands, read without claiming it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LaneView {
+    /// How often it was claimed; 0 for a lane that nobody knows.
+    pub fence: i64,
+    /// Whose lease runs, by the backend's clock.
+    pub held_by: Option<String>,
+    /// The newest line of its history.
+    pub tip: Tip,
+}
+
+impl LaneView {
+    /// For backends.
+    #[must_use]
+    pub fn new(fence: i64, held_by: Option<String>, tip: Tip) -> Self {
+        Self { fence, held_by, tip }
+    }
+
+    /// Whether somebody's lease runs.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held_by.is_some()
+    }
+}
+
+/// In what order entries are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Order {
+    /// Ascending by id: as they were first written down.
+    #[default]
+    Written,
+    /// Descending by key, bytewise. Keys that end in a number must be padded with zeros for the highest to come first.
+    NewestKeysFirst,
+}
+
 /// Which lane to claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -269,8 +466,12 @@ pub struct Query {
     pub created_from: Option<Timestamp>,
     /// Only entries created before this moment.
     pub created_before: Option<Timestamp>,
-    /// Only entries after this id: the last one of the page before.
+    /// Only entries after this id: the last one of the page before, in the order of ids.
     pub after: i64,
+    /// Only keys before this one: the last one of the page before, in the descending order of keys.
+    pub key_before: Option<String>,
+    /// In what order.
+    pub order: Order,
     /// At most this many; 0 stands for 1,000, which is also the most.
     pub limit: usize,
 }
@@ -297,6 +498,42 @@ impl Query {
         Self { lane: Some(lane.into()), ..Self::default() }
     }
 
+    /// Only entries in these states.
+    #[must_use]
+    pub fn with_states(mut self, states: impl Into<Vec<State>>) -> Self {
+        self.states = states.into();
+        self
+    }
+
+    /// Only entries of this lane.
+    #[must_use]
+    pub fn with_lane(mut self, lane: impl Into<String>) -> Self {
+        self.lane = Some(lane.into());
+        self
+    }
+
+    /// Only entries whose key starts with this.
+    #[must_use]
+    pub fn with_key_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.key_prefix = Some(prefix.into());
+        self
+    }
+
+    /// At most this many on a page.
+    #[must_use]
+    pub fn with_limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Descending by key instead of ascending by id. With a lane and a limit of 1: the lane's highest key, found through an
+    /// index.
+    #[must_use]
+    pub fn newest_keys_first(mut self) -> Self {
+        self.order = Order::NewestKeysFirst;
+        self
+    }
+
     /// How many entries a page holds at most, with the meaning of 0 applied. For backends.
     #[must_use]
     pub fn page_size(&self) -> usize {
@@ -310,6 +547,7 @@ impl Query {
             && (self.states.is_empty() || self.states.contains(&entry.state))
             && self.lane.as_ref().is_none_or(|lane| *lane == entry.lane)
             && self.key_prefix.as_ref().is_none_or(|prefix| entry.key.starts_with(prefix))
+            && self.key_before.as_ref().is_none_or(|before| entry.key < *before)
             && self.created_from.is_none_or(|from| entry.created >= from)
             && self.created_before.is_none_or(|before| entry.created < before)
     }
@@ -318,7 +556,10 @@ impl Query {
     #[must_use]
     pub fn next(mut self, page: &[Entry]) -> Option<Self> {
         let last = page.last().filter(|_| page.len() >= self.page_size())?;
-        self.after = last.id;
+        match self.order {
+            Order::Written => self.after = last.id,
+            Order::NewestKeysFirst => self.key_before = Some(last.key.clone()),
+        }
         Some(self)
     }
 }

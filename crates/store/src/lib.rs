@@ -19,7 +19,7 @@
 //! let outbox = store.outbox("documents");
 //!
 //! // Writing it down twice is no harm: the key gives the first one back.
-//! let call = NewEntry { lane: "J-1/01".into(), key: "J-1/01/7".into(), body: r#"{"number":7}"#.into(), data: "".into() };
+//! let call = NewEntry::new("J-1/01", "J-1/01/7", r#"{"number":7}"#, "");
 //! outbox.append("worker-1", vec![call]).await?;
 //!
 //! // One lane, one worker. What its predecessor had in flight is Unknown from here on.
@@ -67,6 +67,7 @@
 //! after another, stop the old ones first.
 
 mod backend;
+mod chain;
 mod checkpoint;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -75,6 +76,7 @@ mod error;
 mod inbox;
 mod outbox;
 mod store;
+mod verify;
 
 pub use backend::memory::Memory;
 #[cfg(feature = "postgres")]
@@ -82,9 +84,14 @@ pub use backend::postgres::Postgres;
 #[cfg(feature = "sqlite")]
 pub use backend::sqlite::Sqlite;
 pub use backend::{Backend, Pending};
+pub use chain::{Digest, Tip};
 pub use checkpoint::{Checkpoint, Checkpoints, Commit, Record};
-pub use entry::{Change, DEFAULT_LEASE, Entry, Event, LaneChoice, Lease, NewEntry, Query, State};
+pub use entry::{
+    Change, DEFAULT_LEASE, Entry, Event, LaneChoice, LaneView, Lease, Line, NewEntry, Order, Query, Standing,
+    State, Step,
+};
 pub use error::{StoreError, StoreErrorKind};
 pub use inbox::Inbox;
 pub use outbox::{Outbox, Pages};
 pub use store::{DEFAULT_URL, Store, URL_VARIABLE};
+pub use verify::{Broken, Chain, Fault, VerifyError};

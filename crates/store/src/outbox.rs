@@ -6,8 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::backend::Backend;
-use crate::entry::{Change, Entry, Event, LaneChoice, Lease, NewEntry, Query, State};
+use crate::chain::Tip;
+use crate::entry::{Change, Entry, Event, LaneChoice, LaneView, Lease, NewEntry, Query, State, Step};
 use crate::error::StoreError;
+use crate::verify::{self, Chain, VerifyError};
 
 /// One outbox of a [`Store`](crate::Store).
 ///
@@ -16,7 +18,7 @@ use crate::error::StoreError;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let outbox = Store::open("memory:").await?.outbox("documents");
-/// let call = NewEntry { lane: "J-1/01".into(), key: "J-1/01/7".into(), body: "{}".into(), data: "".into() };
+/// let call = NewEntry::new("J-1/01", "J-1/01/7", "{}", "");
 /// outbox.append("worker-1", vec![call]).await?;
 ///
 /// let lease = outbox.claim(LaneChoice::AnyReady, "worker-1", DEFAULT_LEASE).await?.expect("a lane is ready");
@@ -89,7 +91,121 @@ impl Outbox {
         self.backend.release(lease).await
     }
 
-    /// Changes entries of the lane, all or none. See [`Backend::write`].
+    /// Makes a step in the lane, all or none, in one commit. See [`Backend::apply`].
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseLost`](crate::StoreErrorKind::LeaseLost), [`Conflict`](crate::StoreErrorKind::Conflict),
+    /// [`NotFound`](crate::StoreErrorKind::NotFound), and the store's own failures.
+    pub async fn apply(&self, lease: &Lease, step: Step) -> Result<Vec<Entry>, StoreError> {
+        self.backend.apply(lease, step).await
+    }
+
+    /// Claims a lane and makes a step in it, in one commit, if it still stands as it was [seen](Outbox::lane). Look, decide,
+    /// then this: an optimistic transaction. `None`: look again. See [`Backend::claim_and_apply`].
+    ///
+    /// ```
+    /// use integration_store::{Change, DEFAULT_LEASE, NewEntry, State, Step, Store};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let outbox = Store::open("memory:").await?.outbox("documents");
+    /// let seen = outbox.lane("J-1/01").await?;
+    /// let call = NewEntry::new("J-1/01", "J-1/01/00000007", "{}", "").with_in_flight();
+    /// let step = Step::new().with_append(call);
+    /// let taken = outbox.claim_and_apply("J-1/01", "worker-1", DEFAULT_LEASE, seen.fence, step).await?;
+    /// let (lease, entries) = taken.expect("nobody else is at it");
+    /// // … send entries[0].body here, then write down what became of it and give the lane back …
+    /// let done = Change {
+    ///     entry: entries[0].id,
+    ///     version: entries[0].version,
+    ///     state: State::Done,
+    ///     data: "".into(),
+    ///     body: None,
+    /// };
+    /// outbox.apply(&lease, Step::new().with_change(done).with_release()).await?;
+    /// assert!(!outbox.lane("J-1/01").await?.is_held());
+    /// # Ok::<(), integration_store::StoreError>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](crate::StoreErrorKind::Conflict), [`NotFound`](crate::StoreErrorKind::NotFound), and the store's own
+    /// failures.
+    pub async fn claim_and_apply(
+        &self,
+        lane: &str,
+        worker: &str,
+        ttl: Duration,
+        seen_fence: i64,
+        step: Step,
+    ) -> Result<Option<(Lease, Vec<Entry>)>, StoreError> {
+        self.backend.claim_and_apply(&self.name, lane, worker, ttl, seen_fence, step).await
+    }
+
+    /// How a lane stands, without claiming it. See [`Backend::lane`].
+    ///
+    /// # Errors
+    ///
+    /// The store's own failures.
+    pub async fn lane(&self, lane: &str) -> Result<LaneView, StoreError> {
+        self.backend.lane(&self.name, lane).await
+    }
+
+    /// The lanes that hold an entry in one of these states; all lanes with entries if there are none. See [`Backend::lanes`].
+    ///
+    /// # Errors
+    ///
+    /// The store's own failures.
+    pub async fn lanes(&self, states: impl Into<Vec<State>>) -> Result<Vec<String>, StoreError> {
+        self.backend.lanes(&self.name, states.into()).await
+    }
+
+    /// The newest link of a lane's history, to be noted where nobody who writes this database can reach it.
+    ///
+    /// # Errors
+    ///
+    /// The store's own failures.
+    pub async fn tip(&self, lane: &str) -> Result<Tip, StoreError> {
+        Ok(self.lane(lane).await?.tip)
+    }
+
+    /// Recomputes the hash chain of every lane, and compares each entry with its last line.
+    ///
+    /// It proves that the histories are as they were written: no line altered, missing, moved or cut off, no entry changed
+    /// beside its history. It does not prove who wrote them: whoever can write the database can compute all links anew. Against
+    /// that, note [`tip`](Outbox::tip)s outside, and compare them with [`Chain::tips`].
+    ///
+    /// Others may go on writing meanwhile; what they add is not looked at. Reads page by page: what it holds at once grows with
+    /// the number of lanes, not of lines.
+    ///
+    /// ```
+    /// # use integration_store::{NewEntry, Store};
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let outbox = Store::open("memory:").await?.outbox("documents");
+    /// outbox.append("worker-1", vec![NewEntry::new("a", "a/1", "{}", "")]).await?;
+    /// let chain = outbox.verify().await.expect("nobody touched it");
+    /// assert_eq!((chain.lanes, chain.lines), (1, 1));
+    /// assert_eq!(chain.tips["a"], outbox.tip("a").await?);
+    /// # Ok::<(), integration_store::StoreError>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first broken line or entry, or the store's own failures.
+    pub async fn verify(&self) -> Result<Chain, VerifyError> {
+        self.verify_observed(|_| {}).await
+    }
+
+    /// As [`Outbox::verify`], telling after each page how many lines were verified.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outbox::verify`].
+    pub async fn verify_observed(&self, progress: impl FnMut(u64) + Send) -> Result<Chain, VerifyError> {
+        verify::verify(self.backend.as_ref(), &self.name, progress).await
+    }
+
+    /// Changes entries of the lane, all or none: a [step](Outbox::apply) that only changes. See [`Backend::write`].
     ///
     /// # Errors
     ///

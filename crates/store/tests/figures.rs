@@ -18,7 +18,7 @@ use integration_store::{
 use sqlx::ConnectOptions as _;
 
 fn new(lane: &str, key: &str) -> NewEntry {
-    NewEntry { lane: lane.into(), key: key.into(), body: vec![b'x'; 1_000].into(), data: "".into() }
+    NewEntry::new(lane, key, vec![b'x'; 1_000], "")
 }
 
 fn rate(count: usize, took: Duration) -> f64 {

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use integration_core::BoxFuture;
 use integration_core::clock::ManualClock;
 use integration_store::{
-    Backend, Change, Checkpoint, Commit, Entry, Event, LaneChoice, Lease, Memory, NewEntry, Pending, Query,
-    State, StoreErrorKind, conformance,
+    Backend, Change, Checkpoint, Commit, Entry, Event, LaneChoice, LaneView, Lease, Line, Memory, NewEntry,
+    Pending, Query, Standing, State, Step, StoreErrorKind, Tip, conformance,
 };
 
 /// One broken guarantee, and a check that must notice it (others may, too).
@@ -363,6 +363,47 @@ impl Backend for Mutant {
 
     fn write<'a>(&'a self, lease: &'a Lease, changes: Vec<Change>) -> Pending<'a, Vec<Entry>> {
         Box::pin(self.mutant_write(lease, changes))
+    }
+
+    fn apply<'a>(&'a self, lease: &'a Lease, step: Step) -> Pending<'a, Vec<Entry>> {
+        self.inner.apply(lease, step)
+    }
+
+    fn claim_and_apply<'a>(
+        &'a self,
+        outbox: &'a str,
+        lane: &'a str,
+        worker: &'a str,
+        ttl: Duration,
+        seen_fence: i64,
+        step: Step,
+    ) -> Pending<'a, Option<(Lease, Vec<Entry>)>> {
+        self.inner.claim_and_apply(outbox, lane, worker, ttl, seen_fence, step)
+    }
+
+    fn lane<'a>(&'a self, outbox: &'a str, lane: &'a str) -> Pending<'a, LaneView> {
+        self.inner.lane(outbox, lane)
+    }
+
+    fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>> {
+        self.inner.lanes(outbox, states)
+    }
+
+    fn tips<'a>(
+        &'a self,
+        outbox: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Pending<'a, Vec<(String, Tip)>> {
+        self.inner.tips(outbox, after, limit)
+    }
+
+    fn lines<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Line>> {
+        self.inner.lines(outbox, after, limit)
+    }
+
+    fn standings<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Standing>> {
+        self.inner.standings(outbox, after, limit)
     }
 
     fn testify<'a>(&'a self, outbox: &'a str, worker: &'a str, entry: i64, data: Bytes) -> Pending<'a, ()> {

@@ -61,7 +61,7 @@ impl Server {
 }
 
 fn new(lane: &str, key: &str) -> NewEntry {
-    NewEntry { lane: lane.into(), key: key.into(), body: format!("body of {key}").into(), data: "".into() }
+    NewEntry::new(lane, key, format!("body of {key}"), "")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

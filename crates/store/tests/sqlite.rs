@@ -54,7 +54,7 @@ impl Drop for Folder {
 }
 
 fn new(lane: &str, key: &str) -> NewEntry {
-    NewEntry { lane: lane.into(), key: key.into(), body: format!("body of {key}").into(), data: "".into() }
+    NewEntry::new(lane, key, format!("body of {key}"), "")
 }
 
 async fn conforms(make: impl Fn() -> BoxFuture<'static, Arc<dyn Backend>>) {
@@ -106,8 +106,34 @@ mod alternating {
         fn release<'a>(&'a self, l: &'a Lease) -> Pending<'a, ()> {
             self.next().release(l)
         }
-        fn write<'a>(&'a self, l: &'a Lease, c: Vec<Change>) -> Pending<'a, Vec<Entry>> {
-            Backend::write(self.next(), l, c)
+        fn apply<'a>(&'a self, l: &'a Lease, s: Step) -> Pending<'a, Vec<Entry>> {
+            self.next().apply(l, s)
+        }
+        fn claim_and_apply<'a>(
+            &'a self,
+            o: &'a str,
+            l: &'a str,
+            w: &'a str,
+            t: Duration,
+            f: i64,
+            s: Step,
+        ) -> Pending<'a, Option<(Lease, Vec<Entry>)>> {
+            self.next().claim_and_apply(o, l, w, t, f, s)
+        }
+        fn lane<'a>(&'a self, o: &'a str, l: &'a str) -> Pending<'a, LaneView> {
+            self.next().lane(o, l)
+        }
+        fn lanes<'a>(&'a self, o: &'a str, s: Vec<State>) -> Pending<'a, Vec<String>> {
+            self.next().lanes(o, s)
+        }
+        fn tips<'a>(&'a self, o: &'a str, a: Option<&'a str>, l: usize) -> Pending<'a, Vec<(String, Tip)>> {
+            self.next().tips(o, a, l)
+        }
+        fn lines<'a>(&'a self, o: &'a str, a: i64, l: usize) -> Pending<'a, Vec<Line>> {
+            self.next().lines(o, a, l)
+        }
+        fn standings<'a>(&'a self, o: &'a str, a: i64, l: usize) -> Pending<'a, Vec<Standing>> {
+            self.next().standings(o, a, l)
         }
         fn testify<'a>(&'a self, o: &'a str, w: &'a str, e: i64, d: Bytes) -> Pending<'a, ()> {
             self.next().testify(o, w, e, d)

@@ -8,9 +8,15 @@ use bytes::Bytes;
 use integration_core::clock::{Clock, SystemClock};
 use jiff::Timestamp;
 
-use super::{Backend, Pending, check_names, lease_lost, moved_on, no_such_entry};
+use super::{
+    Backend, Pending, check_names, check_no_flight, check_step, key_is_there, lease_lost, moved_on,
+    no_such_entry,
+};
+use crate::chain::Tip;
 use crate::checkpoint::{Checkpoint, Commit, Record};
-use crate::entry::{Change, Entry, Event, LaneChoice, Lease, NewEntry, Query, State};
+use crate::entry::{
+    Change, Entry, Event, LaneChoice, LaneView, Lease, Line, NewEntry, Order, Query, Standing, State, Step,
+};
 use crate::error::StoreError;
 
 /// A store in memory: gone with the process. Clones of the [`Store`](crate::Store) around it share it.
@@ -39,11 +45,14 @@ struct Tables {
 
 #[derive(Debug, Default)]
 struct Outbox {
+    name: String,
     entries: BTreeMap<i64, Entry>,
     keys: HashMap<String, i64>,
-    history: HashMap<i64, Vec<Event>>,
-    lanes: HashMap<String, Lane>,
-    events: i64,
+    /// Every line, in order.
+    lines: Vec<Event>,
+    /// Which of them are of an entry.
+    history: HashMap<i64, Vec<usize>>,
+    lanes: BTreeMap<String, Lane>,
     turns: u64,
 }
 
@@ -54,6 +63,7 @@ struct Lane {
     open: HashMap<State, BTreeSet<i64>>,
     /// Its place in the queue of ready lanes, while it is in there.
     turn: Option<u64>,
+    tip: Tip,
 }
 
 #[derive(Debug)]
@@ -87,7 +97,7 @@ impl Memory {
     }
 
     fn with_outbox<T>(&self, name: &str, work: impl FnOnce(&mut Outbox) -> T) -> T {
-        work(self.lock().outboxes.entry(name.to_owned()).or_default())
+        work(self.lock().outbox(name))
     }
 }
 
@@ -102,22 +112,39 @@ impl Outbox {
         if let Some(entry) = self.keys.get(&new.key).and_then(|id| self.entries.get(id)) {
             return (entry.clone(), false);
         }
-        let id = self.entries.last_key_value().map_or(1, |(last, _)| last + 1);
-        let entry = Entry::prepared(id, new, at);
-        self.keys.insert(entry.key.clone(), id);
+        let entry = Entry::prepared(self.next_id(), new, at);
         self.put(worker, entry.clone());
         (entry, true)
     }
 
+    fn next_id(&self) -> i64 {
+        self.entries.last_key_value().map_or(1, |(last, _)| last + 1)
+    }
+
     /// Stores an entry as it is now, with its line of history and its lane's place in the queue.
     fn put(&mut self, worker: &str, entry: Entry) {
-        self.events += 1;
-        let event = Event::of(self.events, &entry, worker);
-        self.history.entry(entry.id).or_default().push(event);
+        self.add_line(&entry, Event::of(self.next_line(), &entry, worker));
         self.lanes.entry(entry.lane.clone()).or_default().file(entry.id, entry.state);
         let name = entry.lane.clone();
+        self.keys.insert(entry.key.clone(), entry.id);
         self.entries.insert(entry.id, entry);
         self.queue(&name);
+    }
+
+    fn next_line(&self) -> i64 {
+        i64::try_from(self.lines.len()).unwrap_or(i64::MAX).saturating_add(1)
+    }
+
+    fn add_line(&mut self, entry: &Entry, mut event: Event) {
+        let lane = self.lanes.entry(entry.lane.clone()).or_default();
+        lane.tip.chain(&self.name, &entry.lane, &entry.key, &mut event);
+        self.history.entry(entry.id).or_default().push(self.lines.len());
+        self.lines.push(event);
+    }
+
+    fn history(&self, entry: i64) -> Option<Vec<Event>> {
+        let lines = self.history.get(&entry)?;
+        Some(lines.iter().filter_map(|line| self.lines.get(*line)).cloned().collect())
     }
 
     /// Puts a lane that became ready at the end of the queue, and takes one that is no longer ready out of it.
@@ -163,8 +190,7 @@ impl Outbox {
         let ids = self.lanes.get(lane).and_then(|lane| lane.open.get(&State::InFlight)).into_iter().flatten();
         let abandoned: Vec<Entry> = ids.filter_map(|id| self.entries.get(id)).cloned().collect();
         for entry in abandoned {
-            let version = entry.version + 1;
-            self.put(worker, Entry { state: State::Unknown, version, changed: at, ..entry });
+            self.put(worker, entry.given_up(at));
         }
     }
 
@@ -174,19 +200,113 @@ impl Outbox {
         if holds && lane.fence == lease.fence { Ok(lane) } else { Err(lease_lost(lease)) }
     }
 
-    fn write(&mut self, lease: &Lease, changes: &[Change], at: Timestamp) -> Result<Vec<Entry>, StoreError> {
+    fn apply(&mut self, lease: &Lease, step: Step, at: Timestamp) -> Result<Vec<Entry>, StoreError> {
         self.held(lease)?;
-        let mut staged: HashMap<i64, Entry> = HashMap::new();
-        let mut written = Vec::with_capacity(changes.len());
+        let staged = self.stage(lease, step.append, &step.changes, at)?;
+        Ok(self.make(lease, staged, step.release))
+    }
+
+    /// Everything that a step writes, in order, or why it may not: nothing is changed yet. Of an entry that goes straight into
+    /// flight both states are in it.
+    fn stage(
+        &self,
+        lease: &Lease,
+        append: Vec<NewEntry>,
+        changes: &[Change],
+        at: Timestamp,
+    ) -> Result<Staged, StoreError> {
+        let mut staged = Staged::default();
+        for (id, new) in (self.next_id()..).zip(append) {
+            if self.keys.contains_key(&new.key) {
+                return Err(key_is_there(&new.key));
+            }
+            let in_flight = new.in_flight;
+            let entry = Entry::prepared(id, new, at);
+            let sent = in_flight.then(|| entry.sent_at_once());
+            staged.outcome.push(sent.as_ref().unwrap_or(&entry).clone());
+            staged.writes.extend([Some(entry), sent].into_iter().flatten());
+        }
+        let mut changed: HashMap<i64, Entry> = HashMap::new();
         for change in changes {
-            let entry = staged.get(&change.entry).or_else(|| self.entries.get(&change.entry));
+            let entry = changed.get(&change.entry).or_else(|| self.entries.get(&change.entry));
             let entry = entry.ok_or_else(|| no_such_entry(&lease.outbox, change.entry))?;
             let entry = entry.changed(&lease.lane, change, at)?;
-            staged.insert(entry.id, entry.clone());
-            written.push(entry);
+            changed.insert(entry.id, entry.clone());
+            staged.outcome.push(entry.clone());
+            staged.writes.push(entry);
         }
-        written.iter().for_each(|entry| self.put(&lease.worker, entry.clone()));
-        Ok(written)
+        Ok(staged)
+    }
+
+    fn make(&mut self, lease: &Lease, staged: Staged, release: bool) -> Vec<Entry> {
+        staged.writes.into_iter().for_each(|entry| self.put(&lease.worker, entry));
+        if let Some(lane) = self.lanes.get_mut(&lease.lane).filter(|_| release) {
+            lane.holder = None;
+        }
+        staged.outcome
+    }
+
+    fn claim_and_apply(
+        &mut self,
+        request: Lease,
+        times: Times,
+        step: Step,
+    ) -> Result<Option<(Lease, Vec<Entry>)>, StoreError> {
+        let unknown = Lane::default();
+        let lane = self.lanes.get(&request.lane).unwrap_or(&unknown);
+        let held = lane.holder_at(times.now).is_some_and(|holder| holder.worker != request.worker);
+        if held || lane.fence != request.fence || lane.has(State::InFlight) || lane.has(State::Unknown) {
+            return Ok(None);
+        }
+        let staged = self.stage(&request, step.append, &step.changes, times.at)?;
+        let fence = self.claim(&request.lane, &request.worker, times.now, times.until, times.at);
+        let Some(fence) = fence else { return Ok(None) };
+        let lease = Lease { fence, ..request };
+        let entries = self.make(&lease, staged, step.release);
+        Ok(Some((lease, entries)))
+    }
+
+    fn lane(&self, lane: &str, now: Duration) -> LaneView {
+        self.lanes.get(lane).map_or_else(LaneView::default, |lane| {
+            let held_by = lane.holder_at(now).map(|holder| holder.worker.clone());
+            LaneView::new(lane.fence, held_by, lane.tip)
+        })
+    }
+
+    fn lanes(&self, states: &[State]) -> Vec<String> {
+        let wanted = |entry: &&Entry| states.is_empty() || states.contains(&entry.state);
+        let lanes: BTreeSet<String> =
+            self.entries.values().filter(wanted).map(|entry| entry.lane.clone()).collect();
+        lanes.into_iter().collect()
+    }
+
+    fn tips(&self, after: Option<&str>, limit: usize) -> Vec<(String, Tip)> {
+        let rest = self.lanes.iter().filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
+        let known = rest.filter(|(_, lane)| lane.tip.lines > 0);
+        known.take(limit).map(|(name, lane)| (name.clone(), lane.tip)).collect()
+    }
+
+    fn lines(&self, after: i64, limit: usize) -> Vec<Line> {
+        // A line's id is its position, from 1.
+        let rest = self.lines.iter().skip(usize::try_from(after).unwrap_or(0));
+        let of_entries = rest.filter_map(|event| Some((event, self.entries.get(&event.entry)?)));
+        let line = |(event, entry): (&Event, &Entry)| Line {
+            lane: entry.lane.clone(),
+            key: entry.key.clone(),
+            event: event.clone(),
+        };
+        of_entries.take(limit).map(line).collect()
+    }
+
+    fn standings(&self, after: i64, limit: usize) -> Vec<Standing> {
+        let rest = self.entries.range(after.saturating_add(1)..).take(limit);
+        rest.map(|(id, entry)| {
+            let mut lines = self.history(*id).unwrap_or_default();
+            lines.retain(|event| !event.testimony);
+            let changes = i64::try_from(lines.len()).unwrap_or(i64::MAX);
+            Standing { entry: entry.clone(), last: lines.pop(), changes }
+        })
+        .collect()
     }
 
     fn testify(
@@ -197,14 +317,17 @@ impl Outbox {
         data: Bytes,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let known = self.entries.get(&entry).ok_or_else(|| no_such_entry(outbox, entry))?;
-        self.events += 1;
-        let event = Event { testimony: true, data, at, ..Event::of(self.events, known, worker) };
-        self.history.entry(entry).or_default().push(event);
+        let known = self.entries.get(&entry).ok_or_else(|| no_such_entry(outbox, entry))?.clone();
+        self.add_line(&known, Event::of_testimony(self.next_line(), &known, worker, at, data));
         Ok(())
     }
 
     fn list(&self, query: &Query) -> Vec<Entry> {
+        if query.order == Order::NewestKeysFirst {
+            let mut found: Vec<&Entry> = self.entries.values().filter(|entry| query.matches(entry)).collect();
+            found.sort_by(|one, other| other.key.cmp(&one.key));
+            return found.into_iter().take(query.page_size()).cloned().collect();
+        }
         let after = self.entries.range(query.after.saturating_add(1)..).map(|(_, entry)| entry);
         after.filter(|entry| query.matches(entry)).take(query.page_size()).cloned().collect()
     }
@@ -222,8 +345,11 @@ impl Lane {
     }
 
     fn is_ready(&self) -> bool {
-        let any = |state: State| self.open.get(&state).is_some_and(|entries| !entries.is_empty());
-        !any(State::Unknown) && (any(State::Prepared) || any(State::InFlight))
+        !self.has(State::Unknown) && (self.has(State::Prepared) || self.has(State::InFlight))
+    }
+
+    fn has(&self, open: State) -> bool {
+        self.open.get(&open).is_some_and(|entries| !entries.is_empty())
     }
 
     fn holder_at(&self, now: Duration) -> Option<&Holder> {
@@ -244,7 +370,27 @@ impl Cursor {
     }
 }
 
+/// What a step will write.
+#[derive(Debug, Default)]
+struct Staged {
+    writes: Vec<Entry>,
+    outcome: Vec<Entry>,
+}
+
+/// The moment of an operation and the end of the lease that it grants, by the clock that never goes back; and the wall clock.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    now: Duration,
+    until: Duration,
+    at: Timestamp,
+}
+
 impl Tables {
+    fn outbox(&mut self, name: &str) -> &mut Outbox {
+        let fresh = || Outbox { name: name.to_owned(), ..Outbox::default() };
+        self.outboxes.entry(name.to_owned()).or_insert_with(fresh)
+    }
+
     fn commit(&mut self, name: &str, commit: Commit) -> Result<Checkpoint, StoreError> {
         let stands = self.checkpoints.get(name).map_or(0, |cursor| cursor.checkpoint.version);
         if stands != commit.version {
@@ -278,6 +424,7 @@ impl Backend for Memory {
         Box::pin(async move {
             check_names([outbox, worker])?;
             check_names(entries.iter().flat_map(|new| [new.lane.as_str(), new.key.as_str()]))?;
+            check_no_flight(&entries)?;
             let at = self.clock.wall();
             let append =
                 |table: &mut Outbox| entries.into_iter().map(|new| table.append(worker, new, at)).collect();
@@ -296,7 +443,7 @@ impl Backend for Memory {
             check_names([outbox, worker])?;
             let (now, at) = (self.clock.elapsed(), self.clock.wall());
             let mut tables = self.lock();
-            let table = tables.outboxes.entry(outbox.to_owned()).or_default();
+            let table = tables.outbox(outbox);
             let lane = match lane {
                 LaneChoice::Named(lane) => Some(lane.to_owned()),
                 LaneChoice::AnyReady => table.longest_waiting(now),
@@ -329,11 +476,59 @@ impl Backend for Memory {
         })
     }
 
-    fn write<'a>(&'a self, lease: &'a Lease, changes: Vec<Change>) -> Pending<'a, Vec<Entry>> {
+    fn apply<'a>(&'a self, lease: &'a Lease, step: Step) -> Pending<'a, Vec<Entry>> {
         Box::pin(async move {
+            check_step(&lease.lane, &step)?;
             let at = self.clock.wall();
-            self.with_outbox(&lease.outbox, |table| table.write(lease, &changes, at))
+            self.with_outbox(&lease.outbox, |table| table.apply(lease, step, at))
         })
+    }
+
+    fn claim_and_apply<'a>(
+        &'a self,
+        outbox: &'a str,
+        lane: &'a str,
+        worker: &'a str,
+        ttl: Duration,
+        seen_fence: i64,
+        step: Step,
+    ) -> Pending<'a, Option<(Lease, Vec<Entry>)>> {
+        Box::pin(async move {
+            check_names([outbox, lane, worker])?;
+            check_step(lane, &step)?;
+            let now = self.clock.elapsed();
+            let times = Times { now, until: now.saturating_add(ttl), at: self.clock.wall() };
+            let request = Lease::new(outbox, lane, worker, seen_fence);
+            self.with_outbox(outbox, |table| table.claim_and_apply(request, times, step))
+        })
+    }
+
+    fn lane<'a>(&'a self, outbox: &'a str, lane: &'a str) -> Pending<'a, LaneView> {
+        Box::pin(async move {
+            let now = self.clock.elapsed();
+            Ok(self.with_outbox(outbox, |table| table.lane(lane, now)))
+        })
+    }
+
+    fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>> {
+        Box::pin(async move { Ok(self.with_outbox(outbox, |table| table.lanes(&states))) })
+    }
+
+    fn tips<'a>(
+        &'a self,
+        outbox: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Pending<'a, Vec<(String, Tip)>> {
+        Box::pin(async move { Ok(self.with_outbox(outbox, |table| table.tips(after, limit))) })
+    }
+
+    fn lines<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Line>> {
+        Box::pin(async move { Ok(self.with_outbox(outbox, |table| table.lines(after, limit))) })
+    }
+
+    fn standings<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Standing>> {
+        Box::pin(async move { Ok(self.with_outbox(outbox, |table| table.standings(after, limit))) })
     }
 
     fn testify<'a>(&'a self, outbox: &'a str, worker: &'a str, entry: i64, data: Bytes) -> Pending<'a, ()> {
@@ -357,7 +552,7 @@ impl Backend for Memory {
 
     fn history<'a>(&'a self, outbox: &'a str, entry: i64) -> Pending<'a, Vec<Event>> {
         Box::pin(async move {
-            let history = self.with_outbox(outbox, |table| table.history.get(&entry).cloned());
+            let history = self.with_outbox(outbox, |table| table.history(entry));
             history.ok_or_else(|| no_such_entry(outbox, entry))
         })
     }

@@ -19,8 +19,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use integration_core::BoxFuture;
 
+use crate::chain::Tip;
 use crate::checkpoint::{Checkpoint, Commit};
-use crate::entry::{Change, Entry, Event, LaneChoice, Lease, NewEntry, Query};
+use crate::entry::{
+    Change, Entry, Event, LaneChoice, LaneView, Lease, Line, NewEntry, Query, Standing, State, Step,
+};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Names, lanes and keys are text that every database can hold; a NUL is refused with `Conflict` before anything is touched.
@@ -29,6 +32,27 @@ pub(crate) fn check_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Resul
         Some(name) => Err(StoreError::new(
             StoreErrorKind::Conflict,
             format!("{name:?} contains a NUL, which no key or name may"),
+        )),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn key_is_there(key: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Conflict, format!("there is an entry of key {key:?} already"))
+}
+
+/// What can be said about a step before the store is asked.
+pub(crate) fn check_step(lane: &str, step: &Step) -> Result<(), StoreError> {
+    check_names(step.append.iter().map(|new| new.key.as_str()))?;
+    step.check(lane)
+}
+
+/// Without a lease nothing goes into flight: a successor would not know of it.
+pub(crate) fn check_no_flight(entries: &[NewEntry]) -> Result<(), StoreError> {
+    match entries.iter().find(|new| new.in_flight) {
+        Some(new) => Err(StoreError::new(
+            StoreErrorKind::Conflict,
+            format!("{:?} may only go in flight in a step of the lane's lease", new.key),
         )),
         None => Ok(()),
     }
@@ -63,6 +87,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     /// Writes entries down as `Prepared`, all or none, in order, each with the first line of its history. A key that is there
     /// already is left as it is and given back as it stands, whatever its state and body; the flag tells which were new.
+    /// [`Conflict`](crate::StoreErrorKind::Conflict) if one asks for [`NewEntry::in_flight`]: that takes a lease.
     fn append<'a>(
         &'a self,
         outbox: &'a str,
@@ -90,13 +115,59 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Gives a lane back. Nothing happens if the lease was lost.
     fn release<'a>(&'a self, lease: &'a Lease) -> Pending<'a, ()>;
 
-    /// Changes entries of the lane, all or none, each with a line in its history.
+    /// Makes a step in a lane: writes its entries down, changes others, gives the lane back, all or none, in **one** commit.
+    /// Gives back the entries that were written down, then those that were changed.
+    ///
+    /// An entry with [`NewEntry::in_flight`] gets both lines of history and comes back as `InFlight`, version 2. A key that is
+    /// there already, or twice in the step, is a [`Conflict`](crate::StoreErrorKind::Conflict), and so is one of another lane.
     ///
     /// [`LeaseLost`](crate::StoreErrorKind::LeaseLost) if the fence is not the lane's newest, or the lane was given back;
     /// [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such entry; [`Conflict`](crate::StoreErrorKind::Conflict) if an
     /// entry is of another lane, its version is another, the change is not in [`State::may_become`](crate::State::may_become), or a
     /// body comes where none may. A lease that merely ran out may still write: as long as nobody took the lane, nobody is harmed.
-    fn write<'a>(&'a self, lease: &'a Lease, changes: Vec<Change>) -> Pending<'a, Vec<Entry>>;
+    fn apply<'a>(&'a self, lease: &'a Lease, step: Step) -> Pending<'a, Vec<Entry>>;
+
+    /// A step that only changes entries.
+    fn write<'a>(&'a self, lease: &'a Lease, changes: Vec<Change>) -> Pending<'a, Vec<Entry>> {
+        self.apply(lease, Step::new().with_changes(changes))
+    }
+
+    /// Claims a lane and makes a step in it, in **one** commit, if nothing that needs a lease can have happened to the lane
+    /// since somebody [looked](Backend::lane): its fence is still `seen_fence`, nobody else's lease runs, and it holds neither an
+    /// `InFlight` nor an `Unknown` entry. `None`, and nothing is changed, if not. Raises the fence as [`claim`](Backend::claim)
+    /// does. Entries may have been appended since, which needs no lease.
+    fn claim_and_apply<'a>(
+        &'a self,
+        outbox: &'a str,
+        lane: &'a str,
+        worker: &'a str,
+        ttl: Duration,
+        seen_fence: i64,
+        step: Step,
+    ) -> Pending<'a, Option<(Lease, Vec<Entry>)>>;
+
+    /// How a lane stands, without claiming it and without a commit. One that nobody knows is free, with fence 0.
+    ///
+    /// (A lease that was granted in what is now the future, because the clock was set back, is dated anew, as by a claim.)
+    fn lane<'a>(&'a self, outbox: &'a str, lane: &'a str) -> Pending<'a, LaneView>;
+
+    /// The lanes that hold an entry in one of these states (of any state if there are none), each once, in ascending order.
+    fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>>;
+
+    /// The tips of lanes that have a history, in ascending order of lane, after `after`, at most `limit`.
+    fn tips<'a>(
+        &'a self,
+        outbox: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Pending<'a, Vec<(String, Tip)>>;
+
+    /// Lines of history of the whole outbox in ascending order of id, after `after`, at most `limit`. The lines of one lane are
+    /// [chained](Tip::chain) in this order, in the transaction that writes them, together with the lane's tip.
+    fn lines<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Line>>;
+
+    /// Entries beside their last lines, in ascending order of id, after `after`, at most `limit`; each pair as of one moment.
+    fn standings<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Standing>>;
 
     /// Adds a line to an entry's history and changes nothing else: what a worker that lost its lease still knows.
     /// [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such entry.
@@ -105,7 +176,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// The entry of a key.
     fn find<'a>(&'a self, outbox: &'a str, key: &'a str) -> Pending<'a, Option<Entry>>;
 
-    /// Entries in ascending order of id.
+    /// Entries in the order asked for.
     fn list<'a>(&'a self, outbox: &'a str, query: Query) -> Pending<'a, Vec<Entry>>;
 
     /// An entry's history, oldest first. [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such entry.

@@ -79,7 +79,7 @@ pub(crate) fn check(computed: i64, stored: i64, what: impl FnOnce() -> String) -
     Err(corrupt(message))
 }
 
-fn corrupt(message: String) -> StoreError {
+pub(crate) fn corrupt(message: String) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, message)
 }
 

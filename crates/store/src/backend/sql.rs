@@ -7,7 +7,7 @@
 //! reader that pages through them misses none. Locks are always taken in this order (outbox, then lanes by name), which leaves
 //! no cycle to deadlock in. SQLite has one writer at a time and needs no locks of ours.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,48 +16,185 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _};
 
 use super::{
-    Connection, Database, Engine, LOCK, LOCK_FREE, Moment, NEXT_TURN, Row, failed, lock_outbox, now,
-    wait_for_lane,
+    Connection, Database, Engine, LOCK, LOCK_FREE, Moment, NEXT_TURN, NOW, Row, failed, lock_outbox,
+    moment_of, now, wait_for_lane,
 };
-use crate::backend::row::{after_prefix, ceil_micros, check, moment, seal, state_code, state_of, ttl_micros};
-use crate::backend::{Backend, Pending, check_names, lease_lost, moved_on, no_such_entry};
+use crate::backend::row::{
+    after_prefix, ceil_micros, check, corrupt, moment, seal, state_code, state_of, ttl_micros,
+};
+use crate::backend::{
+    Backend, Pending, check_names, check_no_flight, check_step, key_is_there, lease_lost, moved_on,
+    no_such_entry,
+};
+use crate::chain::{Digest, Tip};
 use crate::checkpoint::{Checkpoint, Commit, Record};
-use crate::entry::{Change, Entry, Event, LaneChoice, Lease, NewEntry, Query, State};
+use crate::entry::{
+    Change, Entry, Event, LaneChoice, LaneView, Lease, Line, NewEntry, Order, Query, Standing, State, Step,
+};
 use crate::error::StoreError;
 
 type Done<T> = Result<T, StoreError>;
 
 const ENTRY: &str = "id, lane, key, state, body, data, version, created, changed, checksum";
+const EVENT: &str = "v.id, v.entry, v.at, v.worker, v.state, v.testimony, v.data, v.body, v.line, v.link";
 
-/// A lane's row, locked until the transaction ends.
+/// How many lines of history go into one statement.
+const LINES_AT_ONCE: usize = 100;
+
+/// A lane that is being changed: its row, locked until the transaction ends, and what the operation adds to its history. Both
+/// are written by [`close`](Self::close), so that an operation costs few statements however much it does.
 struct Lane {
+    outbox: String,
+    name: String,
     fence: i64,
     worker: Option<String>,
     granted: i64,
     ttl: i64,
     queued: bool,
+    tip: Tip,
+    /// The moment at which the row was read, by the backend's clock.
+    now: i64,
+    turn: Turn,
+    lines: Vec<Event>,
+}
+
+/// What becomes of a lane's place in the queue of ready lanes.
+#[derive(Clone, Copy)]
+enum Turn {
+    Stays,
+    GoesToTheEnd,
+    Leaves,
+    /// To be found out from the lane's entries.
+    Open,
 }
 
 impl Lane {
-    fn read(row: &Row) -> Done<Self> {
+    fn read(outbox: &str, name: &str, time: Moment, row: &Row) -> Done<Self> {
         Ok(Self {
+            outbox: outbox.to_owned(),
+            name: name.to_owned(),
             fence: get(row, 0)?,
             worker: get(row, 1)?,
             granted: get(row, 2)?,
             ttl: get(row, 3)?,
             queued: get::<Option<i64>>(row, 4)?.is_some(),
+            tip: Tip::new(get(row, 5)?, digest(row, 6)?),
+            now: moment_of(time, get(row, 7)?),
+            turn: Turn::Stays,
+            lines: Vec::new(),
         })
     }
 
-    /// Whether somebody else than `worker` may still be at work. See [`hold_on`] for a clock that was set back.
-    fn is_held_against(&self, worker: &str, now: i64) -> bool {
-        self.worker.as_ref().is_some_and(|holder| holder != worker)
-            && now.saturating_sub(self.granted) < self.ttl
+    /// Whose lease runs. See [`hold_on`] for a clock that was set back.
+    fn holder(&self) -> Option<&String> {
+        self.worker.as_ref().filter(|_| self.now.saturating_sub(self.granted) < self.ttl)
+    }
+
+    /// Whether somebody else than `worker` may still be at work.
+    fn is_held_against(&self, worker: &str) -> bool {
+        self.holder().is_some_and(|holder| holder != worker)
     }
 
     fn is_held_by(&self, lease: &Lease) -> bool {
         self.worker.as_ref() == Some(&lease.worker) && self.fence == lease.fence
     }
+
+    fn at(&self) -> Done<Timestamp> {
+        moment(self.now)
+    }
+
+    fn grant(&mut self, worker: &str, ttl: Duration) -> Lease {
+        self.fence = self.fence.saturating_add(1);
+        self.worker = Some(worker.to_owned());
+        self.granted = self.now;
+        self.ttl = ttl_micros(ttl);
+        self.turn = if self.queued { Turn::GoesToTheEnd } else { Turn::Stays };
+        Lease::new(&self.outbox, &self.name, worker, self.fence)
+    }
+
+    /// Adds a line to the lane's history, to be written by [`close`](Self::close).
+    fn add(&mut self, key: &str, mut event: Event) {
+        self.tip.chain(&self.outbox, &self.name, key, &mut event);
+        self.lines.push(event);
+    }
+
+    fn add_change(&mut self, worker: &str, entry: &Entry) {
+        self.add(&entry.key, Event::of(0, entry, worker));
+    }
+
+    /// Writes the lines and the row.
+    async fn close(mut self, connection: &mut Connection) -> Done<()> {
+        let lines = std::mem::take(&mut self.lines);
+        for some in lines.chunks(LINES_AT_ONCE) {
+            insert_lines(connection, some).await?;
+        }
+        let sql = format!(
+            "UPDATE integration_lanes SET fence = $3, worker = $4, granted = $5, ttl = $6, lines = $7, tip = $8, turn = {}
+             WHERE outbox = $1 AND lane = $2",
+            self.turn.sql()
+        );
+        sqlx::query(&sql)
+            .bind(&self.outbox)
+            .bind(&self.name)
+            .bind(self.fence)
+            .bind(&self.worker)
+            .bind(self.granted)
+            .bind(self.ttl)
+            .bind(self.tip.lines)
+            .bind(self.tip.link.as_bytes().as_slice())
+            .execute(connection)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+}
+
+impl Turn {
+    fn sql(self) -> String {
+        match self {
+            Self::Stays => "turn".to_owned(),
+            Self::GoesToTheEnd => NEXT_TURN.to_owned(),
+            Self::Leaves => "NULL".to_owned(),
+            Self::Open => {
+                let ready = any_of(&[State::Prepared, State::InFlight]);
+                let unknown = any_of(&[State::Unknown]);
+                format!("CASE WHEN {ready} AND NOT {unknown} THEN COALESCE(turn, {NEXT_TURN}) END")
+            }
+        }
+    }
+}
+
+/// Whether the lane `$2` of outbox `$1` holds an entry in one of these states.
+fn any_of(states: &[State]) -> String {
+    let codes: Vec<String> = states.iter().map(|state| state_code(*state).to_string()).collect();
+    let codes = codes.join(", ");
+    format!(
+        "EXISTS (SELECT 1 FROM integration_entries WHERE outbox = $1 AND lane = $2 AND state IN ({codes}))"
+    )
+}
+
+async fn insert_lines(connection: &mut Connection, lines: &[Event]) -> Done<()> {
+    let mut sql = QueryBuilder::<Database>::new(
+        "INSERT INTO integration_events (entry, at, worker, state, testimony, data, body, line, link) ",
+    );
+    sql.push_values(lines, |mut row, event| {
+        row.push_bind(event.entry)
+            .push_bind(event.at.as_microsecond())
+            .push_bind(&event.worker)
+            .push_bind(state_code(event.state))
+            .push_bind(event.testimony)
+            .push_bind(event.data.as_ref())
+            .push_bind(event.body.as_bytes().as_slice())
+            .push_bind(event.line)
+            .push_bind(event.link.as_bytes().as_slice());
+    });
+    sql.build().execute(connection).await.map_err(failed)?;
+    Ok(())
+}
+
+fn digest(row: &Row, column: usize) -> Done<Digest> {
+    Digest::from_slice(&get::<Vec<u8>>(row, column)?)
+        .ok_or_else(|| corrupt("a hash is not 32 bytes long".to_owned()))
 }
 
 fn get<'r, T>(row: &'r Row, column: usize) -> Done<T>
@@ -68,7 +205,13 @@ where
 }
 
 fn entry_of(row: &Row) -> Done<Entry> {
-    let entry = Entry {
+    let entry = unchecked_entry(row)?;
+    check(seal_entry(&entry), get(row, 9)?, || format!("entry {} ({:?})", entry.id, entry.key))?;
+    Ok(entry)
+}
+
+fn unchecked_entry(row: &Row) -> Done<Entry> {
+    Ok(Entry {
         id: get(row, 0)?,
         lane: get(row, 1)?,
         key: get(row, 2)?,
@@ -78,9 +221,7 @@ fn entry_of(row: &Row) -> Done<Entry> {
         version: get(row, 6)?,
         created: moment(get(row, 7)?)?,
         changed: moment(get(row, 8)?)?,
-    };
-    check(seal_entry(&entry), get(row, 9)?, || format!("entry {} ({:?})", entry.id, entry.key))?;
-    Ok(entry)
+    })
 }
 
 /// What the checksum covers: everything but the id, which is the engine's to give.
@@ -95,18 +236,25 @@ fn seal_entry(entry: &Entry) -> i64 {
     seal(&[&numbers, entry.lane.as_bytes(), entry.key.as_bytes(), &entry.body, &entry.data])
 }
 
-async fn lane_row(connection: &mut Connection, outbox: &str, lane: &str) -> Done<Option<Lane>> {
+async fn lane_row(
+    connection: &mut Connection,
+    time: Moment,
+    outbox: &str,
+    lane: &str,
+    lock: &str,
+) -> Done<Option<Lane>> {
     let sql = format!(
-        "SELECT fence, worker, granted, ttl, turn FROM integration_lanes WHERE outbox = $1 AND lane = $2{LOCK}"
+        "SELECT fence, worker, granted, ttl, turn, lines, tip, {NOW} FROM integration_lanes
+         WHERE outbox = $1 AND lane = $2{lock}"
     );
     let row = sqlx::query(&sql).bind(outbox).bind(lane).fetch_optional(connection).await.map_err(failed)?;
-    row.as_ref().map(Lane::read).transpose()
+    row.as_ref().map(|row| Lane::read(outbox, lane, time, row)).transpose()
 }
 
-/// The lane's row, made if it is not there yet.
-async fn lock_lane(connection: &mut Connection, outbox: &str, lane: &str) -> Done<Lane> {
+/// The lane, made if it is not there yet.
+async fn lock_lane(connection: &mut Connection, time: Moment, outbox: &str, lane: &str) -> Done<Lane> {
     loop {
-        if let Some(row) = lane_row(connection, outbox, lane).await? {
+        if let Some(row) = lane_row(connection, time, outbox, lane, LOCK).await? {
             return Ok(row);
         }
         let sql = "INSERT INTO integration_lanes (outbox, lane) VALUES ($1, $2) ON CONFLICT DO NOTHING";
@@ -114,43 +262,10 @@ async fn lock_lane(connection: &mut Connection, outbox: &str, lane: &str) -> Don
     }
 }
 
-/// The lane's row if the lease is still the newest: checked under the lock under which the change is made.
-async fn lock_held(connection: &mut Connection, lease: &Lease) -> Done<Lane> {
-    let lane = lane_row(connection, &lease.outbox, &lease.lane).await?;
+/// The lane if the lease is still the newest: checked under the lock under which the change is made.
+async fn lock_held(connection: &mut Connection, time: Moment, lease: &Lease) -> Done<Lane> {
+    let lane = lane_row(connection, time, &lease.outbox, &lease.lane, LOCK).await?;
     lane.filter(|lane| lane.is_held_by(lease)).ok_or_else(|| lease_lost(lease))
-}
-
-/// Puts a lane that became ready at the end of the queue, and takes one that is no longer ready out of it.
-async fn queue(connection: &mut Connection, outbox: &str, lane: &str) -> Done<()> {
-    let (prepared, in_flight) = (state_code(State::Prepared), state_code(State::InFlight));
-    let any = |states: &str| {
-        format!(
-            "EXISTS (SELECT 1 FROM integration_entries WHERE outbox = $1 AND lane = $2 AND state {states})"
-        )
-    };
-    let ready = any(&format!("IN ({prepared}, {in_flight})"));
-    let unknown = any(&format!("= {}", state_code(State::Unknown)));
-    let sql = format!(
-        "UPDATE integration_lanes SET turn = CASE WHEN {ready} AND NOT {unknown} THEN COALESCE(turn, {NEXT_TURN}) END
-         WHERE outbox = $1 AND lane = $2"
-    );
-    sqlx::query(&sql).bind(outbox).bind(lane).execute(connection).await.map_err(failed)?;
-    Ok(())
-}
-
-async fn add_event(connection: &mut Connection, event: &Event) -> Done<()> {
-    let sql = "INSERT INTO integration_events (entry, at, worker, state, testimony, data) VALUES ($1, $2, $3, $4, $5, $6)";
-    sqlx::query(sql)
-        .bind(event.entry)
-        .bind(event.at.as_microsecond())
-        .bind(&event.worker)
-        .bind(state_code(event.state))
-        .bind(event.testimony)
-        .bind(event.data.as_ref())
-        .execute(connection)
-        .await
-        .map_err(failed)?;
-    Ok(())
 }
 
 async fn entry_with_key(connection: &mut Connection, outbox: &str, key: &str) -> Done<Option<Entry>> {
@@ -186,29 +301,23 @@ async fn insert(connection: &mut Connection, outbox: &str, entry: &Entry) -> Don
     row.as_ref().map(|row| get(row, 0)).transpose()
 }
 
-/// Stores an entry as it is now, with its line of history. The bytes are written again only if they changed.
-async fn update(connection: &mut Connection, worker: &str, entry: &Entry, body: Option<&Bytes>) -> Done<()> {
-    let sql = "UPDATE integration_entries SET state = $2, data = $3, version = $4, changed = $5, checksum = $6 WHERE id = $1";
-    sqlx::query(sql)
+/// Stores an entry as it is now. The bytes are written again only if they changed.
+async fn update(connection: &mut Connection, entry: &Entry, body: Option<&Bytes>) -> Done<()> {
+    let plain = "UPDATE integration_entries SET state = $2, data = $3, version = $4, changed = $5, checksum = $6 WHERE id = $1";
+    let revised = "UPDATE integration_entries SET state = $2, data = $3, version = $4, changed = $5, checksum = $6, body = $7 WHERE id = $1";
+    let query = sqlx::query(if body.is_some() { revised } else { plain })
         .bind(entry.id)
         .bind(state_code(entry.state))
         .bind(entry.data.as_ref())
         .bind(entry.version)
         .bind(entry.changed.as_microsecond())
-        .bind(seal_entry(entry))
-        .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
-    if let Some(body) = body {
-        let sql = "UPDATE integration_entries SET body = $2 WHERE id = $1";
-        sqlx::query(sql)
-            .bind(entry.id)
-            .bind(body.as_ref())
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
-    }
-    add_event(connection, &Event::of(0, entry, worker)).await
+        .bind(seal_entry(entry));
+    let query = match body {
+        Some(body) => query.bind(body.as_ref()),
+        None => query,
+    };
+    query.execute(connection).await.map_err(failed)?;
+    Ok(())
 }
 
 async fn append(
@@ -219,64 +328,74 @@ async fn append(
     entries: Vec<NewEntry>,
 ) -> Done<Vec<(Entry, bool)>> {
     lock_outbox(connection, outbox).await?;
-    let lanes: BTreeSet<String> = entries.iter().map(|new| new.lane.clone()).collect();
-    let mut idle = Vec::new();
-    for lane in lanes {
-        if !lock_lane(connection, outbox, &lane).await?.queued {
-            idle.push(lane);
-        }
+    let mut lanes: BTreeMap<String, Lane> = BTreeMap::new();
+    for name in entries.iter().map(|new| new.lane.clone()).collect::<BTreeSet<_>>() {
+        let lane = lock_lane(connection, time, outbox, &name).await?;
+        lanes.insert(name, lane);
     }
-    let at = moment(now(connection, time).await?)?;
     let mut appended = Vec::with_capacity(entries.len());
     for new in entries {
-        appended.push(append_one(connection, outbox, worker, new, at).await?);
+        if let Some(lane) = lanes.get_mut(&new.lane) {
+            appended.push(append_one(connection, lane, worker, new).await?);
+        }
     }
-    for lane in idle {
-        queue(connection, outbox, &lane).await?;
+    for (_, lane) in lanes.into_iter().filter(|(_, lane)| !lane.lines.is_empty()) {
+        lane.close(connection).await?;
     }
     Ok(appended)
 }
 
 async fn append_one(
     connection: &mut Connection,
-    outbox: &str,
+    lane: &mut Lane,
     worker: &str,
     new: NewEntry,
-    at: Timestamp,
 ) -> Done<(Entry, bool)> {
-    let mut entry = Entry::prepared(0, new, at);
-    if let Some(id) = insert(connection, outbox, &entry).await? {
+    let mut entry = Entry::prepared(0, new, lane.at()?);
+    if let Some(id) = insert(connection, &lane.outbox, &entry).await? {
         entry.id = id;
-        add_event(connection, &Event::of(0, &entry, worker)).await?;
+        lane.add_change(worker, &entry);
+        if !lane.queued {
+            lane.turn = Turn::Open;
+        }
         return Ok((entry, true));
     }
-    let known = entry_with_key(connection, outbox, &entry.key).await?;
-    Ok((known.ok_or_else(|| no_such_entry(outbox, 0))?, false))
+    let known = entry_with_key(connection, &lane.outbox, &entry.key).await?;
+    Ok((known.ok_or_else(|| no_such_entry(&lane.outbox, 0))?, false))
 }
 
 async fn claim(
     connection: &mut Connection,
     time: Moment,
     outbox: &str,
-    lane: &str,
+    name: &str,
     worker: &str,
     ttl: Duration,
 ) -> Done<Option<Lease>> {
-    let row = lock_lane(connection, outbox, lane).await?;
-    let now = now(connection, time).await?;
-    if row.is_held_against(worker, now) {
-        hold_on(connection, outbox, now).await?;
+    let mut lane = lock_lane(connection, time, outbox, name).await?;
+    if lane.is_held_against(worker) {
+        hold_on(connection, outbox, lane.now).await?;
         return Ok(None);
     }
-    let turn = if row.queued { NEXT_TURN } else { "NULL" };
+    let lease = lane.grant(worker, ttl);
+    give_up_in_flight(connection, &mut lane, worker).await?;
+    lane.close(connection).await?;
+    Ok(Some(lease))
+}
+
+async fn give_up_in_flight(connection: &mut Connection, lane: &mut Lane, worker: &str) -> Done<()> {
+    let in_flight = state_code(State::InFlight);
     let sql = format!(
-        "UPDATE integration_lanes SET fence = fence + 1, worker = $3, granted = $4, ttl = $5, turn = {turn}
-         WHERE outbox = $1 AND lane = $2"
+        "SELECT {ENTRY} FROM integration_entries WHERE outbox = $1 AND lane = $2 AND state = {in_flight} ORDER BY id"
     );
-    let grant = sqlx::query(&sql).bind(outbox).bind(lane).bind(worker).bind(now).bind(ttl_micros(ttl));
-    grant.execute(&mut *connection).await.map_err(failed)?;
-    give_up_in_flight(connection, outbox, lane, worker, moment(now)?).await?;
-    Ok(Some(Lease::new(outbox, lane, worker, row.fence.saturating_add(1))))
+    let in_flight = sqlx::query(&sql).bind(&lane.outbox).bind(&lane.name);
+    for row in &in_flight.fetch_all(&mut *connection).await.map_err(failed)? {
+        let given_up = entry_of(row)?.given_up(lane.at()?);
+        update(connection, &given_up, None).await?;
+        lane.add_change(worker, &given_up);
+        lane.turn = Turn::Leaves;
+    }
+    Ok(())
 }
 
 /// What to do about a wall clock that was set back: leases granted in what is now the future are dated to this moment.
@@ -294,27 +413,6 @@ async fn hold_on(connection: &mut Connection, outbox: &str, now: i64) -> Done<()
         "UPDATE integration_lanes SET granted = $2 WHERE outbox = $1 AND worker IS NOT NULL AND granted > $2";
     sqlx::query(sql).bind(outbox).bind(now).execute(connection).await.map_err(failed)?;
     Ok(())
-}
-
-async fn give_up_in_flight(
-    connection: &mut Connection,
-    outbox: &str,
-    lane: &str,
-    worker: &str,
-    at: Timestamp,
-) -> Done<()> {
-    let in_flight = state_code(State::InFlight);
-    let sql = format!(
-        "SELECT {ENTRY} FROM integration_entries WHERE outbox = $1 AND lane = $2 AND state = {in_flight} ORDER BY id"
-    );
-    let rows = sqlx::query(&sql).bind(outbox).bind(lane).fetch_all(&mut *connection).await.map_err(failed)?;
-    for row in &rows {
-        let entry = entry_of(row)?;
-        let version = entry.version.saturating_add(1);
-        let given_up = Entry { state: State::Unknown, version, changed: at, ..entry };
-        update(connection, worker, &given_up, None).await?;
-    }
-    if rows.is_empty() { Ok(()) } else { queue(connection, outbox, lane).await }
 }
 
 async fn claim_any(
@@ -356,10 +454,9 @@ async fn longest_waiting(
 }
 
 async fn renew(connection: &mut Connection, time: Moment, lease: &Lease, ttl: Duration) -> Done<()> {
-    lock_held(connection, lease).await?;
-    let now = now(connection, time).await?;
+    let lane = lock_held(connection, time, lease).await?;
     let sql = "UPDATE integration_lanes SET granted = $3, ttl = $4 WHERE outbox = $1 AND lane = $2";
-    let grant = sqlx::query(sql).bind(&lease.outbox).bind(&lease.lane).bind(now).bind(ttl_micros(ttl));
+    let grant = sqlx::query(sql).bind(&lease.outbox).bind(&lease.lane).bind(lane.now).bind(ttl_micros(ttl));
     grant.execute(connection).await.map_err(failed)?;
     Ok(())
 }
@@ -371,27 +468,92 @@ async fn release(connection: &mut Connection, lease: &Lease) -> Done<()> {
     Ok(())
 }
 
-async fn write(
+async fn apply(connection: &mut Connection, time: Moment, lease: &Lease, step: Step) -> Done<Vec<Entry>> {
+    if !step.append.is_empty() {
+        lock_outbox(connection, &lease.outbox).await?;
+    }
+    let lane = lock_held(connection, time, lease).await?;
+    make(connection, lane, &lease.worker, step).await
+}
+
+async fn claim_and_apply(
     connection: &mut Connection,
     time: Moment,
-    lease: &Lease,
-    changes: Vec<Change>,
-) -> Done<Vec<Entry>> {
-    lock_held(connection, lease).await?;
-    let at = moment(now(connection, time).await?)?;
-    let mut written = Vec::with_capacity(changes.len());
-    let mut queue_moves = false;
-    for change in changes {
-        let entry = entry_with_id(connection, &lease.outbox, change.entry).await?;
-        let changed = entry.changed(&lease.lane, &change, at)?;
-        update(connection, &lease.worker, &changed, change.body.as_ref()).await?;
-        queue_moves |= moves_queue(entry.state, changed.state);
-        written.push(changed);
+    seen: Lease,
+    ttl: Duration,
+    step: Step,
+) -> Done<Option<(Lease, Vec<Entry>)>> {
+    if !step.append.is_empty() {
+        lock_outbox(connection, &seen.outbox).await?;
     }
-    if queue_moves {
-        queue(connection, &lease.outbox, &lease.lane).await?;
+    let mut lane = lock_lane(connection, time, &seen.outbox, &seen.lane).await?;
+    let stands = !lane.is_held_against(&seen.worker) && lane.fence == seen.fence;
+    if !stands || is_unsettled(connection, &lane).await? {
+        return Ok(None);
     }
-    Ok(written)
+    let lease = lane.grant(&seen.worker, ttl);
+    let entries = make(connection, lane, &seen.worker, step).await?;
+    Ok(Some((lease, entries)))
+}
+
+/// Whether something of the lane is, or may be, under way.
+async fn is_unsettled(connection: &mut Connection, lane: &Lane) -> Done<bool> {
+    let sql = format!("SELECT {}", any_of(&[State::InFlight, State::Unknown]));
+    let row = sqlx::query(&sql).bind(&lane.outbox).bind(&lane.name).fetch_one(connection).await;
+    get(&row.map_err(failed)?, 0)
+}
+
+/// A step in a lane that is locked for its worker.
+async fn make(connection: &mut Connection, mut lane: Lane, worker: &str, step: Step) -> Done<Vec<Entry>> {
+    let mut outcome = Vec::with_capacity(step.append.len() + step.changes.len());
+    for new in step.append {
+        outcome.push(append_new(connection, &mut lane, worker, new).await?);
+    }
+    for change in step.changes {
+        outcome.push(change_one(connection, &mut lane, worker, &change).await?);
+    }
+    if step.release {
+        lane.worker = None;
+    }
+    lane.close(connection).await?;
+    Ok(outcome)
+}
+
+async fn append_new(
+    connection: &mut Connection,
+    lane: &mut Lane,
+    worker: &str,
+    new: NewEntry,
+) -> Done<Entry> {
+    let in_flight = new.in_flight;
+    let mut prepared = Entry::prepared(0, new, lane.at()?);
+    let mut stands = if in_flight { prepared.sent_at_once() } else { prepared.clone() };
+    let id = insert(connection, &lane.outbox, &stands).await?.ok_or_else(|| key_is_there(&stands.key))?;
+    (prepared.id, stands.id) = (id, id);
+    lane.add_change(worker, &prepared);
+    if in_flight {
+        lane.add_change(worker, &stands);
+    }
+    if !lane.queued {
+        lane.turn = Turn::Open;
+    }
+    Ok(stands)
+}
+
+async fn change_one(
+    connection: &mut Connection,
+    lane: &mut Lane,
+    worker: &str,
+    change: &Change,
+) -> Done<Entry> {
+    let entry = entry_with_id(connection, &lane.outbox, change.entry).await?;
+    let changed = entry.changed(&lane.name, change, lane.at()?)?;
+    update(connection, &changed, change.body.as_ref()).await?;
+    lane.add_change(worker, &changed);
+    if moves_queue(entry.state, changed.state) {
+        lane.turn = Turn::Open;
+    }
+    Ok(changed)
 }
 
 /// `Prepared` and `InFlight` count alike for the queue: the commonest change needs no look at it.
@@ -408,14 +570,154 @@ async fn testify(
     entry: i64,
     data: Bytes,
 ) -> Done<()> {
+    let name = entry_with_id(connection, outbox, entry).await?.lane;
+    let mut lane = lock_lane(connection, time, outbox, &name).await?;
+    // Read anew under the lane's lock: the line says in which state it found the entry.
     let entry = entry_with_id(connection, outbox, entry).await?;
-    let at = moment(now(connection, time).await?)?;
-    let event = Event { testimony: true, data, at, ..Event::of(0, &entry, worker) };
-    add_event(connection, &event).await
+    lane.add(&entry.key, Event::of_testimony(0, &entry, worker, lane.at()?, data));
+    lane.close(connection).await
+}
+
+async fn lane_view(
+    connection: &mut Connection,
+    time: Moment,
+    outbox: &str,
+    name: &str,
+) -> Done<(LaneView, bool)> {
+    let Some(lane) = lane_row(connection, time, outbox, name, "").await? else {
+        return Ok((LaneView::default(), false));
+    };
+    let held_by = lane.holder().cloned();
+    let clock_went_back = held_by.is_some() && lane.granted > lane.now;
+    Ok((LaneView::new(lane.fence, held_by, lane.tip), clock_went_back))
+}
+
+async fn lanes(connection: &mut Connection, outbox: &str, states: Vec<State>) -> Done<Vec<String>> {
+    let states: Vec<State> =
+        if states.is_empty() { State::ALL.to_vec() } else { distinct(&states).collect() };
+    let mut sql = String::new();
+    for (position, state) in states.into_iter().enumerate() {
+        let code = state_code(state);
+        sql += if position == 0 { "" } else { " UNION " };
+        // What is done is most of all there is: it is asked for lane by lane. Of the rest there is an index.
+        sql += &if state == State::Done {
+            format!(
+                "SELECT lane FROM integration_lanes l WHERE outbox = $1 AND EXISTS
+                 (SELECT 1 FROM integration_entries e WHERE e.outbox = $1 AND e.lane = l.lane AND e.state = {code})"
+            )
+        } else {
+            format!(
+                "SELECT lane FROM integration_entries WHERE outbox = $1 AND state = {code} AND state <> 2"
+            )
+        };
+    }
+    sql += " ORDER BY 1";
+    let rows = sqlx::query(&sql).bind(outbox).fetch_all(connection).await.map_err(failed)?;
+    rows.iter().map(|row| get(row, 0)).collect()
+}
+
+async fn tips(
+    connection: &mut Connection,
+    outbox: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Done<Vec<(String, Tip)>> {
+    let from = if after.is_some() { ">" } else { ">=" };
+    let sql = format!(
+        "SELECT lane, lines, tip FROM integration_lanes
+         WHERE outbox = $1 AND lane {from} $2 AND lines > 0 ORDER BY lane LIMIT $3"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = sqlx::query(&sql).bind(outbox).bind(after.unwrap_or_default()).bind(limit);
+    let rows = rows.fetch_all(connection).await.map_err(failed)?;
+    rows.iter().map(|row| Ok((get(row, 0)?, Tip::new(get(row, 1)?, digest(row, 2)?)))).collect()
+}
+
+async fn lines(connection: &mut Connection, outbox: &str, after: i64, limit: usize) -> Done<Vec<Line>> {
+    let sql = format!(
+        "SELECT {EVENT}, e.lane, e.key FROM integration_events v JOIN integration_entries e ON e.id = v.entry
+         WHERE e.outbox = $1 AND v.id > $2 ORDER BY v.id LIMIT $3"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = sqlx::query(&sql).bind(outbox).bind(after).bind(limit);
+    let rows = rows.fetch_all(connection).await.map_err(failed)?;
+    rows.iter()
+        .map(|row| Ok(Line { event: event_of(row, 0)?, lane: get(row, 10)?, key: get(row, 11)? }))
+        .collect()
+}
+
+async fn standings(
+    connection: &mut Connection,
+    outbox: &str,
+    after: i64,
+    limit: usize,
+) -> Done<Vec<Standing>> {
+    let sql = format!(
+        "SELECT e.*, {EVENT}, (SELECT COUNT(*) FROM integration_events c WHERE c.entry = e.id AND NOT c.testimony)
+         FROM (SELECT {ENTRY} FROM integration_entries WHERE outbox = $1 AND id > $2 ORDER BY id LIMIT $3) e
+         LEFT JOIN integration_events v
+           ON v.id = (SELECT MAX(m.id) FROM integration_events m WHERE m.entry = e.id AND NOT m.testimony)
+         ORDER BY e.id"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = sqlx::query(&sql).bind(outbox).bind(after).bind(limit);
+    rows.fetch_all(connection).await.map_err(failed)?.iter().map(standing_of).collect()
+}
+
+fn standing_of(row: &Row) -> Done<Standing> {
+    let last = get::<Option<i64>>(row, 10)?.map(|_| event_of(row, 10)).transpose()?;
+    Ok(Standing { entry: unchecked_entry(row)?, last, changes: get(row, 20)? })
+}
+
+/// Chains the lines that were written before there was a chain, page by page; the caller's transaction makes it all or none.
+pub(super) async fn link_old_lines(connection: &mut Connection) -> Done<()> {
+    const PAGE: i64 = 500;
+    let sql = format!(
+        "SELECT {EVENT}, e.outbox, e.lane, e.key, e.body FROM integration_events v
+         JOIN integration_entries e ON e.id = v.entry WHERE v.id > $1 ORDER BY v.id LIMIT {PAGE}"
+    );
+    let mut tips: BTreeMap<(String, String), Tip> = BTreeMap::new();
+    let mut after = 0_i64;
+    loop {
+        let rows = sqlx::query(&sql).bind(after).fetch_all(&mut *connection).await.map_err(failed)?;
+        let Some(last) = rows.last() else { break };
+        after = get(last, 0)?;
+        for row in &rows {
+            link_old_line(connection, &mut tips, row).await?;
+        }
+    }
+    for ((outbox, lane), tip) in tips {
+        let sql = "UPDATE integration_lanes SET lines = $3, tip = $4 WHERE outbox = $1 AND lane = $2";
+        let query = sqlx::query(sql).bind(outbox).bind(lane).bind(tip.lines);
+        query.bind(tip.link.as_bytes().as_slice()).execute(&mut *connection).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The bytes that an old line was about were not kept: it is chained with those that its entry has now.
+async fn link_old_line(
+    connection: &mut Connection,
+    tips: &mut BTreeMap<(String, String), Tip>,
+    row: &Row,
+) -> Done<()> {
+    let (outbox, lane, key): (String, String, String) = (get(row, 10)?, get(row, 11)?, get(row, 12)?);
+    let mut event = bare_event(row, 0, Digest::of(&get::<Vec<u8>>(row, 13)?))?;
+    let tip = tips.entry((outbox.clone(), lane.clone())).or_default();
+    tip.chain(&outbox, &lane, &key, &mut event);
+    let sql = "UPDATE integration_events SET body = $2, line = $3, link = $4 WHERE id = $1";
+    sqlx::query(sql)
+        .bind(event.id)
+        .bind(event.body.as_bytes().as_slice())
+        .bind(event.line)
+        .bind(event.link.as_bytes().as_slice())
+        .execute(connection)
+        .await
+        .map_err(failed)?;
+    Ok(())
 }
 
 async fn list(connection: &mut Connection, outbox: &str, query: Query) -> Done<Vec<Entry>> {
-    if query.key_prefix.as_ref().is_some_and(|prefix| prefix.contains('\0')) {
+    if [&query.key_prefix, &query.key_before].into_iter().flatten().any(|text| text.contains('\0')) {
         return Ok(Vec::new());
     }
     let mut sql = QueryBuilder::<Database>::new("");
@@ -426,7 +728,7 @@ async fn list(connection: &mut Connection, outbox: &str, query: Query) -> Done<V
         sql.push(if position == 0 { "" } else { " UNION ALL " });
         push_branch(&mut sql, outbox, &query, state);
     }
-    sql.push(format!(" ORDER BY id LIMIT {}", query.page_size()));
+    sql.push(format!(" ORDER BY {} LIMIT {}", order(&query), query.page_size()));
     let rows = sql.build().fetch_all(connection).await.map_err(failed)?;
     rows.iter().map(entry_of).collect()
 }
@@ -452,37 +754,58 @@ fn push_branch(sql: &mut QueryBuilder<'_, Database>, outbox: &str, query: &Query
             sql.push(" AND key < ").push_bind(end);
         }
     }
+    if let Some(before) = &query.key_before {
+        sql.push(" AND key < ").push_bind(before.clone());
+    }
     if let Some(from) = query.created_from {
         sql.push(" AND created >= ").push_bind(ceil_micros(from));
     }
     if let Some(before) = query.created_before {
         sql.push(" AND created < ").push_bind(ceil_micros(before));
     }
-    sql.push(format!(" ORDER BY id LIMIT {}) AS branch", query.page_size()));
+    sql.push(format!(" ORDER BY {} LIMIT {}) AS branch", order(query), query.page_size()));
+}
+
+fn order(query: &Query) -> &'static str {
+    match query.order {
+        Order::Written => "id",
+        Order::NewestKeysFirst => "key DESC",
+    }
 }
 
 async fn history(connection: &mut Connection, outbox: &str, entry: i64) -> Done<Vec<Event>> {
-    let sql = "SELECT v.id, v.at, v.worker, v.state, v.testimony, v.data
-               FROM integration_events v JOIN integration_entries e ON e.id = v.entry
-               WHERE e.outbox = $1 AND v.entry = $2 ORDER BY v.id";
-    let rows = sqlx::query(sql).bind(outbox).bind(entry).fetch_all(connection).await.map_err(failed)?;
+    let sql = format!(
+        "SELECT {EVENT} FROM integration_events v JOIN integration_entries e ON e.id = v.entry
+         WHERE e.outbox = $1 AND v.entry = $2 ORDER BY v.id"
+    );
+    let rows = sqlx::query(&sql).bind(outbox).bind(entry).fetch_all(connection).await.map_err(failed)?;
     // Every entry has at least the line with which it was written down.
     if rows.is_empty() {
         Err(no_such_entry(outbox, entry))
     } else {
-        rows.iter().map(|row| event_of(entry, row)).collect()
+        rows.iter().map(|row| event_of(row, 0)).collect()
     }
 }
 
-fn event_of(entry: i64, row: &Row) -> Done<Event> {
+/// The line whose columns begin at `first`.
+fn event_of(row: &Row, first: usize) -> Done<Event> {
+    let body = digest(row, first + 7)?;
+    let event = bare_event(row, first, body)?;
+    Ok(Event { line: get(row, first + 8)?, link: digest(row, first + 9)?, ..event })
+}
+
+fn bare_event(row: &Row, first: usize, body: Digest) -> Done<Event> {
     Ok(Event {
-        id: get(row, 0)?,
-        entry,
-        at: moment(get(row, 1)?)?,
-        worker: get(row, 2)?,
-        state: state_of(get(row, 3)?)?,
-        testimony: get(row, 4)?,
-        data: get::<Vec<u8>>(row, 5)?.into(),
+        id: get(row, first)?,
+        entry: get(row, first + 1)?,
+        at: moment(get(row, first + 2)?)?,
+        worker: get(row, first + 3)?,
+        state: state_of(get(row, first + 4)?)?,
+        testimony: get(row, first + 5)?,
+        data: get::<Vec<u8>>(row, first + 6)?.into(),
+        body,
+        line: 0,
+        link: Digest::default(),
     })
 }
 
@@ -615,6 +938,7 @@ impl Backend for Engine {
         Box::pin(async move {
             check_names([outbox, worker])?;
             check_names(entries.iter().flat_map(|new| [new.lane.as_str(), new.key.as_str()]))?;
+            check_no_flight(&entries)?;
             let (outbox, worker) = (outbox.to_owned(), worker.to_owned());
             self.transact(work(move |c, time| {
                 Box::pin(async move { append(c, time, &outbox, &worker, entries).await })
@@ -660,12 +984,82 @@ impl Backend for Engine {
         Box::pin(self.transact(work(move |c, _| Box::pin(async move { release(c, &lease).await }))))
     }
 
-    fn write<'a>(&'a self, lease: &'a Lease, changes: Vec<Change>) -> Pending<'a, Vec<Entry>> {
+    fn apply<'a>(&'a self, lease: &'a Lease, step: Step) -> Pending<'a, Vec<Entry>> {
         let lease = lease.clone();
-        Box::pin(
+        Box::pin(async move {
+            check_step(&lease.lane, &step)?;
+            self.transact(work(move |c, time| Box::pin(async move { apply(c, time, &lease, step).await })))
+                .await
+        })
+    }
+
+    fn claim_and_apply<'a>(
+        &'a self,
+        outbox: &'a str,
+        lane: &'a str,
+        worker: &'a str,
+        ttl: Duration,
+        seen_fence: i64,
+        step: Step,
+    ) -> Pending<'a, Option<(Lease, Vec<Entry>)>> {
+        Box::pin(async move {
+            check_names([outbox, lane, worker])?;
+            check_step(lane, &step)?;
+            let seen = Lease::new(outbox, lane, worker, seen_fence);
             self.transact(work(move |c, time| {
-                Box::pin(async move { write(c, time, &lease, changes).await })
+                Box::pin(async move { claim_and_apply(c, time, seen, ttl, step).await })
+            }))
+            .await
+        })
+    }
+
+    fn lane<'a>(&'a self, outbox: &'a str, lane: &'a str) -> Pending<'a, LaneView> {
+        Box::pin(async move {
+            let (name, of) = (lane.to_owned(), outbox.to_owned());
+            let look = work(move |c, time| Box::pin(async move { lane_view(c, time, &of, &name).await }));
+            let (view, clock_went_back) = self.look(look).await?;
+            if clock_went_back {
+                let outbox = outbox.to_owned();
+                self.transact(work(move |c, time| {
+                    Box::pin(async move {
+                        let now = now(c, time).await?;
+                        hold_on(c, &outbox, now).await
+                    })
+                }))
+                .await?;
+            }
+            Ok(view)
+        })
+    }
+
+    fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>> {
+        let outbox = outbox.to_owned();
+        Box::pin(self.look(work(move |c, _| Box::pin(async move { lanes(c, &outbox, states).await }))))
+    }
+
+    fn tips<'a>(
+        &'a self,
+        outbox: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Pending<'a, Vec<(String, Tip)>> {
+        let (outbox, after) = (outbox.to_owned(), after.map(str::to_owned));
+        Box::pin(
+            self.look(work(move |c, _| {
+                Box::pin(async move { tips(c, &outbox, after.as_deref(), limit).await })
             })),
+        )
+    }
+
+    fn lines<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Line>> {
+        let outbox = outbox.to_owned();
+        Box::pin(self.look(work(move |c, _| Box::pin(async move { lines(c, &outbox, after, limit).await }))))
+    }
+
+    fn standings<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Standing>> {
+        let outbox = outbox.to_owned();
+        Box::pin(
+            self.look(work(move |c, _| Box::pin(async move { standings(c, &outbox, after, limit).await }))),
         )
     }
 

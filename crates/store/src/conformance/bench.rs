@@ -61,7 +61,7 @@ pub(super) struct Bench {
 
 pub(super) fn new(lane: &str, key: &str) -> NewEntry {
     let text = |what: &str| Bytes::from(format!("{what} of {key}"));
-    NewEntry { lane: lane.to_owned(), key: key.to_owned(), body: text("body"), data: text("data") }
+    NewEntry::new(lane, key, text("body"), text("data"))
 }
 
 pub(super) fn change(entry: &Entry, state: State) -> Change {

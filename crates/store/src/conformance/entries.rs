@@ -68,8 +68,7 @@ async fn append_gives_back_what_is_there(bench: Bench) -> Outcome {
         let key = state.name();
         let entry = bench.entry_in(&lease, key, state).await?;
         let lines = bench.backend.history(&bench.name, entry.id).await?.len();
-        let other =
-            NewEntry { lane: "b".into(), key: key.into(), body: "other".into(), data: "other".into() };
+        let other = NewEntry::new("b", key, "other", "other");
         let again = bench.backend.append(&bench.name, "ben", vec![other]).await?;
         ensure!(again == [(entry.clone(), false)], "{entry:?} came back as {again:?}");
         bench.unchanged(&entry, lines).await?;
@@ -163,7 +162,7 @@ async fn bytes_are_kept(bench: Bench) -> Outcome {
     let every: Bytes = (0..=u8::MAX).collect();
     let keys = ["", " ", "ñ/ключ/鍵/😀", "'; --", "%_\\", "K", "k"];
     for key in keys {
-        let entry = NewEntry { lane: key.into(), key: key.into(), body: every.clone(), data: Bytes::new() };
+        let entry = NewEntry::new(key, key, every.clone(), Bytes::new());
         bench.backend.append(&bench.name, key, vec![entry]).await?;
         let found = bench.find(key).await?;
         ensure!(found.lane == key && found.key == key, "{key:?} came back as {found:?}");

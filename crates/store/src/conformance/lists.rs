@@ -9,6 +9,8 @@ checks! {
     list_is_in_order_of_id "entries are listed in ascending order of id, whatever changed last"
     list_filters "a query's filters hold, each alone and together"
     list_filters_by_date "created_from is included, created_before is not"
+    list_by_key "newest_keys_first lists in descending order of key by bytes, filtered and in pages"
+    lanes_by_states "the lanes that hold entries in given states are each named once, in order"
     list_pages "a page holds at most the limit, goes on after the given id, and pages miss and repeat nothing"
     list_stops_at_a_thousand "a limit of 0 stands for 1,000, which is also the most"
     pages_miss_nothing_that_is_appended_meanwhile "who pages through an outbox while others append misses no entry"
@@ -67,6 +69,66 @@ async fn list_filters_by_date(bench: Bench) -> Outcome {
     let later = first.created.saturating_add(jiff::SignedDuration::from_nanos(1)).unwrap_or(first.created);
     let keys = bench.keys(Query { created_before: Some(later), ..Query::default() }).await?;
     ensure!(keys == ["k1"], "up to just after the first moment there are {keys:?}");
+    Ok(())
+}
+
+async fn list_by_key(bench: Bench) -> Outcome {
+    let (a, b) = (bench.claim("a", "ann", LONG).await?, bench.claim("b", "ann", LONG).await?);
+    for (number, key) in ["k07", "k10", "k09", "K99", "k08"].into_iter().enumerate() {
+        bench.entry_in(&a, key, if number % 2 == 0 { State::Done } else { State::Prepared }).await?;
+    }
+    bench.entry_in(&b, "k99", State::Prepared).await?;
+    let lane = || Query::of_lane("a").newest_keys_first();
+    let cases = [
+        (lane(), &["k10", "k09", "k08", "k07", "K99"][..]),
+        (lane().with_limit(1), &["k10"]),
+        (lane().with_states([State::Done]), &["k09", "k08", "k07"]),
+        (lane().with_states([State::Done, State::Prepared]).with_limit(2), &["k10", "k09"]),
+        (lane().with_key_prefix("k0"), &["k09", "k08", "k07"]),
+        (Query::default().newest_keys_first().with_limit(2), &["k99", "k10"]),
+        (Query::of_lane("nobody").newest_keys_first(), &[]),
+    ];
+    for (query, expected) in cases {
+        let keys = bench.keys(query.clone()).await?;
+        ensure!(keys == expected, "{query:?} gave {keys:?} instead of {expected:?}");
+    }
+    let (mut query, mut paged) = (Some(lane().with_limit(2)), Vec::new());
+    while let Some(asked) = query.take() {
+        let page = bench.backend.list(&bench.name, asked.clone()).await?;
+        ensure!(paged.len() <= 5, "the pages have no end");
+        paged.extend(page.iter().map(|entry| entry.key.clone()));
+        query = asked.next(&page);
+    }
+    ensure!(paged == ["k10", "k09", "k08", "k07", "K99"], "the pages gave {paged:?}");
+    Ok(())
+}
+
+async fn lanes_by_states(bench: Bench) -> Outcome {
+    for (lane, states) in [
+        ("z", &[State::Prepared, State::Done][..]),
+        ("m", &[State::Done, State::Done]),
+        ("A", &[State::Unknown]),
+        ("d", &[State::Dead, State::Refused, State::InFlight]),
+    ] {
+        let lease = bench.claim(lane, "ann", LONG).await?;
+        for (number, state) in states.iter().enumerate() {
+            bench.entry_in(&lease, &format!("{lane} {number}"), *state).await?;
+        }
+    }
+    bench.claim("empty", "ann", LONG).await?;
+    let cases = [
+        (&[][..], &["A", "d", "m", "z"][..]),
+        (&[State::Done], &["m", "z"]),
+        (&[State::Unknown, State::Prepared], &["A", "z"]),
+        (&[State::Prepared, State::InFlight, State::Unknown], &["A", "d", "z"]),
+        (&[State::Dead, State::Refused, State::Dead], &["d"]),
+    ];
+    for (states, expected) in cases {
+        let lanes = bench.backend.lanes(&bench.name, states.to_vec()).await?;
+        ensure!(lanes == expected, "lanes with {states:?} are {lanes:?} instead of {expected:?}");
+    }
+    let strangers = bench.other("outbox").backend.lanes("nobody's", Vec::new()).await?;
+    ensure!(strangers.is_empty(), "an outbox that nobody knows has {strangers:?}");
     Ok(())
 }
 

@@ -13,11 +13,13 @@
 //! What it cannot check from here is durability: that what was answered survives a killed process and a lost power supply.
 
 mod bench;
+mod chains;
 mod checkpoints;
 mod entries;
 mod inbox;
 mod lanes;
 mod lists;
+mod steps;
 mod writes;
 
 use std::fmt;
@@ -133,7 +135,16 @@ where
 }
 
 fn checks() -> impl Iterator<Item = &'static Check> {
-    [entries::CHECKS, writes::CHECKS, lanes::CHECKS, lists::CHECKS, inbox::CHECKS, checkpoints::CHECKS]
-        .into_iter()
-        .flatten()
+    [
+        entries::CHECKS,
+        writes::CHECKS,
+        steps::CHECKS,
+        lanes::CHECKS,
+        lists::CHECKS,
+        chains::CHECKS,
+        inbox::CHECKS,
+        checkpoints::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -36,6 +36,7 @@ type Moment = ();
 const LOCK: &str = " FOR UPDATE";
 const LOCK_FREE: &str = " FOR UPDATE SKIP LOCKED";
 const NEXT_TURN: &str = "nextval('integration_turns')";
+const NOW: &str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
 
 const CONNECTIONS: u32 = 16;
 /// How long a server may be away before an operation that needs a connection is `Unavailable`.
@@ -163,9 +164,14 @@ fn pool(options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(options.disable_statement_logging())
 }
 
+/// What the server said.
+fn moment_of((): Moment, now: i64) -> i64 {
+    now
+}
+
 async fn now(connection: &mut Connection, (): Moment) -> Result<i64, StoreError> {
-    let sql = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
-    sqlx::query_scalar(sql).fetch_one(connection).await.map_err(failed)
+    let sql = format!("SELECT {NOW}");
+    sqlx::query_scalar(&sql).fetch_one(connection).await.map_err(failed)
 }
 
 /// Appends to one outbox come one after another until they are committed: ids become visible in their order.

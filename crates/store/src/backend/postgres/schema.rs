@@ -4,7 +4,7 @@
 
 use sqlx::PgConnection;
 
-use super::{failed, run};
+use super::{failed, run, sql};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// What `integration_schema` says in every store of ours.
@@ -14,7 +14,10 @@ const APPLICATION: &str = "integration-store";
 const LOCK: i64 = 0x494E_5447;
 
 /// One step a version. A step that was released is never changed.
-const STEPS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql")];
+const STEPS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql"), include_str!("v3.sql")];
+
+/// The version from which on the lines of history are chained.
+const CHAINED: usize = 3;
 
 /// How many steps were made already.
 pub(super) async fn look(connection: &mut PgConnection) -> Result<usize, StoreError> {
@@ -52,6 +55,9 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), StoreEr
     let done = look(connection).await?;
     for step in STEPS.iter().skip(done) {
         run(connection, step).await?;
+    }
+    if (1..CHAINED).contains(&done) {
+        sql::link_old_lines(connection).await?;
     }
     let version = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     let sql = "UPDATE integration_schema SET version = $1";

@@ -39,6 +39,8 @@ const LOCK: &str = "";
 const LOCK_FREE: &str = "";
 /// Later than every lane in the queue, which is all that the order needs.
 const NEXT_TURN: &str = "(SELECT COALESCE(MAX(q.turn), 0) + 1 FROM integration_lanes q WHERE q.outbox = $1 AND q.turn IS NOT NULL)";
+/// The time comes with the operation.
+const NOW: &str = "0";
 
 /// How long a writer waits for one of another process before it says `Unavailable`.
 const BUSY: Duration = Duration::from_secs(30);
@@ -65,6 +67,7 @@ pub struct Sqlite {
     writer: Writer,
     readers: SqlitePool,
     commits: Arc<AtomicU64>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Sqlite {
@@ -90,8 +93,8 @@ impl Sqlite {
         let mut connection = options.connect().await.map_err(failed)?;
         schema::migrate(&mut connection).await?;
         let commits = Arc::new(AtomicU64::new(0));
-        let writer = Writer::start(connection, clock, Arc::clone(&commits));
-        Ok(Self { readers: readers(&file), file: file.into(), writer, commits })
+        let writer = Writer::start(connection, Arc::clone(&clock), Arc::clone(&commits));
+        Ok(Self { readers: readers(&file), file: file.into(), writer, commits, clock })
     }
 
     /// How many write transactions this handle and its clones have committed. Operations that wait together share one, so
@@ -120,7 +123,7 @@ impl Sqlite {
         F: for<'c> FnOnce(&'c mut Connection, Moment) -> BoxFuture<'c, Result<T, StoreError>> + Send,
     {
         let mut connection = self.readers.acquire().await.map_err(failed)?;
-        work(&mut connection, 0).await
+        work(&mut connection, self.clock.wall().as_microsecond()).await
     }
 }
 
@@ -153,6 +156,10 @@ fn readers(file: &Path) -> SqlitePool {
         .max_connections(READERS)
         .test_before_acquire(false)
         .connect_lazy_with(connect_options(file).pragma("query_only", "1"))
+}
+
+fn moment_of(time: Moment, _: i64) -> i64 {
+    time
 }
 
 async fn now(_: &mut Connection, time: Moment) -> Result<i64, StoreError> {

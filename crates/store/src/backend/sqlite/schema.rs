@@ -4,14 +4,17 @@ use std::path::Path;
 
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use super::{connect_options, failed};
+use super::{connect_options, failed, sql};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// `INTG`: what the header of every file of ours says.
 const APPLICATION: i64 = 0x494E_5447;
 
 /// One step a version. A step that was released is never changed.
-const STEPS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql")];
+const STEPS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql"), include_str!("v3.sql")];
+
+/// The version from which on the lines of history are chained.
+const CHAINED: usize = 3;
 
 /// What is in a file.
 enum Found {
@@ -52,6 +55,9 @@ async fn steps(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     };
     for step in STEPS.iter().skip(done) {
         run(connection, step).await?;
+    }
+    if (1..CHAINED).contains(&done) {
+        sql::link_old_lines(connection).await?;
     }
     let version = STEPS.len();
     run(connection, &format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}")).await

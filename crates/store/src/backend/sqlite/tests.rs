@@ -28,7 +28,7 @@ impl Drop for Folder {
 }
 
 fn new(key: &str, size: usize) -> Vec<NewEntry> {
-    vec![NewEntry { lane: "a".into(), key: key.into(), body: vec![7; size].into(), data: "".into() }]
+    vec![NewEntry::new("a", key, vec![7; size], "")]
 }
 
 async fn pragma(store: &Sqlite, sql: &'static str) {
