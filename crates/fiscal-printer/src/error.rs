@@ -424,6 +424,21 @@ fn without_envelope(endpoint: Endpoint, answer: &Answer) -> Verdict {
     }
 }
 
+/// Judges the answer to a probe: only a successful envelope answers the question.
+#[cfg(feature = "journal")]
+pub(crate) fn judge_probe(name: &'static str, answer: &Answer) -> Verdict {
+    let answered = answer.status().is_success() && Envelope::read(answer).is_some_and(|envelope| envelope.success);
+    if answered { Verdict::Accept } else { Verdict::Refuse(no_probe(name, answer)) }
+}
+
+/// The service does not offer the probe, or did not answer it.
+#[cfg(feature = "journal")]
+pub(crate) fn no_probe(name: &'static str, answer: &Answer) -> Error {
+    Error::new(ErrorKind::UnexpectedAnswer, name)
+        .with_message(excerpt(answer))
+        .with_hint("the probe is not available here; nothing follows from that")
+}
+
 fn unreadable(endpoint: Endpoint, answer: &Answer) -> Verdict {
     if !answer.is_complete() {
         return doubt(
@@ -630,5 +645,25 @@ mod tests {
         let found = Refusal::of(&error).unwrap();
         assert_eq!((found.code(), found.raw_code(), found.message()), (Some(8), "8", "ya existe"));
         assert_eq!(error.with_outcome(Outcome::Refused).service_code(), Some("8"));
+    }
+}
+
+/// Refusals for the tests of other modules.
+#[cfg(all(test, feature = "journal"))]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A refusal of `/facturacion` as the judge makes it.
+    pub(crate) fn refusal(code: &str, message: &str) -> Error {
+        let refusal = Refusal {
+            endpoint: Endpoint::Issue,
+            raw_code: code.to_owned(),
+            message: message.to_owned(),
+            table: CodeTable::default(),
+        };
+        Error::new(ErrorKind::Refused, "issue")
+            .with_outcome(integration_core::Outcome::Refused)
+            .with_code(code)
+            .with_source(refusal)
     }
 }

@@ -128,12 +128,12 @@ impl Journal {
         let desk = &self.0.documents;
         let begun = match plan {
             Plan::Append => {
-                let new = NewEntry::new(&job.lane, &job.key, job.body.clone(), record.write()).in_flight();
-                desk.claim_and_apply(job, fence, Step::new().append(new)).await?
+                let new = NewEntry::new(&job.lane, &job.key, job.body.clone(), record.write()).with_in_flight();
+                desk.claim_and_apply(job, fence, Step::new().with_append(new)).await?
             }
             Plan::Send(entry) => {
                 let change = Change::new(&entry, State::InFlight, record.write());
-                desk.claim_and_apply(job, fence, Step::new().change(change)).await?
+                desk.claim_and_apply(job, fence, Step::new().with_change(change)).await?
             }
             Plan::Revise(entry) => desk.revise(job, fence, *entry, &record).await?,
         };
@@ -230,7 +230,7 @@ impl Desk {
             Some(change) => change.clone(),
             None => Change::new(&entry, State::Prepared, record.write()).with_body(job.body.clone()),
         };
-        let Some((lease, entry)) = self.claim_and_apply(job, fence, Step::new().change(first)).await? else {
+        let Some((lease, entry)) = self.claim_and_apply(job, fence, Step::new().with_change(first)).await? else {
             return Ok(None);
         };
         match self.set_off(&lease, job, entry, record).await {
@@ -251,9 +251,9 @@ impl Desk {
     ) -> Result<Entry, integration_store::StoreError> {
         if entry.state == State::Dead {
             let change = Change::new(&entry, State::Prepared, record.write()).with_body(job.body.clone());
-            entry = self.persist(lease, &job.key, Step::new().change(change)).await?;
+            entry = self.persist(lease, &job.key, Step::new().with_change(change)).await?;
         }
         let change = Change::new(&entry, State::InFlight, record.write());
-        self.persist(lease, &job.key, Step::new().change(change)).await
+        self.persist(lease, &job.key, Step::new().with_change(change)).await
     }
 }

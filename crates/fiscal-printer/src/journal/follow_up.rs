@@ -188,17 +188,17 @@ async fn run_under(
         State::Unknown if !errand.repeatable => return Err(doubtful(&errand.line)),
         State::Refused | State::Dead => {
             let again = Change::new(&entry, State::Prepared, errand.line.write()).with_body(errand.line.text.clone());
-            entry = desk.persist(lease, &errand.key, Step::new().change(again)).await.map_err(trouble::before)?;
+            entry = desk.persist(lease, &errand.key, Step::new().with_change(again)).await.map_err(trouble::before)?;
         }
         _ => {}
     }
     let before = entry.state;
     let change = Change::new(&entry, State::InFlight, errand.line.write());
-    let entry = desk.persist(lease, &errand.key, Step::new().change(change)).await.map_err(trouble::before)?;
+    let entry = desk.persist(lease, &errand.key, Step::new().with_change(change)).await.map_err(trouble::before)?;
     let told = desk.holding(lease, sending).await;
     let (state, line) = end(before, errand.line, &told);
     let change = Change::new(&entry, state, line.write());
-    let written = desk.persist(lease, &errand.key, Step::new().change(change)).await;
+    let written = desk.persist(lease, &errand.key, Step::new().with_change(change)).await;
     match (written, told) {
         (Ok(entry), Ok(_)) => FollowUp::read(entry),
         (_, Err(error)) => Err(error),

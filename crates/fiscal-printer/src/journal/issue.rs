@@ -138,7 +138,7 @@ impl Journal {
     async fn record_end(&self, begun: Begun, told: Result<Issued, Error>) -> Result<JournalEntry, Error> {
         let (state, record, fate) = end_of(&begun, &told);
         let change = Change::new(&begun.entry, state, record.write());
-        let step = Step::new().change(change).and_release();
+        let step = Step::new().with_change(change).with_release();
         let written = self.0.documents.persist(&begun.lease, &begun.entry.key, step).await;
         let entry = match written {
             Ok(entry) => JournalEntry::read(entry)?,

@@ -425,7 +425,7 @@ impl Journal {
         let since = desk.clock().elapsed();
         let record = case.record.clone().sent(attempt);
         let change = Change::new(&case.entry, State::InFlight, record.write());
-        let written = desk.persist(&case.lease, &case.entry.key, Step::new().change(change)).await;
+        let written = desk.persist(&case.lease, &case.entry.key, Step::new().with_change(change)).await;
         let entry = written.map_err(trouble::before)?;
         self.0.sightings.forget(&entry);
         let begun = Begun { lease: case.lease.clone(), entry, record, attempt, since };
@@ -452,7 +452,7 @@ impl Journal {
 
     async fn settle_case(&self, case: &Case, state: State, record: &Record) -> Result<JournalEntry, Error> {
         let change = Change::new(&case.entry, state, record.write());
-        let step = Step::new().change(change).and_release();
+        let step = Step::new().with_change(change).with_release();
         let written = self.0.documents.persist(&case.lease, &case.entry.key, step).await;
         let entry = written.map_err(trouble::before)?;
         self.0.sightings.forget(&entry);
