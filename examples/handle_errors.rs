@@ -60,12 +60,10 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn client(sandbox: &Sandbox, token: &str) -> Result<Client, Error> {
-    let mut retry = RetryPolicy::default();
-    retry.base = Duration::from_millis(20);
     Client::builder()
         .environment(Environment::custom(sandbox.fiscal().base_url())?)
         .token(token)
-        .retry(retry)
+        .retry(RetryPolicy::new().with_base(Duration::from_millis(20)))
         .build()
 }
 

@@ -20,9 +20,7 @@ pub async fn sandbox() -> Sandbox {
 
 /// Retries as usual, with pauses of a few milliseconds.
 pub fn quick() -> RetryPolicy {
-    let mut policy = RetryPolicy::default();
-    policy.base = Duration::from_millis(1);
-    policy
+    RetryPolicy::new().with_base(Duration::from_millis(1))
 }
 
 pub fn builder_for(fiscal: &Fiscal) -> ClientBuilder {

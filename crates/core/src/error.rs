@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -14,7 +15,7 @@ use http::StatusCode;
 use crate::call::Answer;
 use crate::fault::{Fault, Severity, one_line};
 use crate::outcome::Outcome;
-use crate::secret::Secret;
+use crate::secret::Secrets;
 
 /// How many faults the one-line text names before it only counts the rest.
 const FAULTS_IN_LINE: usize = 5;
@@ -50,14 +51,27 @@ pub enum ErrorKind {
     UnexpectedAnswer,
     /// The answer was larger than the client's limit.
     TooLarge,
+    /// The service knows the caller and does not let it do this; other credentials or rights are needed.
+    Forbidden,
+    /// What the call names does not exist at the service, or not for this caller.
+    NotFound,
+    /// The call contradicts the present state at the service: read it again, then decide.
+    Conflict,
+    /// A local store, journal or file failed; see the cause.
+    Store,
+    /// The call is held back until something else is answered, such as an earlier call whose outcome is unknown.
+    Blocked,
 }
 
 impl ErrorKind {
     const fn outcome_unless_said(self) -> Outcome {
         match self {
-            Self::Configuration | Self::Validation | Self::Credentials | Self::Connect | Self::Tls => {
-                Outcome::NotSent
-            }
+            Self::Configuration
+            | Self::Validation
+            | Self::Credentials
+            | Self::Connect
+            | Self::Tls
+            | Self::Blocked => Outcome::NotSent,
             _ => Outcome::Unknown,
         }
     }
@@ -77,6 +91,11 @@ impl ErrorKind {
             Self::UnexpectedStatus => "unexpected status",
             Self::UnexpectedAnswer => "unexpected answer",
             Self::TooLarge => "the answer is too large",
+            Self::Forbidden => "not allowed by the service",
+            Self::NotFound => "not found at the service",
+            Self::Conflict => "in conflict with the state at the service",
+            Self::Store => "a local store failed",
+            Self::Blocked => "held back",
         }
     }
 }
@@ -84,7 +103,8 @@ impl ErrorKind {
 /// Any failure of any operation.
 ///
 /// Decide by the predicates: [`is_outcome_unknown`](Self::is_outcome_unknown) first, then
-/// [`is_safe_to_repeat`](Self::is_safe_to_repeat). The error is one pointer wide, `Send`, `Sync` and `'static`.
+/// [`is_safe_to_repeat`](Self::is_safe_to_repeat). The error is one pointer wide, `Send`, `Sync` and `'static`, and can
+/// be cloned: callers that waited for the same login share its failure.
 ///
 /// ```
 /// use integration_core::{Error, ErrorKind, Outcome};
@@ -99,8 +119,10 @@ impl ErrorKind {
 ///      What to do: look the document up before issuing it again",
 /// );
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Parts>);
 
+#[derive(Clone)]
 struct Parts {
     kind: ErrorKind,
     operation: Cow<'static, str>,
@@ -116,7 +138,7 @@ struct Parts {
     stopped_because: Option<&'static str>,
     faults: Vec<Fault>,
     answer: Option<Answer>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -207,20 +229,28 @@ impl Error {
     /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
-    /// The same error with `secret` masked in what a judge may have taken from the answer.
+    /// The same error in which none of `secrets` can be found: masked in its texts, and a cause that repeats one is
+    /// withheld.
     ///
-    /// The answer itself is masked before it is judged; this catches what only decoding brings to light.
+    /// The answer itself was masked before; this catches what only decoding brings to light, and what a transport or a
+    /// judge put into the chain of causes.
     #[must_use]
-    pub(crate) fn redacted(mut self, secret: &Secret) -> Self {
+    pub(crate) fn without(mut self, secrets: &Secrets) -> Self {
         let parts = &mut *self.0;
-        for text in [&mut parts.code, &mut parts.message].into_iter().flatten() {
-            *text = secret.redact(text).into_owned();
+        for text in [&mut parts.code, &mut parts.message, &mut parts.request_id].into_iter().flatten() {
+            *text = secrets.redact(text);
         }
-        parts.hint = secret.redact(&parts.hint).into_owned().into();
+        parts.hint = secrets.redact(&parts.hint).into();
+        parts.operation = secrets.redact(&parts.operation).into();
+        let faults = std::mem::take(&mut parts.faults);
+        parts.faults = faults.into_iter().map(|fault| fault.masked(|text| secrets.redact(text))).collect();
+        if parts.source.as_deref().is_some_and(|source| chain_shows(source, secrets)) {
+            parts.source = Some(Arc::new(Withheld));
+        }
         self
     }
 
@@ -384,7 +414,7 @@ impl Error {
     /// ```
     /// use integration_core::{Error, Fault};
     ///
-    /// let faults = vec![Fault::error("R3", "nombrecliente").hint("name the buyer")];
+    /// let faults = vec![Fault::error("R3", "nombrecliente").with_hint("name the buyer")];
     /// let report = Error::validation("issue", faults).report().to_string();
     /// assert!(report.lines().any(|line| line == "  - error: nombrecliente [R3]: name the buyer"));
     /// ```
@@ -463,6 +493,29 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
+}
+
+/// Stands for a cause that repeats a credential.
+#[derive(Debug, thiserror::Error)]
+#[error("a cause that repeats a credential of the call was withheld")]
+struct Withheld;
+
+/// Whether anything that can be printed of a chain of causes holds a secret.
+fn chain_shows(source: &(dyn StdError + 'static), secrets: &Secrets) -> bool {
+    let mut next = Some(source);
+    while let Some(cause) = next {
+        if secrets.any_in(&format!("{cause} {cause:?}")) {
+            return true;
+        }
+        // `{:?}` escapes what it quotes; an error of ours holds its parts behind `Display`.
+        if let Some(error) = cause.downcast_ref::<Error>()
+            && error.answer().is_some_and(|answer| answer.shows(secrets))
+        {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// The several-line form of an [`Error`], from [`Error::report`].

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::Error;
+
 /// How many characters of a caller's text a fault repeats. Input may be megabytes long or hold control characters.
 const EXCERPT: usize = 60;
 
@@ -25,9 +27,9 @@ pub enum Severity {
 /// use integration_core::{Fault, Severity};
 ///
 /// let fault = Fault::error("I1", "cuerpofactura[2].monto")
-///     .expected("10.00")
-///     .actual("10.01")
-///     .hint("monto is precio x cantidad - descuento, rounded half-up to cents");
+///     .with_expected("10.00")
+///     .with_actual("10.01")
+///     .with_hint("monto is precio x cantidad - descuento, rounded half-up to cents");
 /// assert_eq!(
 ///     fault.to_string(),
 ///     "cuerpofactura[2].monto [I1]: expected 10.00, got 10.01; \
@@ -65,14 +67,14 @@ impl Fault {
 
     /// Says what the rule asks for.
     #[must_use]
-    pub fn expected(mut self, text: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_expected(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.expected = text.into();
         self
     }
 
     /// Says what was found; long or unprintable input is shortened and escaped, and quoted unless it is a plain number.
     #[must_use]
-    pub fn actual(mut self, text: impl AsRef<str>) -> Self {
+    pub fn with_actual(mut self, text: impl AsRef<str>) -> Self {
         let text = text.as_ref();
         let plain = !text.is_empty() && text.len() <= EXCERPT && text.bytes().all(is_numeric);
         self.actual = Cow::Owned(if plain { text.to_owned() } else { excerpt(text) });
@@ -81,7 +83,7 @@ impl Fault {
 
     /// Says what to do about it.
     #[must_use]
-    pub fn hint(mut self, text: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_hint(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.hint = text.into();
         self
     }
@@ -90,6 +92,15 @@ impl Fault {
     #[must_use]
     pub fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// The same fault with every text changed by `mask`.
+    pub(crate) fn masked(mut self, mask: impl Fn(&str) -> String) -> Self {
+        self.path = mask(&self.path);
+        for text in [&mut self.expected, &mut self.actual, &mut self.hint] {
+            *text = Cow::Owned(mask(text));
+        }
         self
     }
 
@@ -113,19 +124,19 @@ impl Fault {
 
     /// What the rule asks for; empty when the rule has no single right value.
     #[must_use]
-    pub fn expected_value(&self) -> &str {
+    pub fn expected(&self) -> &str {
         &self.expected
     }
 
     /// What was found, shortened.
     #[must_use]
-    pub fn actual_value(&self) -> &str {
+    pub fn actual(&self) -> &str {
         &self.actual
     }
 
     /// What to do about it.
     #[must_use]
-    pub fn hint_text(&self) -> &str {
+    pub fn hint(&self) -> &str {
         &self.hint
     }
 }
@@ -186,6 +197,28 @@ impl Faults {
     #[must_use]
     pub fn into_vec(self) -> Vec<Fault> {
         self.0
+    }
+
+    /// The warnings, if nothing stops the call.
+    ///
+    /// # Errors
+    /// A validation error of `operation` with all of them, warnings included, if one stops the call.
+    ///
+    /// ```
+    /// use integration_core::{Fault, Faults};
+    ///
+    /// let mut faults = Faults::new();
+    /// faults.push(Fault::warning("SIZE", "$"));
+    /// assert_eq!(faults.clone().into_result("issue")?.len(), 1);
+    /// faults.push(Fault::error("R3", "nombrecliente"));
+    /// assert_eq!(faults.into_result("issue").unwrap_err().faults().len(), 2);
+    /// # Ok::<(), integration_core::Error>(())
+    /// ```
+    pub fn into_result(self, operation: impl Into<Cow<'static, str>>) -> Result<Vec<Fault>, Error> {
+        if self.has_errors() {
+            return Err(Error::validation(operation, self.0).with_hint("correct the fields named above"));
+        }
+        Ok(self.0)
     }
 }
 

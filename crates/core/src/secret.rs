@@ -6,9 +6,30 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 const MASK: &str = "[redacted]";
+const SHORTEST: usize = 4;
+
+/// Everything but the unreserved characters of RFC 3986, so that a value is one segment or one parameter and no more.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// `text` as one path segment or one query value of a URL.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// The same with the digits of every escape in lower case, as some servers write them.
+fn lower_hex(encoded: &str) -> String {
+    let mut digits = 0u8;
+    let lower = |c: char| {
+        let escaped = digits > 0;
+        digits = if c == '%' { 2 } else { digits.saturating_sub(1) };
+        if escaped { c.to_ascii_lowercase() } else { c }
+    };
+    encoded.chars().map(lower).collect()
+}
 
 /// A token, password or key.
 ///
@@ -46,13 +67,18 @@ impl Secret {
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut shown = Cow::Borrowed(text);
         // A secret of a few characters would mask innocent text everywhere and protects nothing.
-        if self.0.len() < 4 {
+        if self.0.len() < SHORTEST {
             return shown;
         }
         for spelling in self.spellings().iter().filter(|spelling| text.contains(spelling.as_str())) {
             shown = Cow::Owned(shown.replace(spelling.as_str(), MASK));
         }
         shown
+    }
+
+    /// Whether `text` shows this secret in any spelling.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        self.0.len() >= SHORTEST && self.spellings().iter().any(|spelling| text.contains(spelling.as_str()))
     }
 
     /// How many bytes at the end of `bytes` are the beginning of this secret.
@@ -75,6 +101,10 @@ impl Secret {
                 spellings.push(self.spelt(|c| signs.contains(c).then(|| format!("\\u{:04x}", u32::from(c)))));
             }
             spellings.push(Zeroizing::new(url::form_urlencoded::byte_serialize(self.0.as_bytes()).collect()));
+            spellings.push(Zeroizing::new(percent_encoded(&self.0)));
+            spellings.push(Zeroizing::new(lower_hex(&percent_encoded(&self.0))));
+            // As `{:?}` prints it within a text.
+            spellings.push(Zeroizing::new(self.0.escape_debug().collect()));
         }
         spellings
     }
@@ -95,6 +125,31 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({MASK})")
+    }
+}
+
+/// All secrets of one call: what must not turn up in any error of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Secrets(Vec<Secret>);
+
+impl Secrets {
+    pub(crate) fn new(secrets: Vec<Secret>) -> Self {
+        // Longest first: a short one inside a long one would leave the rest of the long one standing.
+        let mut secrets = secrets;
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.0.len()));
+        Self(secrets)
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Secret> {
+        self.0.iter()
+    }
+
+    pub(crate) fn redact(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| secret.redact(&text).into_owned())
+    }
+
+    pub(crate) fn any_in(&self, text: &str) -> bool {
+        self.0.iter().any(|secret| secret.is_in(text))
     }
 }
 
@@ -157,9 +212,24 @@ mod tests {
             r"a/b\u002Bc=d\u0022e",
             r"a/b\u002bc=d\u0022e",
             "a%2Fb%2Bc%3Dd%22e",
+            "a%2fb%2bc%3dd%22e",
         ] {
             assert_eq!(secret.redact(&format!("<{escaped}>")), "<[redacted]>", "{escaped}");
         }
+    }
+
+    #[test]
+    fn a_blank_in_a_url_is_masked_in_both_spellings() {
+        let secret = Secret::new("pass word");
+        for shown in ["pass%20word", "pass+word", "pass word"] {
+            assert_eq!(secret.redact(shown), "[redacted]");
+        }
+    }
+
+    #[test]
+    fn a_secret_inside_another_leaves_nothing_of_it() {
+        let secrets = Secrets::new(vec![Secret::new("abcd"), Secret::new("abcdefgh")]);
+        assert_eq!(secrets.redact("abcdefgh abcd"), "[redacted] [redacted]");
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn hasty(base: BaseUrl) -> Caller {
 
 async fn act(caller: &Caller, idempotency: Idempotency) -> Result<Answer, Error> {
     let call = Call::new(Operation::post("act", "/act", idempotency)).json("{\"amount\":1.10}");
-    guarded(caller.call(&call, judge)).await
+    guarded(caller.call(&call, judge)).await.map(|answered| answered.answer)
 }
 
 /// A hang of the code under test fails the test, and does not hang it.
@@ -186,11 +186,11 @@ async fn guarded<T>(work: impl Future<Output = T>) -> T {
     }
 }
 
-fn judge(answer: &Answer) -> Verdict {
+fn judge(answer: &Answer) -> Verdict<()> {
     let error = |kind| Error::new(kind, "");
     match answer.status().as_u16() {
         _ if !answer.is_complete() => Verdict::Doubt { error: error(ErrorKind::TooLarge), transient: false },
-        200 => Verdict::Accept,
+        200 => Verdict::Accept(()),
         _ => Verdict::Doubt { error: error(ErrorKind::UnexpectedStatus), transient: false },
     }
 }

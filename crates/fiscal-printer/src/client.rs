@@ -1,19 +1,18 @@
 //! The client of one issuer: environment, token, limits, and the three operations.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use integration_core::call::{
-    Authorization, BaseUrl, Call, Caller, Idempotency, Lane, RetryPolicy, Settings, Timeouts, Transport,
+    Authorization, BaseUrl, Call, Caller, CallerBuilder, Env, Idempotency, Lane, Timeouts,
 };
-use integration_core::clock::{Clock, SystemClock};
 use integration_core::tax::id::Rif;
 use integration_core::{Error, Fault, Faults, Secret, Severity};
 
 use crate::auth::{ProviderCredentials, SwappableToken, TokenHint, TokenProvider};
 use crate::batch::Batch;
 use crate::document::{CHECK_DIGIT, Document, DocumentType};
-use crate::error::{CodeTable, Endpoint, Rules, judge};
+use crate::error::{Accepted, CodeTable, Endpoint, Rules, judge};
 use crate::follow_up::{ANNUL, MAIL, Mail, Receipt, check_reason};
 use crate::issue::{ISSUE, Issued};
 use crate::number::ControlNumber;
@@ -147,15 +146,11 @@ pub struct ClientBuilder {
     production_rules: bool,
     provider: Option<Arc<dyn TokenProvider>>,
     rif: Option<String>,
-    timeouts: Timeouts,
-    retry: RetryPolicy,
-    body_limit: Option<usize>,
     profile: WireProfile,
     check_digit: Option<Severity>,
     rules: Rules,
     lanes: IssueLanes,
-    transport: Option<Arc<dyn Transport>>,
-    clock: Arc<dyn Clock>,
+    caller: CallerBuilder,
 }
 
 impl ClientBuilder {
@@ -189,29 +184,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits a whole call; 60 s unless set.
-    pub fn timeout(mut self, total: Duration) -> Self {
-        self.timeouts = Timeouts::new(self.timeouts.connect, total);
-        self
-    }
-
-    /// Limits making a connection; 10 s unless set.
-    pub fn connect_timeout(mut self, connect: Duration) -> Self {
-        self.timeouts = Timeouts::new(connect, self.timeouts.total);
-        self
-    }
-
-    /// Sets how often and how long to try what may be tried again. An issue that may have been applied never is.
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
-        self
-    }
-
-    /// Reads at most this many bytes of an answer; 1 MiB unless set.
-    pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.body_limit = Some(bytes);
-        self
-    }
+    integration_core::caller_setters!(caller);
 
     /// Chooses how documents are written where manual and observation disagree.
     pub fn profile(mut self, profile: WireProfile) -> Self {
@@ -244,18 +217,6 @@ impl ClientBuilder {
         self
     }
 
-    /// Uses another transport than the built-in one, for tests and special networks.
-    pub fn transport(mut self, transport: impl Transport) -> Self {
-        self.transport = Some(Arc::new(transport));
-        self
-    }
-
-    /// Uses another source of time and chance, for tests.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
     /// Builds the client; nothing is sent.
     ///
     /// # Errors
@@ -269,24 +230,13 @@ impl ClientBuilder {
         };
         let production = self.production_rules || self.environment.is_production();
         let by_environment = if production { Severity::Error } else { Severity::Warning };
-        let mut caller = Caller::builder(self.environment.base()?)
-            .clock(self.clock)
-            .timeouts(self.timeouts)
-            .retry(self.retry)
-            .fresh_connections()
-            .user_agent(concat!("fiscal-printer/", env!("CARGO_PKG_VERSION")));
-        if let Some(transport) = self.transport {
-            caller = caller.transport(transport);
-        }
-        if let Some(limit) = self.body_limit {
-            caller = caller.body_limit(limit);
-        }
+        let caller = self.caller.base(self.environment.base()?).build()?;
         let lanes = match self.lanes {
             IssueLanes::PerIssuer => vec![Lane::new(1)],
             IssueLanes::PerType => DocumentType::ALL.map(|_| Lane::new(1)).to_vec(),
         };
         Ok(Client(Arc::new(Parts {
-            caller: caller.build()?,
+            caller,
             credentials: ProviderCredentials(provider),
             rif: self.rif,
             check_digit: self.check_digit.unwrap_or(by_environment),
@@ -326,15 +276,14 @@ impl Client {
             production_rules: false,
             provider: None,
             rif: None,
-            timeouts: TIMEOUTS,
-            retry: RetryPolicy::default(),
-            body_limit: None,
             profile: WireProfile::default(),
             check_digit: None,
             rules: Rules::default(),
             lanes: IssueLanes::PerIssuer,
-            transport: None,
-            clock: Arc::new(SystemClock::new()),
+            caller: CallerBuilder::default()
+                .timeouts(TIMEOUTS)
+                .fresh_connections()
+                .user_agent(concat!("fiscal-printer/", env!("CARGO_PKG_VERSION"))),
         }
     }
 
@@ -427,8 +376,8 @@ impl Client {
     }
 
     async fn issue_call(&self, call: &Call, warnings: Vec<Fault>) -> Result<Issued, Error> {
-        let answer = self.send(call, Endpoint::Issue).await?;
-        Issued::read(answer.clone(), warnings).ok_or_else(|| unread(answer))
+        let accepted = self.send(call, Endpoint::Issue).await?;
+        Ok(Issued::read(accepted, warnings))
     }
 
     /// Issues documents one after another, as a stream of results; stops at the first outcome that is not certain.
@@ -470,8 +419,8 @@ impl Client {
         let fields =
             [("numerodocumento", number.as_received()), ("observacion", reason), ("rif", rif.as_str())];
         let (call, warnings) = self.follow_up(Call::new(ANNUL), &fields, authorization, faults)?;
-        let answer = self.send(&call, Endpoint::Annul).await?;
-        Ok(Receipt::read(answer, warnings))
+        let accepted = self.send(&call, Endpoint::Annul).await?;
+        Ok(Receipt::read(accepted, warnings))
     }
 
     /// Asks the service to mail an issued document. Success means accepted, not delivered.
@@ -505,13 +454,14 @@ impl Client {
         let fields = [("numerodocumento", number), ("rif", rif.as_str()), ("email", addresses.as_str())];
         let call = Call::new(MAIL).with_idempotency(mail.idempotency());
         let (call, warnings) = self.follow_up(call, &fields, authorization, faults)?;
-        let answer = self.send(&call, Endpoint::Mail).await?;
-        Ok(Receipt::read(answer, warnings))
+        let accepted = self.send(&call, Endpoint::Mail).await?;
+        Ok(Receipt::read(accepted, warnings))
     }
 
-    async fn send(&self, call: &Call, endpoint: Endpoint) -> Result<integration_core::Answer, Error> {
+    async fn send(&self, call: &Call, endpoint: Endpoint) -> Result<Accepted, Error> {
         let rules = self.0.rules;
-        self.0.caller.call(call, |answer| judge(endpoint, rules, answer)).await
+        let answered = self.0.caller.call(call, |answer| judge(endpoint, rules, answer)).await?;
+        Ok(Accepted { envelope: answered.value, answer: answered.answer })
     }
 
     fn lane(&self, kind: DocumentType) -> Lane {
@@ -538,20 +488,18 @@ impl Client {
         document.check_profile(&self.0.profile, &mut faults);
         let json = document.to_json_as(&self.0.profile, &rif);
         if json.len() > BODY_WARNING {
-            let fault = Fault::warning("SIZE", "$").expected(format!("at most {BODY_WARNING} bytes"));
+            let fault = Fault::warning("SIZE", "$").with_expected(format!("at most {BODY_WARNING} bytes"));
             faults.push(
-                fault.actual(format!("{} bytes", json.len())).hint("the service may refuse large requests"),
+                fault
+                    .with_actual(format!("{} bytes", json.len()))
+                    .with_hint("the service may refuse large requests"),
             );
         }
-        if faults.has_errors() {
-            return Err(
-                Error::validation(ISSUE.name, faults.into_vec()).with_hint("correct the fields named above")
-            );
-        }
-        for fault in faults.warnings() {
+        let warnings = faults.into_result(ISSUE.name)?;
+        for fault in &warnings {
             tracing::warn!(rule = fault.rule(), path = fault.path(), "document warning");
         }
-        Ok(Prepared { json, authorization, warnings: faults.into_vec() })
+        Ok(Prepared { json, authorization, warnings })
     }
 
     fn by_environment(&self, fault: &Fault) -> Fault {
@@ -571,13 +519,13 @@ impl Client {
             return canonical;
         }
         if claim == given {
-            let fault = Fault::warning("T1", "rif").expected(canonical).actual(given);
-            faults.push(fault.hint("the token spells the RIF in its own way; its spelling is sent"));
+            let fault = Fault::warning("T1", "rif").with_expected(canonical).with_actual(given);
+            faults.push(fault.with_hint("the token spells the RIF in its own way; its spelling is sent"));
             return claim.to_owned();
         }
-        let fault = Fault::error("T1", "rif").expected(claim.to_owned()).actual(given);
+        let fault = Fault::error("T1", "rif").with_expected(claim.to_owned()).with_actual(given);
         let same = Rif::parse_lenient(claim).is_ok_and(|claim| claim == *document.issuer());
-        faults.push(fault.hint(if same {
+        faults.push(fault.with_hint(if same {
             "the service compares the RIF with the token's byte for byte: give the document the token's spelling"
         } else {
             "the token belongs to another issuer: use the token of this issuer, one per RIF"
@@ -591,12 +539,11 @@ impl Client {
         let other = named.filter(|named| Rif::parse_lenient(named).ok().as_ref() != Some(document.issuer()));
         faults.push(match other {
             Some(named) => Fault::error("T1", "rif")
-                .expected(named.to_owned())
-                .actual(document.issuer_as_given())
-                .hint("this client was built for another issuer"),
-            None => {
-                Fault::warning("T1", "rif").hint("the token does not tell its RIF, so it is not compared")
-            }
+                .with_expected(named.to_owned())
+                .with_actual(document.issuer_as_given())
+                .with_hint("this client was built for another issuer"),
+            None => Fault::warning("T1", "rif")
+                .with_hint("the token does not tell its RIF, so it is not compared"),
         });
     }
 
@@ -605,14 +552,16 @@ impl Client {
         let claim = hint.and_then(TokenHint::rif);
         match (claim, self.0.rif.as_deref()) {
             (Some(claim), Some(named)) if claim != named => {
-                let fault = Fault::error("T1", "rif").expected(claim.to_owned()).actual(named);
-                faults.push(fault.hint("the token belongs to another issuer, or spells the RIF otherwise"));
+                let fault = Fault::error("T1", "rif").with_expected(claim.to_owned()).with_actual(named);
+                faults.push(
+                    fault.with_hint("the token belongs to another issuer, or spells the RIF otherwise"),
+                );
                 String::new()
             }
             (Some(rif), _) | (None, Some(rif)) => rif.to_owned(),
             (None, None) => {
                 let hint = "the token does not tell its RIF; name it with `ClientBuilder::rif`";
-                faults.push(Fault::error("T1", "rif").expected("the issuer's RIF").hint(hint));
+                faults.push(Fault::error("T1", "rif").with_expected("the issuer's RIF").with_hint(hint));
                 String::new()
             }
         }
@@ -625,13 +574,10 @@ impl Client {
         authorization: Authorization,
         faults: Faults,
     ) -> Result<(Call, Vec<Fault>), Error> {
-        if faults.has_errors() {
-            let hint = "correct the fields named above";
-            return Err(Error::validation(call.name(), faults.into_vec()).with_hint(hint));
-        }
+        let warnings = faults.into_result(call.name())?;
         let pairs = fields.iter().map(|(key, text)| ((*key).to_owned(), serde_json::Value::from(*text)));
         let body = serde_json::Value::Object(pairs.collect()).to_string();
-        Ok((call.json(body).authorized(authorization), faults.into_vec()))
+        Ok((call.json(body).authorized(authorization), warnings))
     }
 }
 
@@ -642,12 +588,12 @@ impl Client {
         self.0.caller.base().to_string()
     }
 
-    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+    pub(crate) fn clock(&self) -> &Arc<dyn integration_core::clock::Clock> {
         self.0.caller.clock()
     }
 
     pub(crate) fn total_timeout(&self) -> Duration {
-        self.0.caller.timeouts().total
+        self.0.caller.timeouts().total()
     }
 
     /// The lane that documents of a kind wait in within this process.
@@ -683,7 +629,7 @@ impl Client {
             return Err(Error::validation("find the issuer", faults.into_vec()));
         }
         Rif::parse_lenient(&text).map_err(|cause| {
-            let fault = Fault::error("T1", "rif").expected("a RIF").actual(text);
+            let fault = Fault::error("T1", "rif").with_expected("a RIF").with_actual(text);
             Error::validation("find the issuer", vec![fault]).with_source(cause)
         })
     }
@@ -697,8 +643,8 @@ impl Client {
         let mut faults = Faults::new();
         let own = self.own_rif(hint.as_ref(), &mut faults);
         if Rif::parse_lenient(&own).ok().map(|rif| rif.to_string()).as_deref() != Some(issuer) {
-            let fault = Fault::error("T1", "rif").expected(issuer).actual(own);
-            let fault = fault.hint("the token belongs to another issuer: use the token of this one");
+            let fault = Fault::error("T1", "rif").with_expected(issuer.to_owned()).with_actual(own);
+            let fault = fault.with_hint("the token belongs to another issuer: use the token of this one");
             return Err(Error::validation(ISSUE.name, vec![fault]));
         }
         Ok((authorization, hint.and_then(|hint| hint.enforces_numbers())))
@@ -713,8 +659,8 @@ impl Client {
         let (authorization, _) = self.authorize().await?;
         let name = operation.name;
         let call = Call::new(operation).json(body.to_string()).authorized(authorization);
-        let answer = self.0.caller.call(&call, |answer| crate::error::judge_probe(name, answer)).await?;
-        crate::wire::Envelope::read(&answer).ok_or_else(|| crate::error::no_probe(name, &answer))
+        let answered = self.0.caller.call(&call, |answer| crate::error::judge_probe(name, answer)).await?;
+        Ok(answered.value)
     }
 }
 
@@ -725,43 +671,27 @@ struct Prepared {
     warnings: Vec<Fault>,
 }
 
-/// The judge accepted the answer, so this cannot happen; were it to, the document is issued and must not be lost.
-fn unread(answer: integration_core::Answer) -> Error {
-    Error::new(integration_core::ErrorKind::UnexpectedAnswer, ISSUE.name)
-        .with_outcome(integration_core::Outcome::Unknown)
-        .with_hint("probably issued: look the document up before anything else")
-        .with_answer(answer)
-}
-
 fn builder_from(lookup: impl Fn(&str) -> Option<String>) -> Result<ClientBuilder, Error> {
-    const PREFIX: &str = "FISCAL_PRINTER";
-    const TOKEN: &str = "FISCAL_PRINTER_TOKEN";
-    let settings = Settings::from_lookup(PREFIX, &lookup);
-    let token = lookup(TOKEN).filter(|token| !token.trim().is_empty());
-    let missing = || {
-        Fault::error("ENV", TOKEN).expected("the issuer's token").hint("the vendor hands it out, one per RIF")
-    };
-    let (settings, token) = match (settings, token) {
-        (Ok(settings), Some(token)) => (settings, token),
-        (settings, token) => {
-            let mut faults = settings.err().map(|error| error.faults().to_vec()).unwrap_or_default();
-            faults.extend(token.is_none().then(missing));
-            return Err(Error::validation("read the environment", faults));
-        }
-    };
+    let mut env = Env::from_lookup(lookup);
+    let settings = env.settings("FISCAL_PRINTER");
+    let token =
+        env.required("FISCAL_PRINTER_TOKEN", "the issuer's token; the vendor hands it out, one per RIF");
+    env.finish()?;
     let environment = match &settings.base_url {
         Some(base) => Environment::custom(&base.to_string())?,
         None => Environment::Test,
     };
-    let timeouts = settings.timeouts(TIMEOUTS);
-    let builder = Client::builder().environment(environment).token(token.trim());
-    Ok(builder.connect_timeout(timeouts.connect).timeout(timeouts.total))
+    let mut builder = Client::builder().environment(environment).token(token);
+    builder.caller = builder.caller.settings(&settings);
+    Ok(builder)
 }
 
 /// Which operation may be repeated, for the table test of the workspace.
 #[must_use]
-pub fn idempotency_table() -> [(&'static str, Idempotency); 3] {
-    [ISSUE, ANNUL, MAIL].map(|operation| (operation.name, operation.idempotency))
+pub fn idempotency_table() -> &'static [(&'static str, Idempotency)] {
+    static TABLE: LazyLock<[(&str, Idempotency); 3]> =
+        LazyLock::new(|| [ISSUE, ANNUL, MAIL].map(|operation| (operation.name, operation.idempotency)));
+    &*TABLE
 }
 
 #[cfg(test)]
@@ -777,7 +707,7 @@ mod tests {
         let builder = from(&[("FISCAL_PRINTER_TOKEN", "t0ken")]).unwrap();
         assert_eq!(builder.environment, Environment::Test);
         assert_eq!(builder.environment.base().unwrap().to_string(), TEST);
-        assert_eq!(builder.timeouts, TIMEOUTS);
+        assert_eq!(builder.build().unwrap().0.caller.timeouts(), TIMEOUTS);
     }
 
     #[test]
@@ -797,9 +727,9 @@ mod tests {
     #[test]
     fn timeouts_come_from_the_environment() {
         let pairs = [("FISCAL_PRINTER_TOKEN", "t0ken"), ("FISCAL_PRINTER_TIMEOUT", "1.5")];
-        let timeouts = from(&pairs).unwrap().timeouts;
+        let timeouts = from(&pairs).unwrap().build().unwrap().0.caller.timeouts();
         assert_eq!(
-            (timeouts.total, timeouts.connect),
+            (timeouts.total(), timeouts.connect()),
             (Duration::from_millis(1500), Duration::from_secs(10))
         );
     }

@@ -349,20 +349,27 @@ pub(crate) struct Rules {
     pub(crate) unlisted_refuses: bool,
 }
 
+/// A success, decoded, and the answer that it came in.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) envelope: Envelope,
+    pub(crate) answer: Answer,
+}
+
 /// Judges an answer by table 9.2; the first matching row wins.
-pub(crate) fn judge(endpoint: Endpoint, rules: Rules, answer: &Answer) -> Verdict {
+pub(crate) fn judge(endpoint: Endpoint, rules: Rules, answer: &Answer) -> Verdict<Envelope> {
     match Envelope::read(answer) {
-        Some(envelope) if envelope.success => accepted(endpoint, answer, &envelope),
+        Some(envelope) if envelope.success => accepted(endpoint, answer, envelope),
         Some(envelope) => refused(endpoint, rules, &envelope),
         None => without_envelope(endpoint, answer),
     }
 }
 
 /// `success` is true. Under a status that is no success, or without a control number, nobody can rely on it.
-fn accepted(endpoint: Endpoint, answer: &Answer, envelope: &Envelope) -> Verdict {
+fn accepted(endpoint: Endpoint, answer: &Answer, envelope: Envelope) -> Verdict<Envelope> {
     let complete = endpoint != Endpoint::Issue || envelope.text("numerodocumento").is_some();
     if answer.status().is_success() && complete {
-        return Verdict::Accept;
+        return Verdict::Accept(envelope);
     }
     let (message, hint) = match endpoint {
         Endpoint::Issue => (
@@ -376,7 +383,7 @@ fn accepted(endpoint: Endpoint, answer: &Answer, envelope: &Envelope) -> Verdict
     doubt(endpoint, ErrorKind::UnexpectedAnswer, message, hint, false)
 }
 
-fn refused(endpoint: Endpoint, rules: Rules, envelope: &Envelope) -> Verdict {
+fn refused(endpoint: Endpoint, rules: Rules, envelope: &Envelope) -> Verdict<Envelope> {
     let refusal = Refusal {
         endpoint,
         raw_code: envelope.code.clone().unwrap_or_default(),
@@ -401,7 +408,7 @@ fn refused(endpoint: Endpoint, rules: Rules, envelope: &Envelope) -> Verdict {
     }
 }
 
-fn without_envelope(endpoint: Endpoint, answer: &Answer) -> Verdict {
+fn without_envelope(endpoint: Endpoint, answer: &Answer) -> Verdict<Envelope> {
     let status = answer.status();
     match status.as_u16() {
         401 => Verdict::Unauthorized(
@@ -426,20 +433,22 @@ fn without_envelope(endpoint: Endpoint, answer: &Answer) -> Verdict {
 
 /// Judges the answer to a probe: only a successful envelope answers the question.
 #[cfg(feature = "journal")]
-pub(crate) fn judge_probe(name: &'static str, answer: &Answer) -> Verdict {
-    let answered = answer.status().is_success() && Envelope::read(answer).is_some_and(|envelope| envelope.success);
-    if answered { Verdict::Accept } else { Verdict::Refuse(no_probe(name, answer)) }
+pub(crate) fn judge_probe(name: &'static str, answer: &Answer) -> Verdict<Envelope> {
+    match Envelope::read(answer).filter(|envelope| envelope.success && answer.status().is_success()) {
+        Some(envelope) => Verdict::Accept(envelope),
+        None => Verdict::Refuse(no_probe(name, answer)),
+    }
 }
 
 /// The service does not offer the probe, or did not answer it.
 #[cfg(feature = "journal")]
-pub(crate) fn no_probe(name: &'static str, answer: &Answer) -> Error {
+fn no_probe(name: &'static str, answer: &Answer) -> Error {
     Error::new(ErrorKind::UnexpectedAnswer, name)
         .with_message(excerpt(answer))
         .with_hint("the probe is not available here; nothing follows from that")
 }
 
-fn unreadable(endpoint: Endpoint, answer: &Answer) -> Verdict {
+fn unreadable(endpoint: Endpoint, answer: &Answer) -> Verdict<Envelope> {
     if !answer.is_complete() {
         return doubt(
             endpoint,
@@ -474,7 +483,13 @@ fn may_have_acted(endpoint: Endpoint) -> &'static str {
     }
 }
 
-fn doubt(endpoint: Endpoint, kind: ErrorKind, message: &str, hint: &'static str, transient: bool) -> Verdict {
+fn doubt(
+    endpoint: Endpoint,
+    kind: ErrorKind,
+    message: &str,
+    hint: &'static str,
+    transient: bool,
+) -> Verdict<Envelope> {
     Verdict::Doubt {
         error: Error::new(kind, endpoint.operation()).with_message(message).with_hint(hint),
         transient,
@@ -493,14 +508,14 @@ mod tests {
 
     use super::*;
 
-    fn judged(endpoint: Endpoint, status: u16, body: &str) -> Verdict {
+    fn judged(endpoint: Endpoint, status: u16, body: &str) -> Verdict<Envelope> {
         let answer = Answer::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body.to_owned());
         judge(endpoint, Rules::default(), &answer)
     }
 
-    fn class(verdict: &Verdict) -> &'static str {
+    fn class(verdict: &Verdict<Envelope>) -> &'static str {
         match verdict {
-            Verdict::Accept => "issued",
+            Verdict::Accept(_) => "issued",
             Verdict::Refuse(_) => "refused",
             Verdict::Unauthorized(_) => "unauthorized",
             Verdict::Doubt { .. } => "unknown",

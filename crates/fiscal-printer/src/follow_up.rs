@@ -4,8 +4,8 @@ use integration_core::call::{Idempotency, Operation};
 use integration_core::{Answer, Fault, Faults};
 
 use crate::document::{MAIL_ADDRESS, REMARK, joined_emails};
+use crate::error::Accepted;
 use crate::number::ControlNumber;
-use crate::wire::Envelope;
 
 /// `Keyed`: annulling an annulled document changes nothing more, so a lost call is repeated (observed).
 pub(crate) const ANNUL: Operation = Operation::post("annul", "/anulacion", Idempotency::Keyed);
@@ -67,18 +67,19 @@ impl Mail {
     pub(crate) fn field(&self, faults: &mut Faults) -> String {
         let joined = joined_emails(&self.addresses, faults);
         if self.addresses.iter().any(|address| address.trim().is_empty()) {
-            let fault = Fault::error("MAIL", "email").expected("an e-mail address").actual("");
+            let fault = Fault::error("MAIL", "email").with_expected("an e-mail address").with_actual("");
             faults.push(
-                fault.hint("one of the addresses is empty: the service would send nothing and say success"),
+                fault.with_hint(
+                    "one of the addresses is empty: the service would send nothing and say success",
+                ),
             );
         }
         if !MAIL_ADDRESS.fits(&joined) {
-            let fault = Fault::warning("MAIL", "email").expected("at most 100 characters").actual(&joined);
-            faults.push(
-                fault.hint(
-                    "the manual gives `emailcliente` that limit and this field none; send several mails",
-                ),
-            );
+            let fault =
+                Fault::warning("MAIL", "email").with_expected("at most 100 characters").with_actual(&joined);
+            faults.push(fault.with_hint(
+                "the manual gives `emailcliente` that limit and this field none; send several mails",
+            ));
         }
         joined
     }
@@ -101,10 +102,8 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    pub(crate) fn read(answer: Answer, mut warnings: Vec<Fault>) -> Self {
-        let envelope = Envelope::read(&answer);
-        let message = envelope
-            .and_then(|envelope| envelope.text_or("mensaje", "message", &mut warnings).map(str::to_owned));
+    pub(crate) fn read(Accepted { envelope, answer }: Accepted, mut warnings: Vec<Fault>) -> Self {
+        let message = envelope.text_or("mensaje", "message", &mut warnings).map(str::to_owned);
         Self { message, warnings, answer }
     }
 

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
+use crate::error::Accepted;
 use crate::number::ControlNumber;
-use crate::wire::Envelope;
 
 /// `Once`: a second request with the same body may be a second document.
 pub(crate) const ISSUE: Operation = Operation::post("issue", "/facturacion", Idempotency::Once);
@@ -31,14 +31,16 @@ pub struct Issued {
 
 impl Issued {
     /// Reads an answer that was judged to be a success.
-    pub(crate) fn read(answer: Answer, mut warnings: Vec<Fault>) -> Option<Self> {
-        let envelope = Envelope::read(&answer)?;
-        let control_text = envelope.text("numerodocumento")?.to_owned();
+    pub(crate) fn read(Accepted { envelope, answer }: Accepted, mut warnings: Vec<Fault>) -> Self {
+        // The judge accepts no envelope without it.
+        let control_text = envelope.text("numerodocumento").unwrap_or_default().to_owned();
         if control_text.parse::<ControlNumber>().is_err() {
             let fault =
-                Fault::warning("ANSWER", "data.numerodocumento").expected("a number like 00-00000001");
+                Fault::warning("ANSWER", "data.numerodocumento").with_expected("a number like 00-00000001");
             warnings.push(
-                fault.actual(&control_text).hint("the document is issued; the text is kept as it came"),
+                fault
+                    .with_actual(&control_text)
+                    .with_hint("the document is issued; the text is kept as it came"),
             );
         }
         let identifier = envelope.text("identificador").map(str::to_owned);
@@ -49,12 +51,15 @@ impl Issued {
             moment.as_deref().and_then(read_moment).or_else(|| read_date_and_hour(date?, hour));
         let registered_text = moment.or_else(|| date.map(|date| [date, hour.unwrap_or_default()].join(" ")));
         if let (None, Some(text)) = (registered_at, &registered_text) {
-            warnings
-                .push(Fault::warning("ANSWER", "data.datatime").actual(text).hint("the date cannot be read"));
+            warnings.push(
+                Fault::warning("ANSWER", "data.datatime")
+                    .with_actual(text)
+                    .with_hint("the date cannot be read"),
+            );
         }
         let legal_footer = envelope.text("piedepagina").map(str::to_owned);
         let pdf_url = envelope.text("urlpdf").map(str::to_owned);
-        Some(Self {
+        Self {
             control_text,
             identifier,
             correlative,
@@ -64,7 +69,7 @@ impl Issued {
             pdf_url,
             warnings,
             answer,
-        })
+        }
     }
 
     /// The control number (`numerodocumento`); `None` if the service's text has another form.
@@ -154,10 +159,16 @@ mod tests {
     use http::{HeaderMap, StatusCode};
 
     use super::*;
+    use crate::wire::Envelope;
+
+    fn read(answer: Answer) -> Issued {
+        let envelope = Envelope::read(&answer).unwrap();
+        Issued::read(Accepted { envelope, answer }, Vec::new())
+    }
 
     fn issued(data: &str) -> Issued {
         let body = format!(r#"{{"success":true,"data":{{"numerodocumento":"00-00000001"{data}}}}}"#);
-        Issued::read(Answer::new(StatusCode::OK, HeaderMap::new(), body), Vec::new()).unwrap()
+        read(Answer::new(StatusCode::OK, HeaderMap::new(), body))
     }
 
     #[test]
@@ -195,7 +206,7 @@ mod tests {
     fn a_control_number_of_another_form_is_kept_as_text() {
         let body = r#"{"success":true,"data":{"numerodocumento":"SERIE A 12"}}"#;
         let answer = Answer::new(StatusCode::OK, HeaderMap::new(), body);
-        let issued = Issued::read(answer, Vec::new()).unwrap();
+        let issued = read(answer);
         assert_eq!((issued.control_number(), issued.control_text()), (None, "SERIE A 12"));
         assert_eq!(issued.warnings().len(), 1);
     }

@@ -43,8 +43,8 @@ impl Envelope {
         if let (Some(first), Some(second)) = (first, second)
             && first != second
         {
-            let fault = Fault::warning("ANSWER", format!("data.{name}")).actual(first);
-            warnings.push(fault.hint(format!("{alias} says otherwise; {name} is used")));
+            let fault = Fault::warning("ANSWER", format!("data.{name}")).with_actual(first);
+            warnings.push(fault.with_hint(format!("{alias} says otherwise; {name} is used")));
         }
         first.or(second)
     }

@@ -124,7 +124,7 @@ type Found = (&'static str, String, String, String);
 
 fn of_severity(faults: &[Fault], severity: Severity) -> Vec<Found> {
     let shown = |fault: &Fault| {
-        let (expected, actual) = (fault.expected_value().to_owned(), fault.actual_value().to_owned());
+        let (expected, actual) = (fault.expected().to_owned(), fault.actual().to_owned());
         (fault.rule(), fault.path().to_owned(), expected, actual)
     };
     faults.iter().filter(|fault| fault.severity() == severity).map(shown).collect()
@@ -154,7 +154,7 @@ fn refused(draft: &Draft, expected: &[(&'static str, &str, &str, &str)]) {
     assert_eq!(errors(&built), expected, "{}", draft.json());
     let faults = built.unwrap_err();
     for fault in faults.faults().iter().filter(|fault| fault.severity() == Severity::Error) {
-        assert!(!fault.hint_text().is_empty() || !fault.expected_value().is_empty(), "{fault}");
+        assert!(!fault.hint().is_empty() || !fault.expected().is_empty(), "{fault}");
     }
 }
 
@@ -678,7 +678,7 @@ fn i5_a_line_takes_a_rate_of_the_document() {
     refused(&draft, &[("I5", "cuerpofactura[1].tasa", "0 or 8 or 16", "15")]);
     let luxury = Draft::bare().item(1, "tasa", "31");
     refused(&luxury, &[("I5", "cuerpofactura[1].tasa", "0 or 8 or 16", "31")]);
-    let hint = luxury.build().unwrap_err().faults().iter().map(Fault::hint_text).collect::<String>();
+    let hint = luxury.build().unwrap_err().faults().iter().map(Fault::hint).collect::<String>();
     assert!(hint.contains("cannot express the luxury rate"), "{hint}");
     let allowed = luxury.builder().luxury_rate().build().unwrap();
     assert_eq!(allowed.totals().luxury.unwrap().tax.to_string(), "6.20");
@@ -982,7 +982,7 @@ fn verify_only_asks_for_every_amount() {
 fn a_json_text_that_is_no_object_says_where() {
     for text in ["", "[]", "null", "{", r#"{"exento":True}"#, r#"{"total":NaN}"#] {
         let error = Document::from_json(text.as_bytes()).unwrap_err();
-        assert!(error.is_validation() && error.faults()[0].hint_text().contains("line"), "{text}: {error}");
+        assert!(error.is_validation() && error.faults()[0].hint().contains("line"), "{text}: {error}");
     }
     assert!(Document::from_json(&[0xff; 16]).is_err());
     assert!(Document::from_json(&vec![b' '; 8 * 1024 * 1024 + 1]).is_err());

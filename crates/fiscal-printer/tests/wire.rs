@@ -228,8 +228,8 @@ async fn a_token_of_another_issuer_sends_nothing() {
         let error = client.issue(&invoice()).await.unwrap_err();
         assert!(error.is_not_sent() && error.is_validation(), "{error}");
         let fault = error.faults().iter().find(|fault| fault.rule() == "T1").unwrap();
-        assert_eq!((fault.path(), fault.severity(), fault.expected_value()), ("rif", Severity::Error, claim));
-        assert!(fault.hint_text().contains(hint), "{fault}");
+        assert_eq!((fault.path(), fault.severity(), fault.expected()), ("rif", Severity::Error, claim));
+        assert!(fault.hint().contains(hint), "{fault}");
     }
 }
 

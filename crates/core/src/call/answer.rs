@@ -5,8 +5,13 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
 
-use crate::Secret;
+use crate::secret::Secrets;
+use crate::{Error, ErrorKind, Secret};
 
 /// The names under which gateways and services give a request its id, in order of preference.
 const REQUEST_ID_HEADERS: [&str; 4] = ["x-request-id", "request-id", "x-correlation-id", "cf-ray"];
@@ -20,18 +25,19 @@ const REQUEST_ID_HEADERS: [&str; 4] = ["x-request-id", "request-id", "x-correlat
 /// assert_eq!(answer.text(), "{}");
 /// assert_eq!(format!("{answer:?}"), "Answer { status: 200, content_type: None, bytes: 2, complete: true }");
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
     complete: bool,
+    head: bool,
 }
 
 impl Answer {
     /// An answer that was read to its end.
     pub fn new(status: StatusCode, headers: HeaderMap, body: impl Into<Bytes>) -> Self {
-        Self { status, headers, body: body.into(), complete: true }
+        Self { status, headers, body: body.into(), complete: true, head: false }
     }
 
     /// Marks that the body went on beyond the client's limit.
@@ -41,8 +47,23 @@ impl Answer {
         self
     }
 
-    /// The same answer with `secret` masked in its body and headers.
-    pub(crate) fn masked(mut self, secret: &Secret) -> Self {
+    /// A head whose body has not been read yet.
+    pub(crate) fn head(status: StatusCode, headers: HeaderMap) -> Self {
+        Self { status, headers, body: Bytes::new(), complete: true, head: true }
+    }
+
+    /// The same answer with all of `secrets` masked in its body and headers.
+    pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
+        for secret in secrets.iter() {
+            self = self.without(secret);
+        }
+        if let Some(masked) = masked_json(&self.body, secrets) {
+            self.body = masked;
+        }
+        self
+    }
+
+    fn without(mut self, secret: &Secret) -> Self {
         if let Cow::Owned(masked) = secret.redact(&String::from_utf8_lossy(&self.body)) {
             self.body = masked.into();
         }
@@ -63,6 +84,40 @@ impl Answer {
         self
     }
 
+    /// Whether a secret can be read in it.
+    pub(crate) fn shows(&self, secrets: &Secrets) -> bool {
+        let header = |value: &HeaderValue| secrets.any_in(&String::from_utf8_lossy(value.as_bytes()));
+        secrets.any_in(&self.text()) || self.headers.values().any(header)
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnexpectedAnswer`] naming the path of the field that is not as expected, or
+    /// [`ErrorKind::TooLarge`] if the body was cut at the client's limit. The error repeats nothing of the body.
+    ///
+    /// ```
+    /// use integration_core::Answer;
+    ///
+    /// #[derive(Debug, serde::Deserialize)]
+    /// struct Page { items: Vec<u32> }
+    ///
+    /// let answer = Answer::new(http::StatusCode::OK, http::HeaderMap::new(), r#"{"items":[1,"Ana"]}"#);
+    /// let error = answer.json::<Page>().unwrap_err();
+    /// assert_eq!(error.message(), Some("`items[1]` is not as expected (line 1, column 17)"));
+    /// ```
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        if !self.complete {
+            return Err(Error::new(ErrorKind::TooLarge, "read the answer")
+                .with_message("the answer is larger than the client's limit"));
+        }
+        from_json(&self.body).map_err(|message| {
+            Error::new(ErrorKind::UnexpectedAnswer, "read the answer")
+                .with_message(message)
+                .with_hint("compare the answer with the service's documentation; it may have changed")
+        })
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -75,7 +130,8 @@ impl Answer {
         &self.headers
     }
 
-    /// The body, up to the client's limit, with the credentials of the call masked.
+    /// The body, up to the client's limit: byte for byte as it came, unless the answer stands in an error, where the
+    /// secrets of the call are masked.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -93,6 +149,12 @@ impl Answer {
         self.complete
     }
 
+    /// Whether this is only the head of a streamed answer, whose body has not been read.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.head
+    }
+
     /// The declared content type.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
@@ -104,6 +166,94 @@ impl Answer {
     pub fn request_id(&self) -> Option<&str> {
         REQUEST_ID_HEADERS.iter().find_map(|name| self.headers.get(*name)?.to_str().ok())
     }
+}
+
+/// A JSON body in which decoding would bring a secret to light (`\\u0073ecret`), written anew without it.
+fn masked_json(body: &Bytes, secrets: &Secrets) -> Option<Bytes> {
+    // Only a backslash can hide something from a search of the raw text.
+    if !body.contains(&b'\\') {
+        return None;
+    }
+    let mut value: Value = serde_json::from_slice(body).ok()?;
+    mask_value(&mut value, secrets).then(|| value.to_string().into())
+}
+
+/// Depth is bounded by the reader that made the value. `true` if anything was masked.
+fn mask_value(value: &mut Value, secrets: &Secrets) -> bool {
+    match value {
+        Value::String(text) => mask_text(text, secrets),
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| mask_value(item, secrets) | any),
+        Value::Object(fields) => mask_fields(fields, secrets),
+        _ => false,
+    }
+}
+
+fn mask_text(text: &mut String, secrets: &Secrets) -> bool {
+    let shows = secrets.any_in(text);
+    if shows {
+        *text = secrets.redact(text);
+    }
+    shows
+}
+
+fn mask_fields(fields: &mut Map<String, Value>, secrets: &Secrets) -> bool {
+    let mut masked = false;
+    for (mut name, mut value) in std::mem::take(fields) {
+        masked |= mask_text(&mut name, secrets) | mask_value(&mut value, secrets);
+        fields.insert(name, value);
+    }
+    masked
+}
+
+/// Decodes, or says where it does not fit in words that hold nothing of the text.
+pub(crate) fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| described(&path(error.path()), error.inner()))?;
+    deserializer.end().map_err(|error| described("the answer", &error))?;
+    Ok(value)
+}
+
+fn described(path: &str, error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match (error.classify(), missing(error)) {
+        (Category::Data, Some(field)) => format!("{path} lacks the field `{field}`"),
+        (Category::Data, None) => format!("{path} is not as expected (line {line}, column {column})"),
+        (Category::Eof, _) => format!("the JSON ends in the middle, in {path}"),
+        _ => format!("it is not JSON (line {line}, column {column})"),
+    }
+}
+
+/// The name in serde's own words, which come from the type; a text of any other form could come from the body.
+fn missing(error: &serde_json::Error) -> Option<String> {
+    let text = error.to_string();
+    let (name, _) = text.strip_prefix("missing field `")?.split_once('`')?;
+    is_plain(name).then(|| name.to_owned())
+}
+
+/// The path without what may be data: the keys of a map come from the body as its values do.
+fn path(path: &serde_path_to_error::Path) -> String {
+    let mut shown = String::new();
+    for segment in path.iter() {
+        let dot = if shown.is_empty() { "" } else { "." };
+        match segment {
+            Segment::Seq { index } => shown.push_str(&format!("[{index}]")),
+            Segment::Map { key } | Segment::Enum { variant: key } if is_plain(key) => {
+                shown.push_str(&format!("{dot}{key}"));
+            }
+            _ => shown.push_str(&format!("{dot}?")),
+        }
+    }
+    if shown.is_empty() { "the answer".to_owned() } else { format!("`{shown}`") }
+}
+
+/// A name as programs have it.
+fn is_plain(name: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || byte == b'-';
+    !name.is_empty()
+        && name.len() <= 40
+        && name.bytes().all(|byte| word(byte) || byte.is_ascii_digit())
+        && name.bytes().filter(u8::is_ascii_digit).count() <= 2
 }
 
 impl fmt::Debug for Answer {
@@ -126,9 +276,59 @@ mod tests {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_bytes(b"t\xf6ken sentinel-value").unwrap();
         headers.insert(header::WWW_AUTHENTICATE, value);
-        let secret = Secret::new("sentinel-value");
-        let answer = Answer::new(StatusCode::OK, headers, b"\xff sentinel-value".to_vec()).masked(&secret);
+        let secrets = Secrets::new(vec![Secret::new("sentinel-value")]);
+        let answer = Answer::new(StatusCode::OK, headers, b"\xff sentinel-value".to_vec()).masked(&secrets);
         assert!(!format!("{:?}{}", answer.headers(), answer.text()).contains("sentinel"));
+    }
+
+    #[test]
+    fn masks_what_only_decoding_shows_in_names_and_values() {
+        let secrets = Secrets::new(vec![Secret::new("sentinel-value")]);
+        let body = r#"{"a":[{"\u0073entinel-value":1}],"b":"x \u0073entinel-value","c":1.50}"#;
+        let answer = Answer::new(StatusCode::OK, HeaderMap::new(), body).masked(&secrets);
+        assert_eq!(answer.text(), r#"{"a":[{"[redacted]":1}],"b":"x [redacted]","c":1.5}"#);
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code)]
+    struct Page {
+        data: Vec<Item>,
+        #[serde(default)]
+        by_name: std::collections::BTreeMap<String, u8>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code)]
+    struct Item {
+        total: u8,
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_by_its_path_and_the_body_is_not_repeated() {
+        let table = [
+            (r#"{"data":[{"total":1},{"total":"Ana, expected Ana"}]}"#, "`data[1].total` is not as expected"),
+            (r#"{"data":[{}]}"#, "`data[0]` lacks the field `total`"),
+            ("{}", "the answer lacks the field `data`"),
+            (r#"{"data":[],"by_name":{"Ana Ana":"Ana"}}"#, "`by_name.?` is not as expected"),
+            (r#"{"data":[],"by_name":{"V12345678":"Ana"}}"#, "`by_name.?` is not as expected"),
+            (r#"{"data":[{"total":1"#, "the JSON ends in the middle"),
+            ("<html>Ana</html>", "it is not JSON (line 1, column 1)"),
+            (r#"{"data":[]} Ana"#, "it is not JSON"),
+            ("", "the JSON ends in the middle, in the answer"),
+        ];
+        for (body, message) in table {
+            let answer = Answer::new(StatusCode::OK, HeaderMap::new(), body);
+            let error = answer.json::<Page>().unwrap_err();
+            assert!(error.message().unwrap().starts_with(message), "{body}: {error}");
+            let shown = format!("{error} {error:?} {error:#?}");
+            assert!(!shown.contains("Ana") && !shown.contains("12345678"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn half_a_body_is_not_decoded() {
+        let answer = Answer::new(StatusCode::OK, HeaderMap::new(), "1").cut_at_limit();
+        assert_eq!(answer.json::<u8>().unwrap_err().kind(), ErrorKind::TooLarge);
     }
 
     #[test]

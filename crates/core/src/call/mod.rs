@@ -5,18 +5,30 @@
 
 pub mod answer;
 pub mod auth;
+pub mod body;
+pub mod builder;
 pub mod client;
 pub mod operation;
 pub mod retry;
+pub mod session;
 pub mod settings;
+pub mod streamed;
 pub mod transport;
+pub mod verdict;
 
+mod address;
 mod reqwest_transport;
+mod run;
 
 pub use answer::Answer;
 pub use auth::{Authorization, Bearer, Credentials};
-pub use client::{Caller, CallerBuilder, Verdict};
+pub use body::Body;
+pub use builder::CallerBuilder;
+pub use client::{Answered, Caller};
 pub use operation::{Call, Idempotency, Lane, Operation, Place};
 pub use retry::RetryPolicy;
-pub use settings::{BaseUrl, Settings, Timeouts};
-pub use transport::{Transport, TransportError};
+pub use session::{Login, Session, Ticket};
+pub use settings::{BaseUrl, Env, Settings, Timeouts};
+pub use streamed::{AnswerStream, Downloaded, Streamed};
+pub use transport::{BodyStream, SendMark, Transport, TransportError, TransportErrorKind};
+pub use verdict::Verdict;

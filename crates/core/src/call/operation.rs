@@ -6,11 +6,17 @@
 use std::fmt;
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::auth::Authorization;
+use super::body::Body;
+use super::retry::RetryPolicy;
+use super::settings::{BaseUrl, Timeouts};
+use crate::{Fault, Secret};
 
 /// Whether a request that may have been applied may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,13 +46,32 @@ pub struct Operation {
     pub name: &'static str,
     /// The HTTP method.
     pub method: Method,
-    /// The path below the base URL, starting with a slash.
+    /// The path below the base URL, starting with a slash; `{name}` stands for a parameter. Spans show it as it is.
     pub path: &'static str,
     /// Whether it may be repeated.
     pub idempotency: Idempotency,
 }
 
 impl Operation {
+    /// An operation of any method.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use integration_core::call::{Idempotency, Operation};
+    ///
+    /// const RENAME: Operation =
+    ///     Operation::new("rename", Method::PUT, "/clients/{id}.json", Idempotency::Keyed);
+    /// ```
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        method: Method,
+        path: &'static str,
+        idempotency: Idempotency,
+    ) -> Self {
+        Self { name, method, path, idempotency }
+    }
+
     /// A `GET` operation: reading, so [`Idempotency::Safe`].
     #[must_use]
     pub const fn get(name: &'static str, path: &'static str) -> Self {
@@ -97,23 +122,59 @@ impl Lane {
 #[must_use = "the place is given back when this is dropped"]
 pub struct Place(#[allow(dead_code)] Option<OwnedSemaphorePermit>);
 
-/// One use of an [`Operation`]: its body, headers, and the lane it waits in.
+/// What a call sets for itself, in place of what its caller was set up with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Limits {
+    pub(crate) timeouts: Option<Timeouts>,
+    pub(crate) total: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) body: Option<usize>,
+    pub(crate) retry: Option<RetryPolicy>,
+}
+
+/// One use of an [`Operation`]: its parameters, headers, body and limits, and the lane it waits in.
 ///
-/// Its `Debug` shows no body, since bodies hold passwords and customers' data.
+/// Its `Debug` shows neither body nor values, since they hold passwords and customers' data.
+///
+/// ```
+/// use integration_core::call::{Call, Operation};
+///
+/// const INVOICE: Operation = Operation::get("read an invoice", "/invoices/{id}.json");
+/// let call = Call::new(INVOICE).param("id", 17).query("lang", "es");
+/// ```
 #[derive(Clone)]
+#[must_use]
 pub struct Call {
     pub(crate) operation: Operation,
+    pub(crate) params: Vec<(&'static str, String)>,
+    pub(crate) queries: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Body,
     pub(crate) lane: Option<Lane>,
     pub(crate) authorization: Option<Authorization>,
+    pub(crate) base: Option<BaseUrl>,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) limits: Limits,
+    /// What is wrong with what was given; the call is not made then.
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl Call {
     /// A call without a body.
-    #[must_use]
     pub fn new(operation: Operation) -> Self {
-        Self { operation, headers: HeaderMap::new(), body: Bytes::new(), lane: None, authorization: None }
+        Self {
+            operation,
+            params: Vec::new(),
+            queries: Vec::new(),
+            headers: HeaderMap::new(),
+            body: Body::default(),
+            lane: None,
+            authorization: None,
+            base: None,
+            secrets: Vec::new(),
+            limits: Limits::default(),
+            faults: Vec::new(),
+        }
     }
 
     /// The operation's name.
@@ -122,45 +183,120 @@ impl Call {
         self.operation.name
     }
 
-    /// Sends these bytes as `application/json`. The same bytes go out on every attempt.
-    #[must_use]
-    pub fn json(mut self, body: impl Into<Bytes>) -> Self {
-        let json = http::HeaderValue::from_static("application/json");
-        self.headers.insert(http::header::CONTENT_TYPE, json);
-        self.body = body.into();
+    /// Puts `value` where the path says `{name}`, percent-encoded, so that it stays one segment whatever it holds.
+    ///
+    /// A value that is empty, `.` or `..` would make it another path; the call then ends as not sent, with a fault that
+    /// names the parameter. So it does if the path has no such parameter, or one that was not given.
+    pub fn param(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.params.push((name, value.to_string()));
         self
     }
 
+    /// Adds a query parameter, percent-encoded. It shows in no span and no error; for a secret use
+    /// [`Authorization::in_query`].
+    pub fn query(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
+        self.queries.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// Sets a header. A value that cannot stand in one is a fault that names the header, and nothing is sent.
+    pub fn header(mut self, name: HeaderName, value: impl AsRef<str>) -> Self {
+        match HeaderValue::from_str(value.as_ref()) {
+            Ok(value) => _ = self.headers.insert(name, value),
+            Err(_) => {
+                let fault = Fault::error("HEADER", name.as_str()).with_expected("visible ASCII on one line");
+                self.faults.push(fault.with_actual(value));
+            }
+        }
+        self
+    }
+
+    /// Sends these bytes as `application/json`. The same bytes go out on every attempt.
+    pub fn json(self, body: impl Into<Bytes>) -> Self {
+        self.body("application/json", Body::bytes(body))
+    }
+
+    /// Sends this body, opened anew on every attempt.
+    pub fn body(mut self, content_type: &str, body: Body) -> Self {
+        self.body = body;
+        self.header(header::CONTENT_TYPE, content_type)
+    }
+
     /// Waits for a permit of `lane` before sending, so that calls which must not overtake each other do not.
-    #[must_use]
     pub fn in_lane(mut self, lane: &Lane) -> Self {
         self.lane = Some(lane.clone());
         self
     }
 
     /// Uses this authorization instead of asking the client's credentials.
-    #[must_use]
     pub fn authorized(mut self, authorization: Authorization) -> Self {
         self.authorization = Some(authorization);
         self
     }
 
+    /// Names a secret that the call carries in its body or a header, so that no error of the call shows it.
+    pub fn with_secret(mut self, secret: Secret) -> Self {
+        self.secrets.push(secret);
+        self
+    }
+
+    /// Goes to another address. The caller's credentials go along only if scheme, host and port are the same; for another
+    /// service say [`authorized`](Self::authorized).
+    pub fn to(mut self, base: BaseUrl) -> Self {
+        self.base = Some(base);
+        self
+    }
+
     /// Overrides the operation's idempotency for this call, where the caller knows more than the operation does.
-    #[must_use]
     pub fn with_idempotency(mut self, idempotency: Idempotency) -> Self {
         self.operation.idempotency = idempotency;
+        self
+    }
+
+    /// Limits this call by these times instead of the client's. The limit for connecting stays the client's.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.limits.timeouts = Some(timeouts);
+        self
+    }
+
+    /// Limits the whole of this call; an attempt may take all of it unless a shorter limit for attempts was set.
+    pub fn total_timeout(mut self, total: Duration) -> Self {
+        self.limits.total = Some(total);
+        self
+    }
+
+    /// How long a streamed answer may bring nothing before it counts as stalled; 30 s unless set.
+    pub fn idle_timeout(mut self, idle: Duration) -> Self {
+        self.limits.idle = Some(idle);
+        self
+    }
+
+    /// Reads at most this many bytes of the answer.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.limits.body = Some(bytes);
+        self
+    }
+
+    /// Uses this retry policy for the call.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.limits.retry = Some(policy);
         self
     }
 }
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let params: Vec<_> = self.params.iter().map(|(name, _)| name).collect();
+        let queries: Vec<_> = self.queries.iter().map(|(name, _)| name).collect();
         f.debug_struct("Call")
             .field("operation", &self.operation)
-            .field("bytes", &self.body.len())
+            .field("params", &params)
+            .field("query", &queries)
+            .field("body", &self.body)
             .field("lane", &self.lane.is_some())
             .field("authorization", &self.authorization)
-            .finish()
+            .field("to", &self.base)
+            .finish_non_exhaustive()
     }
 }
 
@@ -169,9 +305,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_no_body() {
+    fn debug_shows_names_and_no_values() {
         const LOG_IN: Operation = Operation::post("log in", "/login", Idempotency::Keyed);
-        let shown = format!("{:?}", Call::new(LOG_IN).json(r#"{"password":"sentinel"}"#));
+        let call = Call::new(LOG_IN).json(r#"{"password":"sentinel"}"#);
+        let call = call.query("api_token", "sentinel").param("id", "sentinel").with_secret("sentinel".into());
+        let shown = format!("{call:?}");
         assert!(shown.contains("log in") && !shown.contains("sentinel"), "{shown}");
     }
 }

@@ -7,20 +7,21 @@
 
 use std::error::Error as StdError;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls_platform_verifier::BuilderVerifierExt;
 
+use super::body::Body;
 use super::settings::BaseUrl;
-use super::transport::{BodyStream, SendMark, Transport, TransportError};
-use crate::{BoxFuture, Error, ErrorKind};
+use super::transport::{BodyStream, SendMark, Transport, TransportError, TransportErrorKind};
+use crate::{BoxFuture, Error};
 
 /// How connections are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,15 +35,46 @@ pub(crate) enum Connections {
 
 const IDLE: Duration = Duration::from_secs(15);
 
+/// Two clients, since what is right for the far side of a proxy is wrong for this machine and its network.
 #[derive(Debug)]
 pub(crate) struct ReqwestTransport {
-    client: reqwest::Client,
+    connect: Duration,
+    connections: Connections,
+    /// For `https`: by way of the proxy that the machine names, if it names one.
+    far: OnceLock<reqwest::Client>,
+    /// For this machine and for plain `http`: never by way of a proxy, which would read what it carries.
+    near: OnceLock<reqwest::Client>,
 }
 
 impl ReqwestTransport {
+    /// The client that `base` needs is set up at once, so that what is wrong with this machine shows now.
     pub(crate) fn new(base: &BaseUrl, connect: Duration, connections: Connections) -> Result<Self, Error> {
+        let (far, near) = (OnceLock::new(), OnceLock::new());
+        let transport = Self { connect, connections, far, near };
+        transport.client(base.is_near())?;
+        Ok(transport)
+    }
+
+    fn client_for(&self, uri: &http::Uri) -> Result<&reqwest::Client, TransportError> {
+        let near = BaseUrl::is_near_uri(uri);
+        self.client(near).map_err(|cause| {
+            TransportError::new(TransportErrorKind::Tls, "the HTTP client cannot be set up")
+                .with_source(cause)
+        })
+    }
+
+    fn client(&self, near: bool) -> Result<&reqwest::Client, Error> {
+        let cell = if near { &self.near } else { &self.far };
+        if let Some(client) = cell.get() {
+            return Ok(client);
+        }
+        let client = self.set_up(near)?;
+        Ok(cell.get_or_init(|| client))
+    }
+
+    fn set_up(&self, near: bool) -> Result<reqwest::Client, Error> {
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(base)?)
+            .tls_backend_preconfigured(tls(near)?)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_gzip()
@@ -50,28 +82,27 @@ impl ReqwestTransport {
             .no_zstd()
             .no_deflate()
             .http1_only()
-            .connect_timeout(connect)
+            .connect_timeout(self.connect)
             .pool_idle_timeout(IDLE);
-        if connections == Connections::Fresh {
+        if self.connections == Connections::Fresh {
             builder = builder.pool_max_idle_per_host(0);
         }
-        if base.is_loopback() {
+        if near {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|cause| {
+        builder.build().map_err(|cause| {
             Error::configuration("the HTTP client cannot be set up", "see the cause")
                 .with_source(cause.without_url())
-        })?;
-        Ok(Self { client })
+        })
     }
 }
 
 /// The crypto provider is named here, so that a program that links two of them, or none, does not panic.
-fn tls(base: &BaseUrl) -> Result<ClientConfig, Error> {
+fn tls(near: bool) -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|cause| tls_setup("no usable TLS versions", cause))?;
-    if base.is_loopback() {
+    if near {
         // A machine without root certificates must still reach its own sandbox.
         let platform = builder.clone().with_platform_verifier();
         return Ok(match platform {
@@ -93,58 +124,75 @@ fn tls_setup(message: &'static str, cause: rustls::Error) -> Error {
 impl Transport for ReqwestTransport {
     fn send(
         &self,
-        request: http::Request<Bytes>,
+        request: http::Request<Body>,
     ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>> {
         Box::pin(async move {
-            let request = reqwest::Request::try_from(marked(request)).map_err(before_sending)?;
-            let response = self.client.execute(request).await.map_err(translate)?;
+            let client = self.client_for(request.uri())?;
+            let request = reqwest::Request::try_from(marked(request).await?).map_err(before_sending)?;
+            let response = client.execute(request).await.map_err(translate)?;
             Ok(http::Response::from(response).map(|body| -> BodyStream { Box::pin(Chunks(body)) }))
         })
     }
 }
 
-fn marked(request: http::Request<Bytes>) -> http::Request<reqwest::Body> {
+async fn marked(request: http::Request<Body>) -> Result<http::Request<reqwest::Body>, TransportError> {
     let mark = request.extensions().get::<SendMark>().cloned().unwrap_or_default();
     mark.tracks();
-    if request.body().is_empty() {
+    let left = request.body().length();
+    let stream = request.body().open().await?;
+    if left == Some(0) {
         // Nobody polls an empty body, so its head must count as sent from the start.
         mark.left();
     }
-    request.map(|bytes| reqwest::Body::wrap(MarkedBody { bytes, mark }))
+    Ok(request.map(|_| reqwest::Body::wrap(MarkedBody { stream: Mutex::new(stream), left, mark })))
 }
 
-/// Makes hyper drop the connection, with the head still in its queue.
+/// What makes hyper drop the connection in the middle of a request, be its head still in the queue or gone.
 #[derive(Debug, thiserror::Error)]
-#[error("the call was given up before anything was sent")]
-struct GivenUp;
+enum Stopped {
+    #[error("the call was given up before anything was sent")]
+    GivenUp,
+    #[error("{0}")]
+    Body(#[source] Arc<TransportError>),
+}
 
 /// A body that notes when it is first asked for: hyper asks after queueing the head and before writing any of it.
 struct MarkedBody {
-    bytes: Bytes,
+    /// Never locked: it only makes the stream fit for a library that asks for `Sync`.
+    stream: Mutex<BodyStream>,
+    /// How many bytes are still to come, if that is known.
+    left: Option<u64>,
     mark: SendMark,
 }
 
-impl Body for MarkedBody {
+impl http_body::Body for MarkedBody {
     type Data = Bytes;
-    type Error = GivenUp;
+    type Error = Stopped;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if !self.mark.leave() {
-            return Poll::Ready(Some(Err(GivenUp)));
+            return Poll::Ready(Some(Err(Stopped::GivenUp)));
         }
-        let bytes = std::mem::take(&mut self.bytes);
-        Poll::Ready((!bytes.is_empty()).then_some(Ok(Frame::data(bytes))))
+        let stream = self.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match std::task::ready!(stream.as_mut().poll_next(context)) {
+            None => Poll::Ready(None),
+            Some(Err(error)) => Poll::Ready(Some(Err(Stopped::Body(Arc::new(error))))),
+            Some(Ok(bytes)) => {
+                self.left = self.left.map(|left| left.saturating_sub(bytes.len() as u64));
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
+        self.left == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.len() as u64)
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
@@ -172,34 +220,39 @@ impl Stream for Chunks {
 }
 
 fn before_sending(cause: reqwest::Error) -> TransportError {
-    TransportError::new(ErrorKind::Connect, "the request cannot be built").with_source(cause.without_url())
+    TransportError::new(TransportErrorKind::Connect, "the request cannot be built")
+        .with_source(cause.without_url())
 }
 
 fn translate(cause: reqwest::Error) -> TransportError {
+    if let Some(Stopped::Body(error)) = find::<Stopped>(&cause) {
+        return TransportError::new(TransportErrorKind::Body, error.to_string()).with_source(error.clone());
+    }
     let (kind, message) = if !cause.is_connect() {
-        (ErrorKind::Interrupted, "the connection broke before the answer was complete")
-    } else if speaks_of_tls(&cause) {
-        (ErrorKind::Tls, "the TLS handshake failed")
+        (TransportErrorKind::Interrupted, "the connection broke before the answer was complete")
+    } else if find::<rustls::Error>(&cause).is_some() {
+        (TransportErrorKind::Tls, "the TLS handshake failed")
     } else if cause.is_dns() {
-        (ErrorKind::Connect, "the host name cannot be resolved")
+        (TransportErrorKind::Connect, "the host name cannot be resolved")
     } else if cause.is_timeout() {
-        (ErrorKind::Connect, "the connection was not established in time")
+        (TransportErrorKind::Connect, "the connection was not established in time")
     } else {
-        (ErrorKind::Connect, "the connection was refused or the host is unreachable")
+        (TransportErrorKind::Connect, "the connection was refused or the host is unreachable")
     };
     // The URL of the library's error could carry a query; the operation's name says enough.
     TransportError::new(kind, message).with_source(cause.without_url())
 }
 
-fn speaks_of_tls(cause: &(dyn StdError + 'static)) -> bool {
+/// The first cause of type `T` behind an error of the library.
+fn find<'e, T: StdError + 'static>(cause: &'e (dyn StdError + 'static)) -> Option<&'e T> {
     let mut next = Some(cause);
     while let Some(current) = next {
-        if current.is::<rustls::Error>() {
-            return true;
+        if let Some(found) = current.downcast_ref::<T>() {
+            return Some(found);
         }
         next = inner(current);
     }
-    false
+    None
 }
 
 /// What an error wraps. `source()` of an `io::Error` skips the error inside it, and connectors nest several of them.
@@ -224,9 +277,9 @@ mod tests {
         ReqwestTransport::new(&base, Duration::from_secs(5), Connections::Fresh).unwrap()
     }
 
-    fn post(url: String, mark: &SendMark) -> http::Request<Bytes> {
+    fn post(url: String, mark: &SendMark) -> http::Request<Body> {
         let request = http::Request::post(url).extension(mark.clone());
-        request.body(Bytes::from_static(b"{}")).unwrap()
+        request.body(Body::bytes("{}")).unwrap()
     }
 
     async fn failure(url: String, mark: &SendMark) -> TransportError {
@@ -250,7 +303,7 @@ mod tests {
         let mark = SendMark::default();
         mark.tracks();
         assert!(mark.bar());
-        assert_eq!(failure(url, &mark).await.kind(), ErrorKind::Interrupted);
+        assert_eq!(failure(url, &mark).await.kind(), TransportErrorKind::Interrupted);
         assert!(mark.nothing_left());
         assert!(server.await.unwrap().is_empty());
     }
@@ -261,7 +314,7 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         drop(listener);
         let mark = SendMark::default();
-        assert_eq!(failure(url, &mark).await.kind(), ErrorKind::Connect);
+        assert_eq!(failure(url, &mark).await.kind(), TransportErrorKind::Connect);
         assert!(mark.nothing_left());
     }
 
@@ -276,7 +329,7 @@ mod tests {
             let _ = socket.read_to_end(&mut rest).await;
         });
         let mark = SendMark::default();
-        assert_eq!(failure(url, &mark).await.kind(), ErrorKind::Tls);
+        assert_eq!(failure(url, &mark).await.kind(), TransportErrorKind::Tls);
         assert!(mark.nothing_left());
     }
 
@@ -289,7 +342,7 @@ mod tests {
             let _ = socket.read(&mut [0; 1024]).await;
         });
         let mark = SendMark::default();
-        assert_eq!(failure(url, &mark).await.kind(), ErrorKind::Interrupted);
+        assert_eq!(failure(url, &mark).await.kind(), TransportErrorKind::Interrupted);
         assert!(!mark.nothing_left());
     }
 }

@@ -11,22 +11,32 @@ use jiff::Timestamp;
 use super::operation::Idempotency;
 
 /// How often and how long to try.
+///
+/// ```
+/// use std::time::Duration;
+/// use integration_core::call::RetryPolicy;
+///
+/// const PATIENT: RetryPolicy = RetryPolicy::new().with_max_attempts(5).with_max_hint(Duration::from_secs(120));
+/// assert_eq!(PATIENT.max_attempts(), 5);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct RetryPolicy {
-    /// Requests per call at most, the first included; 1 switches retries off. The one repeat with renewed credentials is
-    /// no retry and may come on top.
-    pub max_attempts: u32,
-    /// The longest first pause; it doubles with every attempt, and the real pause is drawn between zero and it.
-    pub base: Duration,
-    /// The longest pause of our own choosing.
-    pub cap: Duration,
-    /// The longest `Retry-After` that is obeyed; beyond it the call ends at once and the error carries the value.
-    pub max_hint: Duration,
+    max_attempts: u32,
+    base: Duration,
+    cap: Duration,
+    max_hint: Duration,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RetryPolicy {
+    /// Three requests, pauses from 250 ms up to 10 s, a `Retry-After` of up to a minute.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             max_attempts: 3,
             base: Duration::from_millis(250),
@@ -34,13 +44,42 @@ impl Default for RetryPolicy {
             max_hint: Duration::from_secs(60),
         }
     }
-}
 
-impl RetryPolicy {
     /// One request per call, and one more only if the service refused the credentials and they could be renewed.
     #[must_use]
-    pub fn never() -> Self {
-        Self { max_attempts: 1, ..Self::default() }
+    pub const fn never() -> Self {
+        Self::new().with_max_attempts(1)
+    }
+
+    /// Requests per call at most, the first included; 1 switches retries off. The one repeat with renewed credentials is
+    /// no retry and may come on top.
+    #[must_use]
+    pub const fn with_max_attempts(self, max_attempts: u32) -> Self {
+        Self { max_attempts, ..self }
+    }
+
+    /// The longest first pause; it doubles with every attempt, and the real pause is drawn between zero and it.
+    #[must_use]
+    pub const fn with_base(self, base: Duration) -> Self {
+        Self { base, ..self }
+    }
+
+    /// The longest pause of our own choosing.
+    #[must_use]
+    pub const fn with_cap(self, cap: Duration) -> Self {
+        Self { cap, ..self }
+    }
+
+    /// The longest `Retry-After` that is obeyed; beyond it the call ends at once and the error carries the value.
+    #[must_use]
+    pub const fn with_max_hint(self, max_hint: Duration) -> Self {
+        Self { max_hint, ..self }
+    }
+
+    /// Requests per call at most.
+    #[must_use]
+    pub const fn max_attempts(&self) -> u32 {
+        self.max_attempts
     }
 }
 
@@ -293,7 +332,7 @@ mod tests {
 
     #[test]
     fn own_pauses_double_up_to_the_cap() {
-        let policy = RetryPolicy { max_attempts: 100, ..RetryPolicy::default() };
+        let policy = RetryPolicy::new().with_max_attempts(100);
         let longest = |attempts| {
             let Decision::Retry(wait) = decide(&policy, &Situation { attempts, random: 1.0, ..situation() })
             else {
@@ -309,7 +348,7 @@ mod tests {
 
     #[test]
     fn odd_chance_and_endless_policies_do_not_panic() {
-        let endless = RetryPolicy { base: Duration::MAX, cap: Duration::MAX, ..RetryPolicy::default() };
+        let endless = RetryPolicy::new().with_base(Duration::MAX).with_cap(Duration::MAX);
         for random in [f64::NAN, f64::INFINITY, -1.0, 1.0] {
             for policy in [&endless, &RetryPolicy::default()] {
                 let _ = decide(policy, &Situation { random, ..situation() });

@@ -1,12 +1,13 @@
 //! Where a service is and how long it may take, from code or from environment variables.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use url::{Host, Url};
 
 use crate::secret::printable_url;
-use crate::{Error, Fault};
+use crate::{Error, Fault, Faults, Secret};
 
 /// The address below which a service's paths lie. `https`, or plain `http` to this very machine.
 ///
@@ -29,22 +30,49 @@ impl BaseUrl {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if it is no URL, is plain `http` to another
     /// machine, or carries credentials, a query or a fragment.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        Self::parse_if(text, is_loopback)
+    }
+
+    /// As [`parse`](Self::parse), and plain `http` is allowed to a literal private, link-local or loopback address, and
+    /// to the hosts in `named` (exact names, as `gestor.local`).
+    ///
+    /// **Everything that is sent there can be read and changed by whoever shares the network: user name, password, token,
+    /// customers' data.** For services that exist only inside a company's network and offer no `https`. It is said in
+    /// code, by whoever answers for that network; no environment variable leads here (decision 0008).
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse); plain `http` to any other host is refused.
+    ///
+    /// ```
+    /// use integration_core::call::BaseUrl;
+    ///
+    /// assert!(BaseUrl::parse_insecure_private("http://192.168.1.20:8080", &[]).is_ok());
+    /// assert!(BaseUrl::parse_insecure_private("http://gestor.local:8071", &["gestor.local"]).is_ok());
+    /// assert!(BaseUrl::parse_insecure_private("http://gestor.local:8071", &[]).is_err());
+    /// assert!(BaseUrl::parse_insecure_private("http://8.8.8.8", &[]).is_err());
+    /// ```
+    pub fn parse_insecure_private(text: &str, named: &[&str]) -> Result<Self, Error> {
+        Self::parse_if(text, |url| is_private(url) || is_named(url, named))
+    }
+
+    fn parse_if(text: &str, plain_is_allowed: impl Fn(&Url) -> bool) -> Result<Self, Error> {
+        // The reader's own message says what is wrong and shows nothing of the text, which may hold a password.
         let url = Url::parse(text.trim()).map_err(|cause| {
             Error::configuration("the base URL cannot be read", URL_HINT).with_source(cause)
         })?;
-        match Self::complaint(&url) {
+        match Self::complaint(&url, plain_is_allowed) {
             Some(complaint) => Err(Error::configuration(complaint, URL_HINT)),
             None => Ok(Self(url)),
         }
     }
 
-    fn complaint(url: &Url) -> Option<&'static str> {
+    fn complaint(url: &Url, plain_is_allowed: impl Fn(&Url) -> bool) -> Option<&'static str> {
         let plain = url.scheme() == "http";
         if !plain && url.scheme() != "https" {
             return Some("the base URL is neither https nor http");
         }
-        if plain && !is_loopback(url) {
-            return Some("plain http is allowed to this machine only; use https");
+        if plain && !plain_is_allowed(url) {
+            return Some("plain http is not allowed to this host; use https");
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Some("the base URL carries credentials; pass them as a token");
@@ -65,6 +93,29 @@ impl BaseUrl {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
+    }
+
+    /// Whether what is sent there goes unencrypted.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+
+    /// Whether no proxy stands before it: this machine, and plain `http` within the network.
+    pub(crate) fn is_near(&self) -> bool {
+        self.is_plain() || self.is_loopback()
+    }
+
+    /// The same of a request's address.
+    pub(crate) fn is_near_uri(uri: &http::Uri) -> bool {
+        Url::parse(&format!("{}://{}", uri.scheme_str().unwrap_or("https"), uri.host().unwrap_or_default()))
+            .is_ok_and(|url| Self(url).is_near())
+    }
+
+    /// Whether credentials for the one are credentials for the other: scheme, host and port are the same.
+    #[must_use]
+    pub fn has_origin_of(&self, other: &Self) -> bool {
+        self.0.origin() == other.0.origin()
     }
 
     /// The host, for spans and messages.
@@ -91,6 +142,26 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// A literal address that no router of the internet forwards. A name says nothing: whoever answers for it decides.
+fn is_private(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_private_v4(address),
+        Some(Host::Ipv6(address)) => match address.to_ipv4_mapped() {
+            Some(mapped) => is_private_v4(mapped),
+            None => address.is_unique_local() || address.is_unicast_link_local() || address.is_loopback(),
+        },
+        _ => is_loopback(url),
+    }
+}
+
+fn is_private_v4(address: Ipv4Addr) -> bool {
+    address.is_private() || address.is_link_local() || address.is_loopback()
+}
+
+fn is_named(url: &Url, named: &[&str]) -> bool {
+    url.host_str().is_some_and(|host| named.iter().any(|name| host.eq_ignore_ascii_case(name)))
+}
+
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(printable_url(&self.0).trim_end_matches('/'))
@@ -104,22 +175,66 @@ impl fmt::Debug for BaseUrl {
 }
 
 /// The time limits of a client. Every one of them is always on.
+///
+/// ```
+/// use std::time::Duration;
+/// use integration_core::call::Timeouts;
+///
+/// const LIMITS: Timeouts = Timeouts::new(Duration::from_secs(10), Duration::from_secs(60))
+///     .with_attempt(Duration::from_secs(20));
+/// assert_eq!(LIMITS.with_total(Duration::from_secs(90)).attempt(), Duration::from_secs(20));
+/// assert_eq!(LIMITS.with_total(Duration::from_secs(5)).attempt(), Duration::from_secs(5));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Timeouts {
-    /// For making a connection, TLS included.
-    pub connect: Duration,
-    /// For one attempt, from connecting to the last byte of the answer.
-    pub attempt: Duration,
-    /// For the whole call: waiting for its turn, all attempts and the pauses between them.
-    pub total: Duration,
+    connect: Duration,
+    /// Nothing: all the time of the call.
+    attempt: Option<Duration>,
+    total: Duration,
 }
 
 impl Timeouts {
     /// Limits for a call that is normally one attempt: the attempt may take all the time of the call.
     #[must_use]
     pub const fn new(connect: Duration, total: Duration) -> Self {
-        Self { connect, attempt: total, total }
+        Self { connect, attempt: None, total }
+    }
+
+    /// Limits making a connection, TLS included.
+    #[must_use]
+    pub const fn with_connect(self, connect: Duration) -> Self {
+        Self { connect, ..self }
+    }
+
+    /// Limits one attempt, from connecting to the last byte of the answer.
+    #[must_use]
+    pub const fn with_attempt(self, attempt: Duration) -> Self {
+        Self { attempt: Some(attempt), ..self }
+    }
+
+    /// Limits the whole call: waiting for its turn, all attempts and the pauses between them. An attempt that was
+    /// deliberately made shorter stays so.
+    #[must_use]
+    pub const fn with_total(self, total: Duration) -> Self {
+        Self { total, ..self }
+    }
+
+    /// The limit for making a connection.
+    #[must_use]
+    pub const fn connect(&self) -> Duration {
+        self.connect
+    }
+
+    /// The limit of one attempt; never longer than the whole call's.
+    #[must_use]
+    pub fn attempt(&self) -> Duration {
+        self.attempt.map_or(self.total, |attempt| attempt.min(self.total))
+    }
+
+    /// The limit of the whole call.
+    #[must_use]
+    pub const fn total(&self) -> Duration {
+        self.total
     }
 }
 
@@ -150,42 +265,138 @@ impl Settings {
     /// # Errors
     /// A validation error that names every variable that cannot be used.
     pub fn from_lookup(prefix: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let mut faults = Vec::new();
-        let value = |suffix: &str| {
-            let name = format!("{prefix}_{suffix}");
-            lookup(&name).filter(|text| !text.trim().is_empty()).map(|text| (name, text))
-        };
-        let base_url = value("BASE_URL").and_then(|(name, text)| {
-            BaseUrl::parse(&text).map_err(|error| faults.push(url_fault(name, &error))).ok()
-        });
-        let total_timeout = value("TIMEOUT").and_then(|pair| seconds(pair, &mut faults));
-        let connect_timeout = value("CONNECT_TIMEOUT").and_then(|pair| seconds(pair, &mut faults));
-        let settings = Self { base_url, total_timeout, connect_timeout };
-        if faults.is_empty() { Ok(settings) } else { Err(Error::validation("read the environment", faults)) }
+        let mut env = Env::from_lookup(lookup);
+        let settings = env.settings(prefix);
+        env.finish().map(|()| settings)
     }
 
     /// `defaults` with what the environment says.
     #[must_use]
     pub fn timeouts(&self, defaults: Timeouts) -> Timeouts {
-        let connect = self.connect_timeout.unwrap_or(defaults.connect);
-        match self.total_timeout {
-            Some(total) => Timeouts { connect, attempt: total, total },
-            None => Timeouts { connect, ..defaults },
+        let connect = self.connect_timeout.unwrap_or(defaults.connect());
+        defaults.with_connect(connect).with_total(self.total_timeout.unwrap_or(defaults.total()))
+    }
+}
+
+/// Reads environment variables and notes every fault, so that whoever sets a program up mends all of them at once.
+///
+/// A value that is missing or cannot be used is noted and stands as empty, until [`finish`](Self::finish) tells. Values of
+/// secrets are never repeated.
+///
+/// ```
+/// use integration_core::call::Env;
+///
+/// let mut env = Env::from_lookup(|name| (name == "X_EMAIL").then(|| "ana@example.com".to_owned()));
+/// let email = env.required("X_EMAIL", "the account's e-mail address");
+/// let password = env.required_secret("X_PASSWORD", "the account's password");
+/// let error = env.finish().unwrap_err();
+/// assert_eq!(error.faults()[0].path(), "X_PASSWORD");
+/// # let _ = (email, password);
+/// ```
+#[must_use = "`finish` tells what is missing"]
+pub struct Env<'l> {
+    lookup: Box<dyn Fn(&str) -> Option<String> + 'l>,
+    faults: Faults,
+}
+
+impl Env<'static> {
+    /// The variables of the process.
+    pub fn process() -> Self {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+}
+
+impl<'l> Env<'l> {
+    /// Variables from elsewhere: a configuration file, a test.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String> + 'l) -> Self {
+        Self { lookup: Box::new(lookup), faults: Faults::new() }
+    }
+
+    /// A variable's value without blanks around it, if it is set and not empty.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// A variable that must be set; `what` says what belongs there.
+    pub fn required(&mut self, name: &str, what: &'static str) -> String {
+        let value = self.optional(name);
+        if value.is_none() {
+            let hint = format!("set the environment variable {name}");
+            self.fault(Fault::error("ENV", name).with_expected(what).with_hint(hint));
+        }
+        value.unwrap_or_default()
+    }
+
+    /// A secret, if it is set. Only its line end is dropped, since a password may begin or end with a blank.
+    #[must_use]
+    pub fn optional_secret(&self, name: &str) -> Option<Secret> {
+        let value = (self.lookup)(name)?;
+        let value = value.trim_end_matches(['\r', '\n']);
+        (!value.trim().is_empty()).then(|| Secret::new(value))
+    }
+
+    /// A secret that must be set; `what` says what belongs there.
+    pub fn required_secret(&mut self, name: &str, what: &'static str) -> Secret {
+        match self.optional_secret(name) {
+            Some(secret) => secret,
+            None => Secret::new(self.required(name, what)),
         }
     }
-}
 
-fn url_fault(name: String, error: &Error) -> Fault {
-    Fault::error("ENV", name).hint(format!("{}; {URL_HINT}", error.message().unwrap_or_default()))
-}
-
-fn seconds((name, text): (String, String), faults: &mut Vec<Fault>) -> Option<Duration> {
-    let parsed = text.trim().parse::<f64>().ok().and_then(|value| Duration::try_from_secs_f64(value).ok());
-    let usable = parsed.filter(|limit| !limit.is_zero() && *limit <= Duration::from_secs(86_400));
-    if usable.is_none() {
-        faults.push(Fault::error("ENV", name).expected("seconds above 0, at most 86400").actual(text));
+    /// The variables that every client has: see [`Settings`].
+    pub fn settings(&mut self, prefix: &str) -> Settings {
+        Settings {
+            base_url: self.base_url(&format!("{prefix}_BASE_URL")),
+            total_timeout: self.seconds(&format!("{prefix}_TIMEOUT")),
+            connect_timeout: self.seconds(&format!("{prefix}_CONNECT_TIMEOUT")),
+        }
     }
-    usable
+
+    /// An address, if it is set; plain `http` only to this machine.
+    pub fn base_url(&mut self, name: &str) -> Option<BaseUrl> {
+        let text = self.optional(name)?;
+        BaseUrl::parse(&text).map_err(|error| self.fault(url_fault(name, &error))).ok()
+    }
+
+    /// A time in seconds, decimals allowed, if it is set.
+    pub fn seconds(&mut self, name: &str) -> Option<Duration> {
+        let text = self.optional(name)?;
+        let usable = usable_seconds(&text);
+        if usable.is_none() {
+            let fault = Fault::error("ENV", name).with_expected("seconds above 0, at most 86400");
+            self.fault(fault.with_actual(text));
+        }
+        usable
+    }
+
+    /// Notes a fault that only the client can see, such as two variables that exclude each other.
+    pub fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Tells everything that was noted.
+    ///
+    /// # Errors
+    /// A validation error that names every variable that is missing or cannot be used.
+    pub fn finish(self) -> Result<(), Error> {
+        self.faults.into_result("read the environment").map(drop)
+    }
+}
+
+impl fmt::Debug for Env<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Env").field("faults", &self.faults).finish_non_exhaustive()
+    }
+}
+
+fn url_fault(name: &str, error: &Error) -> Fault {
+    Fault::error("ENV", name).with_hint(format!("{}; {URL_HINT}", error.message().unwrap_or_default()))
+}
+
+fn usable_seconds(text: &str) -> Option<Duration> {
+    let parsed = text.parse::<f64>().ok().and_then(|value| Duration::try_from_secs_f64(value).ok());
+    parsed.filter(|limit| !limit.is_zero() && *limit <= Duration::from_secs(86_400))
 }
 
 #[cfg(test)]
@@ -215,6 +426,64 @@ mod tests {
         for good in ["http://localhost:1", "http://127.0.0.1", "http://127.9.9.9:80/x", "http://[::1]:8080"] {
             assert!(BaseUrl::parse(good).unwrap().is_loopback());
         }
+    }
+
+    #[test]
+    fn plain_http_goes_to_private_addresses_only_where_that_was_said() {
+        let private = [
+            "http://10.0.0.1",
+            "http://172.16.0.1:8071",
+            "http://192.168.1.2",
+            "http://169.254.1.1",
+            "http://[fd00::1]:8080",
+            "http://[fe80::1]",
+            "http://[::ffff:192.168.1.2]",
+        ];
+        for url in private {
+            assert!(BaseUrl::parse(url).is_err(), "{url}");
+            assert!(BaseUrl::parse_insecure_private(url, &[]).unwrap().is_plain(), "{url}");
+        }
+        for url in [
+            "http://172.32.0.1",
+            "http://8.8.8.8",
+            "http://192.168.1.2.example.com",
+            "http://[2001:db8::1]",
+            "http://[::ffff:8.8.8.8]",
+            "http://gestor.local.example.com",
+            "http://user:pass@192.168.1.2",
+            "ftp://192.168.1.2",
+        ] {
+            assert!(BaseUrl::parse_insecure_private(url, &["gestor.local"]).is_err(), "{url}");
+        }
+        assert!(BaseUrl::parse_insecure_private("http://GESTOR.local", &["Gestor.Local"]).is_ok());
+    }
+
+    #[test]
+    fn the_environment_alone_never_allows_plain_http() {
+        let error = Settings::from_lookup("X", |_| Some("http://192.168.1.2".to_owned())).unwrap_err();
+        assert_eq!(error.faults()[0].path(), "X_BASE_URL");
+    }
+
+    #[test]
+    fn the_environment_does_not_lengthen_a_shorter_attempt() {
+        let defaults = Timeouts::new(Duration::from_secs(1), Duration::from_secs(60));
+        let short = defaults.with_attempt(Duration::from_secs(20));
+        let env = |seconds: &'static str| {
+            Settings::from_lookup("X", move |name| (name == "X_TIMEOUT").then(|| seconds.to_owned())).unwrap()
+        };
+        assert_eq!(env("90").timeouts(short).attempt(), Duration::from_secs(20));
+        assert_eq!(env("5").timeouts(short).attempt(), Duration::from_secs(5));
+        assert_eq!(env("90").timeouts(defaults).attempt(), Duration::from_secs(90));
+    }
+
+    #[test]
+    fn secrets_keep_their_blanks_and_are_not_repeated() {
+        let mut env = Env::from_lookup(|_| Some(" pass word \n".to_owned()));
+        assert_eq!(env.required_secret("X", "a password").reveal(), " pass word ");
+        assert!(env.finish().is_ok());
+        let mut env = Env::from_lookup(|_| Some("  ".to_owned()));
+        assert!(env.required_secret("X", "a password").is_empty());
+        assert!(env.finish().is_err());
     }
 
     #[test]

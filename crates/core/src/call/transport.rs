@@ -8,43 +8,79 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use bytes::Bytes;
 use futures_core::Stream;
 
+use super::body::Body;
 use crate::{BoxFuture, ErrorKind};
 
-/// The bytes of an answer as they arrive.
+/// Bytes as they arrive: of an answer from a service, or of a request's body from where it is kept.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
 /// Sends one request and returns the head of the answer and its body as a stream.
 ///
 /// An implementation follows no redirect, repeats nothing, decodes no content encoding and sets no time limit of its
-/// own beyond the connect: those are decided above it. If it can tell when the first byte of a request leaves, it reports that through
+/// own beyond the connect: those are decided above it. It calls [`Body::open`] once per request, before anything leaves,
+/// and passes its error on as it is. If it can tell when the first byte of a request leaves, it reports that through
 /// the request's [`SendMark`] extension; without it, every failure that is not a connect failure counts as "may have
 /// left".
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Sends `request`.
     fn send(
         &self,
-        request: http::Request<Bytes>,
+        request: http::Request<Body>,
     ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>>;
+}
+
+/// What kind of failure a transport met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// No connection could be made. No byte of the request left.
+    Connect,
+    /// The connection could not be secured. No byte of the request left.
+    Tls,
+    /// A limit of the transport's own passed.
+    Timeout,
+    /// The connection broke before the answer was complete.
+    Interrupted,
+    /// The request's own body could not be supplied: it could not be opened or read, or is not as long as announced.
+    Body,
+}
+
+impl TransportErrorKind {
+    /// How the error of the call names it.
+    pub(crate) const fn error_kind(self) -> ErrorKind {
+        match self {
+            Self::Connect => ErrorKind::Connect,
+            Self::Tls => ErrorKind::Tls,
+            Self::Timeout => ErrorKind::Timeout,
+            Self::Interrupted => ErrorKind::Interrupted,
+            Self::Body => ErrorKind::Store,
+        }
+    }
 }
 
 /// Why no complete answer came.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct TransportError {
-    kind: ErrorKind,
+    kind: TransportErrorKind,
     message: String,
+    unopened: bool,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl TransportError {
-    /// A failure of kind [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`] or
-    /// [`ErrorKind::Interrupted`]. The first two say that no byte of the request left.
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+    /// A failure of this kind.
+    pub fn new(kind: TransportErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), unopened: false, source: None }
     }
 
-    /// Adds the cause; it must not contain the URL's query or credentials.
+    /// A body that could not be opened, which is tried before anything leaves.
+    pub(crate) fn unopened(message: impl Into<String>) -> Self {
+        Self { unopened: true, ..Self::new(TransportErrorKind::Body, message) }
+    }
+
+    /// Adds the cause. A cause that shows a credential of the call is withheld from the error of the call.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -53,14 +89,14 @@ impl TransportError {
 
     /// What kind of failure it was.
     #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 
     /// Whether the failure came before any byte of the request could leave.
     #[must_use]
     pub fn is_before_sending(&self) -> bool {
-        matches!(self.kind, ErrorKind::Connect | ErrorKind::Tls)
+        self.unopened || matches!(self.kind, TransportErrorKind::Connect | TransportErrorKind::Tls)
     }
 }
 

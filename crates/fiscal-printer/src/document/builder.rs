@@ -197,7 +197,7 @@ impl DocumentBuilder {
     ///     .build()
     ///     .unwrap_err();
     /// let fault = error.faults().iter().find(|fault| fault.rule() == "I12").expect("the total is wrong");
-    /// assert_eq!((fault.path(), fault.expected_value(), fault.actual_value()), ("total", "23.20", "23.21"));
+    /// assert_eq!((fault.path(), fault.expected(), fault.actual()), ("total", "23.20", "23.21"));
     /// ```
     pub fn claim(mut self, amount: HeaderAmount, value: impl Into<Numeric>) -> Self {
         self.0.claims.insert(amount, value.into());
@@ -287,6 +287,16 @@ impl DocumentBuilder {
     /// nothing may go out that the observed service would refuse.
     pub fn raise(mut self, rule: &'static str) -> Self {
         self.0.raised.insert(rule);
+        self
+    }
+
+    /// Takes over what a note has in common with its invoice: buyer, currency and rate.
+    #[cfg(feature = "journal")]
+    pub(crate) fn with_parties_of(mut self, invoice: Self) -> Self {
+        let Draft { buyer, currency, exchange_rate, .. } = invoice.0;
+        self.0.buyer = buyer;
+        self.0.currency = currency;
+        self.0.exchange_rate = exchange_rate;
         self
     }
 

@@ -94,18 +94,18 @@ impl Extras {
         for (key, value) in &self.0 {
             let at = || format!("{path}{key}", key = shown(key));
             if let Err(complaint) = &value.0 {
-                faults.push(Fault::error("EXTRA", at()).expected("JSON").hint(complaint.clone()));
+                faults.push(Fault::error("EXTRA", at()).with_expected("JSON").with_hint(complaint.clone()));
             }
             if typed.contains(&key.as_str()) {
                 let hint = "this crate writes the field itself: an extra may not take its name";
-                faults.push(Fault::error("EXTRA", at()).hint(hint));
+                faults.push(Fault::error("EXTRA", at()).with_hint(hint));
             }
             if is_never_sent(key) {
                 let hint = "the service does not read the field, and it is never sent: leave it out";
-                faults.push(Fault::error("EXTRA", at()).hint(hint));
+                faults.push(Fault::error("EXTRA", at()).with_hint(hint));
             }
             if !seen.insert(key) {
-                faults.push(Fault::error("EXTRA", at()).hint("the same extra is given twice"));
+                faults.push(Fault::error("EXTRA", at()).with_hint("the same extra is given twice"));
             }
         }
     }

@@ -18,8 +18,8 @@ impl TextField {
     /// Checks a field that must not be empty.
     pub(crate) fn required(self, prefix: &str, text: &str, faults: &mut Faults) {
         if text.trim().is_empty() {
-            let fault = Fault::error(self.rule, self.path(prefix)).expected("a text that is not empty");
-            faults.push(fault.actual(text).hint("the manual requires this field"));
+            let fault = Fault::error(self.rule, self.path(prefix)).with_expected("a text that is not empty");
+            faults.push(fault.with_actual(text).with_hint("the manual requires this field"));
         } else {
             self.optional(prefix, text, faults);
         }
@@ -37,13 +37,14 @@ impl TextField {
     }
 
     pub(crate) fn length(self, prefix: &str, text: &str, faults: &mut Faults) {
-        let fault = |fault: Fault| fault.expected(format!("at most {} characters", self.max)).actual(text);
+        let fault =
+            |fault: Fault| fault.with_expected(format!("at most {} characters", self.max)).with_actual(text);
         if !self.fits(text) {
-            faults.push(fault(Fault::error(self.rule, self.path(prefix))).hint("shorten it"));
+            faults.push(fault(Fault::error(self.rule, self.path(prefix))).with_hint("shorten it"));
         } else if text.len() > self.max {
             let warning = fault(Fault::warning(self.rule, self.path(prefix)));
             faults.push(
-                warning.hint("it is longer in bytes; the manual does not say which of them is counted"),
+                warning.with_hint("it is longer in bytes; the manual does not say which of them is counted"),
             );
         }
     }
@@ -52,10 +53,10 @@ impl TextField {
         if text.chars().any(char::is_control) {
             let hint =
                 "line breaks and control characters cannot be printed; in `comentario`, `//` separates rows";
-            faults.push(Fault::error(self.rule, self.path(prefix)).actual(text).hint(hint));
+            faults.push(Fault::error(self.rule, self.path(prefix)).with_actual(text).with_hint(hint));
         } else if text.chars().any(|c| u32::from(c) > 0xffff) {
             let hint = "emoji and other rare characters may be lost in storage or print";
-            faults.push(Fault::warning(self.rule, self.path(prefix)).actual(text).hint(hint));
+            faults.push(Fault::warning(self.rule, self.path(prefix)).with_actual(text).with_hint(hint));
         }
     }
 
@@ -91,7 +92,11 @@ pub(crate) fn emails(addresses: &[String], field: TextField, faults: &mut Faults
     // Text far beyond the limit is no list of addresses; one fault about its length says enough.
     if field.fits(&joined) {
         for address in kept.iter().filter(|address| !plausible(address)) {
-            faults.push(Fault::warning(field.rule, field.name).expected("an e-mail address").actual(address));
+            faults.push(
+                Fault::warning(field.rule, field.name)
+                    .with_expected("an e-mail address")
+                    .with_actual(address),
+            );
         }
     }
     joined

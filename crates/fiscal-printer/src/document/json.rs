@@ -87,13 +87,13 @@ pub(crate) fn read(json: &[u8]) -> Result<DocumentBuilder, Error> {
     if json.len() > LIMIT {
         let found = format!("{} bytes", json.len());
         return Err(unreadable(
-            Fault::error("JSON", "$").expected(format!("at most {LIMIT} bytes")).actual(found),
+            Fault::error("JSON", "$").with_expected(format!("at most {LIMIT} bytes")).with_actual(found),
         ));
     }
     let object: RawObject = serde_json::from_slice(json).map_err(|error| {
         let hint = format!("{error}; JSON writes true and false in lower case and knows no NaN");
-        let fault = Fault::error("JSON", "$").expected("one JSON object").hint(hint);
-        unreadable(fault.actual(String::from_utf8_lossy(json.get(..240).unwrap_or(json))))
+        let fault = Fault::error("JSON", "$").with_expected("one JSON object").with_hint(hint);
+        unreadable(fault.with_actual(String::from_utf8_lossy(json.get(..240).unwrap_or(json))))
     })?;
     let mut found = Findings::default();
     let mut draft = header(&mut Fields::new(object, String::new(), &mut found));
@@ -123,7 +123,7 @@ impl<'f> Fields<'f> {
             } else {
                 let path = fields.path(&shown(&key));
                 let hint = "the key stands twice in one object: leave one of them out";
-                fields.found.faults.push(Fault::error("JSON", path).hint(hint));
+                fields.found.faults.push(Fault::error("JSON", path).with_hint(hint));
             }
         }
         fields
@@ -151,14 +151,16 @@ impl<'f> Fields<'f> {
         let value = self.take_raw(key)?;
         if value.get() == "null" {
             let hint = "leave the field out if there is none";
-            self.report("JSON", key, |fault| fault.expected("a value").actual("null").hint(hint));
+            self.report("JSON", key, |fault| {
+                fault.with_expected("a value").with_actual("null").with_hint(hint)
+            });
             return None;
         }
         Some(value)
     }
 
     fn wrong_type(&mut self, key: &str, expected: &'static str, value: &RawValue) {
-        self.report("JSON", key, |fault| fault.expected(expected).actual(value.get()));
+        self.report("JSON", key, |fault| fault.with_expected(expected).with_actual(value.get()));
     }
 
     fn has(&self, key: &str) -> bool {
@@ -184,7 +186,9 @@ impl<'f> Fields<'f> {
 
     fn required(&mut self, rule: &'static str, key: &str) -> Numeric {
         self.numeric(key).unwrap_or_else(|| {
-            self.report(rule, key, |fault| fault.expected("a number").hint("the manual requires this field"));
+            self.report(rule, key, |fault| {
+                fault.with_expected("a number").with_hint("the manual requires this field")
+            });
             Numeric::reported()
         })
     }
@@ -201,7 +205,7 @@ impl<'f> Fields<'f> {
         let text = serde_json::from_str::<String>(value.get());
         let code = text.as_deref().unwrap_or(value.get()).parse().ok().and_then(meaning);
         if code.is_none() {
-            self.report(rule, key, |fault| fault.expected(expected).actual(value.get()));
+            self.report(rule, key, |fault| fault.with_expected(expected).with_actual(value.get()));
         }
         code
     }
@@ -234,7 +238,9 @@ impl<'f> Fields<'f> {
             return unknown;
         };
         if items.len() > MOST_ELEMENTS {
-            self.report("JSON", key, |fault| fault.expected(format!("at most {MOST_ELEMENTS} elements")));
+            self.report("JSON", key, |fault| {
+                fault.with_expected(format!("at most {MOST_ELEMENTS} elements"))
+            });
             return unknown;
         }
         let objects = items.iter().enumerate().map(|(index, item)| {
@@ -254,7 +260,7 @@ impl<'f> Fields<'f> {
             if !is_never_sent(&key) {
                 let warning = Fault::warning("EXTRA", self.path(&shown(&key)));
                 let hint = "not a field of the manual: sent as it is; is it misspelt?";
-                self.found.faults.push(warning.hint(hint));
+                self.found.faults.push(warning.with_hint(hint));
             }
             extras.push(key, ExtraValue::from(value));
         }
@@ -293,7 +299,7 @@ const TYPES: &str = "1 invoice, 2 debit note, 3 credit note, 4 dispatch guide or
 
 fn document_type(fields: &mut Fields<'_>) -> Option<DocumentType> {
     if !fields.has("idtipodocumento") {
-        fields.report("R9", "idtipodocumento", |fault| fault.expected(TYPES).actual("nothing"));
+        fields.report("R9", "idtipodocumento", |fault| fault.with_expected(TYPES).with_actual("nothing"));
     }
     fields.code("R9", "idtipodocumento", TYPES, DocumentType::from_code)
 }
@@ -308,8 +314,9 @@ fn number(fields: &mut Fields<'_>) -> Option<InternalNumber> {
     let parsed = text.parse();
     if parsed.is_err() {
         fields.report("R10", "numerointerno", |fault| {
-            let fault = fault.expected("one to ten digits in quotes, like \"00000042\"").actual(&text);
-            fault.hint("it is your own number; keep its zero padding the same within a series")
+            let fault =
+                fault.with_expected("one to ten digits in quotes, like \"00000042\"").with_actual(&text);
+            fault.with_hint("it is your own number; keep its zero padding the same within a series")
         });
     }
     parsed.ok()
@@ -327,8 +334,9 @@ fn related(fields: &mut Fields<'_>) -> Related {
     }
     text.parse::<ControlNumber>().map(Related::Invoice).unwrap_or_else(|error| {
         fields.report("I17", "relacionado", |fault| {
-            let fault = fault.expected("a control number like 00-00000042, or nothing on types 1, 4 and 5");
-            fault.actual(&text).hint(error.to_string())
+            let fault =
+                fault.with_expected("a control number like 00-00000042, or nothing on types 1, 4 and 5");
+            fault.with_actual(&text).with_hint(error.to_string())
         });
         Related::Reported
     })
@@ -357,7 +365,9 @@ fn either(fields: &mut Fields<'_>, documented: &str, observed: &str) -> Option<N
     {
         let (expected, found) = (expected.to_string(), found.to_string());
         let hint = format!("it differs from {documented}, another spelling of the same field");
-        fields.report("JSON", observed, |fault| fault.expected(expected).actual(found).hint(hint));
+        fields.report("JSON", observed, |fault| {
+            fault.with_expected(expected).with_actual(found).with_hint(hint)
+        });
     }
     // One that cannot be read is the one to be reported.
     Some(if second.0.is_err() { second.clone() } else { first.clone() })
@@ -403,7 +413,7 @@ fn line(fields: &mut Fields<'_>) -> Line {
         (None, None) if given => LineTax::Percent(Numeric::reported()),
         (None, _) => {
             fields.report("R37", "tasa", |fault| {
-                fault.expected("a percentage like 16, or exento true").hint("it is not guessed")
+                fault.with_expected("a percentage like 16, or exento true").with_hint("it is not guessed")
             });
             LineTax::Percent(Numeric::reported())
         }

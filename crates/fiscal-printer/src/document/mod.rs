@@ -256,12 +256,19 @@ impl Document {
         self.to_json_as(profile, &self.resolved.issuer.to_string())
     }
 
+    /// Whether it asks to be mailed when it is issued.
+    #[cfg(feature = "journal")]
+    pub(crate) fn mails_at_issue(&self) -> bool {
+        self.resolved.draft.mail_at_issue
+    }
+
     /// Whether the document can be written under `profile`: the payments array may not take the name of a field or an extra.
     pub(crate) fn check_profile(&self, profile: &WireProfile, faults: &mut Faults) {
         let key = profile.payments_key.as_str();
         if key.is_empty() || (write::HEADER_KEYS.contains(&key) && key != write::PAYMENTS) {
-            let fault = Fault::error("R42", write::PAYMENTS).expected("a name of its own").actual(key);
-            faults.push(fault.hint("`WireProfile::payments_key` is empty or the name of another field"));
+            let fault =
+                Fault::error("R42", write::PAYMENTS).with_expected("a name of its own").with_actual(key);
+            faults.push(fault.with_hint("`WireProfile::payments_key` is empty or the name of another field"));
         }
         self.resolved.draft.extras.check("", &[key], faults);
     }

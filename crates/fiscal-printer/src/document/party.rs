@@ -104,7 +104,9 @@ const ROW: &str = "rifcedulacliente";
 pub(crate) fn identity(buyer: &Buyer, faults: &mut Faults) -> Option<Identity> {
     if buyer.identity.trim().is_empty() {
         faults.push(
-            Fault::error("R4", ROW).expected("the buyer's RIF, cédula or passport").actual(&buyer.identity),
+            Fault::error("R4", ROW)
+                .with_expected("the buyer's RIF, cédula or passport")
+                .with_actual(&buyer.identity),
         );
         return None;
     }
@@ -118,7 +120,8 @@ pub(crate) fn identity(buyer: &Buyer, faults: &mut Faults) -> Option<Identity> {
         Some(IdentityKind::Passport) => passport(&buyer.identity, faults),
         None => {
             let hint = "its form tells neither RIF nor cédula; say the kind (1 cédula, 2 passport, 3 RIF)";
-            faults.push(Fault::error("R5", "idtipocedulacliente").actual(&buyer.identity).hint(hint));
+            faults
+                .push(Fault::error("R5", "idtipocedulacliente").with_actual(&buyer.identity).with_hint(hint));
             None
         }
     }
@@ -128,7 +131,7 @@ pub(crate) fn identity(buyer: &Buyer, faults: &mut Faults) -> Option<Identity> {
 fn warn_of_ambiguity(text: &str, faults: &mut Faults) {
     if Rif::parse_lenient(text).is_ok() && text.parse::<Cedula>().is_ok() {
         let hint = "it is taken for a RIF; say the kind (1 cédula, 3 RIF), or write the RIF with its hyphens";
-        faults.push(Fault::warning("R5", "idtipocedulacliente").actual(text).hint(hint));
+        faults.push(Fault::warning("R5", "idtipocedulacliente").with_actual(text).with_hint(hint));
     }
 }
 
@@ -148,16 +151,16 @@ pub(crate) fn rif(text: &str, path: &str, rule: &'static str, faults: &mut Fault
                 let expected = rif.expected_check_digit();
                 faults.push(
                     Fault::warning(CHECK_DIGIT, path)
-                        .expected(format!("check digit {expected}"))
-                        .actual(rif.check_digit().to_string())
-                        .hint("compare it with the taxpayer's certificate; production refuses it unless told otherwise"),
+                        .with_expected(format!("check digit {expected}"))
+                        .with_actual(rif.check_digit().to_string())
+                        .with_hint("compare it with the taxpayer's certificate; production refuses it unless told otherwise"),
                 );
             }
             Some(rif)
         }
         Err(error) => {
-            let fault = Fault::error(rule, path).expected("a RIF like J-12345678-4");
-            faults.push(fault.actual(text).hint(error.to_string()));
+            let fault = Fault::error(rule, path).with_expected("a RIF like J-12345678-4");
+            faults.push(fault.with_actual(text).with_hint(error.to_string()));
             None
         }
     }
@@ -168,17 +171,17 @@ pub(crate) const CHECK_DIGIT: &str = "CHECK-DIGIT";
 
 fn cedula(text: &str, faults: &mut Faults) -> Option<Identity> {
     let read = text.parse::<Cedula>().map_err(|error| {
-        let fault = Fault::error("R4", ROW).expected("a cédula like V-12345678 (kind 1)");
-        faults.push(fault.actual(text).hint(error.to_string()));
+        let fault = Fault::error("R4", ROW).with_expected("a cédula like V-12345678 (kind 1)");
+        faults.push(fault.with_actual(text).with_hint(error.to_string()));
     });
     read.ok().map(|cedula| Identity { text: cedula.to_string(), kind: IdentityKind::Cedula })
 }
 
 fn passport(text: &str, faults: &mut Faults) -> Option<Identity> {
     let read = text.parse::<Passport>().map_err(|error| {
-        let fault =
-            Fault::error("R4", ROW).expected("a passport number of 5 to 12 letters A-Z and digits (kind 2)");
-        faults.push(fault.actual(text).hint(error.to_string()));
+        let fault = Fault::error("R4", ROW)
+            .with_expected("a passport number of 5 to 12 letters A-Z and digits (kind 2)");
+        faults.push(fault.with_actual(text).with_hint(error.to_string()));
     });
     read.ok().map(|passport| Identity { text: passport.to_string(), kind: IdentityKind::Passport })
 }

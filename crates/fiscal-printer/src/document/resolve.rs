@@ -125,7 +125,7 @@ fn rates_in_force(draft: &Draft, faults: &mut Faults) -> Option<Rates> {
     let rates = draft.rates_in_force().map_err(|error| {
         let hint = "give the rates of the day with `rates`";
         let hint = format!("{}; {hint}", error.message().unwrap_or_default());
-        faults.push(Fault::error("R16", "tasag").hint(hint));
+        faults.push(Fault::error("R16", "tasag").with_hint(hint));
     });
     rates.ok()
 }
@@ -144,7 +144,7 @@ fn header_texts(draft: &Draft, faults: &mut Faults) -> String {
     fields::EMAIL.length("", &emails, faults);
     if emails.is_empty() {
         faults.push(
-            Fault::warning("R6", "emailcliente").hint("the manual asks for the buyer's e-mail address"),
+            Fault::warning("R6", "emailcliente").with_hint("the manual asks for the buyer's e-mail address"),
         );
     }
     for (field, text) in [
@@ -164,8 +164,10 @@ fn phone(given: &str, faults: &mut Faults) -> String {
     party::normalised_phone(given).unwrap_or_else(|| {
         if !given.trim().is_empty() {
             let fault =
-                Fault::warning("R8", "telefonocliente").expected("58 and ten digits, like 584121234567");
-            faults.push(fault.actual(given).hint("it is sent as it is; no text message will reach it"));
+                Fault::warning("R8", "telefonocliente").with_expected("58 and ten digits, like 584121234567");
+            faults.push(
+                fault.with_actual(given).with_hint("it is sent as it is; no text message will reach it"),
+            );
         }
         given.to_owned()
     })
@@ -180,19 +182,22 @@ fn relation(draft: &Draft, faults: &mut Faults) {
         Related::PreviousRegime(text) => return previous_regime(text, note, no_remark, faults),
         Related::Nothing if note => faults.push(
             Fault::error("I17", "relacionado")
-                .expected("the control number of the invoice, like 00-00000042")
-                .hint("a note refers to an issued invoice by its control number, never by the internal one"),
+                .with_expected("the control number of the invoice, like 00-00000042")
+                .with_hint(
+                    "a note refers to an issued invoice by its control number, never by the internal one",
+                ),
         ),
         Related::Invoice(number) if !note => {
-            let fault = Fault::error("I17", "relacionado").expected("nothing").actual(number.as_received());
-            faults.push(fault.hint("only notes (types 2 and 3) refer to an invoice: leave it out"));
+            let fault =
+                Fault::error("I17", "relacionado").with_expected("nothing").with_actual(number.as_received());
+            faults.push(fault.with_hint("only notes (types 2 and 3) refer to an invoice: leave it out"));
         }
         Related::Nothing | Related::Invoice(_) | Related::Reported => {}
     }
     if note && no_remark {
         faults.push(
             Fault::warning("R30", "observacion")
-                .hint("the law asks for the reason of a note (PA-00071 arts. 22-24)"),
+                .with_hint("the law asks for the reason of a note (PA-00071 arts. 22-24)"),
         );
     }
 }
@@ -200,12 +205,12 @@ fn relation(draft: &Draft, faults: &mut Faults) {
 fn previous_regime(text: &str, note: bool, no_remark: bool, faults: &mut Faults) {
     fields::RELATED.required("", text, faults);
     if no_remark {
-        let fault = Fault::error("I17", "observacion").expected("a text that is not empty");
-        faults.push(fault.hint("with `regimenanterior` the service asks for a remark (code 20)"));
+        let fault = Fault::error("I17", "observacion").with_expected("a text that is not empty");
+        faults.push(fault.with_hint("with `regimenanterior` the service asks for a remark (code 20)"));
     }
     if !note {
-        let fault = Fault::error("I17", "regimenanterior").expected("nothing");
-        faults.push(fault.hint("only notes (types 2 and 3) refer to an earlier invoice: leave it out"));
+        let fault = Fault::error("I17", "regimenanterior").with_expected("nothing");
+        faults.push(fault.with_hint("only notes (types 2 and 3) refer to an earlier invoice: leave it out"));
     }
 }
 
@@ -213,7 +218,8 @@ fn previous_regime(text: &str, note: bool, no_remark: bool, faults: &mut Faults)
 fn items(draft: &Draft, faults: &mut Faults) {
     if draft.lines.is_empty() && !draft.kind.is_none_or(DocumentType::is_note) {
         let hint = "the observed service refuses documents without items (code 10)";
-        faults.push(Fault::warning("R31", "cuerpofactura").expected("at least one item").hint(hint));
+        faults
+            .push(Fault::warning("R31", "cuerpofactura").with_expected("at least one item").with_hint(hint));
     }
 }
 
@@ -238,16 +244,19 @@ fn exchange_rate(draft: &Draft, faults: &mut Faults) -> Option<Decimal> {
         None => Decimal::ZERO,
     };
     if draft.currency != Currency::Bolivar && rate.is_zero() {
-        let fault =
-            Fault::error("I16", path).expected("the BCV rate of the day, above 0").actual(rate.to_string());
-        faults
-            .push(fault.hint("a document in dollars or euros (tipomoneda 2, 3) shows its rate in bolívars"));
+        let fault = Fault::error("I16", path)
+            .with_expected("the BCV rate of the day, above 0")
+            .with_actual(rate.to_string());
+        faults.push(
+            fault.with_hint("a document in dollars or euros (tipomoneda 2, 3) shows its rate in bolívars"),
+        );
         return None;
     }
     let four = with_scale(rate, 4);
     if four.is_none() {
-        let fault = Fault::error("I16", path).expected("at most 4 decimals").actual(rate.to_string());
-        faults.push(fault.hint("round the rate half-up to 4 decimals once, and store that"));
+        let fault =
+            Fault::error("I16", path).with_expected("at most 4 decimals").with_actual(rate.to_string());
+        faults.push(fault.with_hint("round the rate half-up to 4 decimals once, and store that"));
     }
     four
 }
@@ -313,8 +322,8 @@ fn line_tax(
 
 fn too_long(path: &str) -> Fault {
     Fault::error("I18", path)
-        .expected("fewer decimals")
-        .hint("the exact result has more digits than can be held")
+        .with_expected("fewer decimals")
+        .with_hint("the exact result has more digits than can be held")
 }
 
 /// What the amount of a line is computed from.
@@ -351,8 +360,9 @@ impl Factors {
     ) -> Option<Decimal> {
         let Self { price, quantity, discount } = self;
         if quantity.is_zero() {
-            let fault = Fault::error("I4", at("cantidad")).expected("above 0").actual(quantity.to_string());
-            faults.push(fault.hint("leave the line out, or say how many"));
+            let fault =
+                Fault::error("I4", at("cantidad")).with_expected("above 0").with_actual(quantity.to_string());
+            faults.push(fault.with_hint("leave the line out, or say how many"));
             return None;
         }
         let gross = Exact::from(price).checked_mul(Exact::from(quantity));
@@ -365,7 +375,7 @@ impl Factors {
             return None;
         }
         if half_up > LARGEST {
-            faults.push(too_large(&at("monto")).actual(half_up.to_string()));
+            faults.push(too_large(&at("monto")).with_actual(half_up.to_string()));
             return None;
         }
         let served = server::line_cents(price, quantity, discount).and_then(server::cents);
@@ -382,17 +392,17 @@ impl Factors {
 fn discount_too_large(gross: Exact, discount: Decimal, path: &str) -> Fault {
     let gross = gross.to_decimal().map_or_else(String::new, |gross| format!("at most {gross}"));
     Fault::error("I4", path)
-        .expected(gross)
-        .actual(discount.to_string())
-        .hint("descuento is an amount, at most precio x cantidad; it is not a percentage")
+        .with_expected(gross)
+        .with_actual(discount.to_string())
+        .with_hint("descuento is an amount, at most precio x cantidad; it is not a percentage")
 }
 
 /// Tells of a cent that follows the service instead of half-up rounding.
 pub(crate) fn taken_from_server(step: &'static str, path: &str, half_up: Decimal, served: Decimal) -> Fault {
     Fault::warning(step, path)
-        .expected(half_up.to_string())
-        .actual(served.to_string())
-        .hint("the service's own value is sent; half-up rounding differs by this cent")
+        .with_expected(half_up.to_string())
+        .with_actual(served.to_string())
+        .with_hint("the service's own value is sent; half-up rounding differs by this cent")
 }
 
 /// The percentage of a line and whether it is exempt (I2, I5); `None` if they contradict the document or each other.
@@ -414,10 +424,11 @@ fn line_rate(
     if exempt != rate.is_zero() {
         let expected = if exempt { "tasa 0 on an exempt line" } else { "exento true where tasa is 0" };
         let fault = Fault::error("I2", at("exento"))
-            .expected(expected)
-            .actual(format!("exento {exempt}, tasa {rate}"));
-        faults
-            .push(fault.hint("an exempt line has tasa 0 and impuesto 0; 0 % exports go out as exempt lines"));
+            .with_expected(expected)
+            .with_actual(format!("exento {exempt}, tasa {rate}"));
+        faults.push(
+            fault.with_hint("an exempt line has tasa 0 and impuesto 0; 0 % exports go out as exempt lines"),
+        );
         return None;
     }
     let known = known_rates(draft, rates);
@@ -426,8 +437,9 @@ fn line_rate(
     }
     // Where a rate of the document cannot be read, this may be it.
     if !known.contains(&None) {
-        let fault = Fault::error("I5", at("tasa")).expected(listed(&known)).actual(rate.to_string());
-        faults.push(fault.hint(rate_hint(draft, rates, rate)));
+        let fault =
+            Fault::error("I5", at("tasa")).with_expected(listed(&known)).with_actual(rate.to_string());
+        faults.push(fault.with_hint(rate_hint(draft, rates, rate)));
     }
     None
 }
@@ -457,8 +469,8 @@ fn payment(index: usize, payment: &Payment, faults: &mut Faults) -> Option<Resol
     let path = format!("{prefix}valor");
     let value = amount("R43", &path, &payment.value, faults)?;
     if value.is_zero() {
-        let fault = Fault::error("R43", path).expected("above 0").actual(value.to_string());
-        faults.push(fault.hint("leave the payment out if nothing was paid"));
+        let fault = Fault::error("R43", path).with_expected("above 0").with_actual(value.to_string());
+        faults.push(fault.with_hint("leave the payment out if nothing was paid"));
     }
     Some(ResolvedPayment { value, foreign: payment.foreign })
 }
@@ -471,9 +483,9 @@ fn predict(resolved: &Resolved, faults: &mut Faults) {
         let server = disagreement.server.map_or_else(|| "no number".to_owned(), |value| value.to_string());
         faults.push(
             Fault::warning(disagreement.step, disagreement.path)
-                .expected(format!("{server} by the service's doubles"))
-                .actual(disagreement.document.to_string())
-                .hint("the observed service refuses this amount (code 4); RoundingPolicy::ServerCompatible sends its value"),
+                .with_expected(format!("{server} by the service's doubles"))
+                .with_actual(disagreement.document.to_string())
+                .with_hint("the observed service refuses this amount (code 4); RoundingPolicy::ServerCompatible sends its value"),
         );
     }
     if !resolved.kind.is_note() {
@@ -485,9 +497,10 @@ fn unprinted_rate(lines: &[ResolvedLine]) -> Option<Fault> {
     let printed = [8, 16, 31].map(Decimal::from);
     let (index, line) =
         lines.iter().enumerate().find(|(_, line)| !line.exempt && !printed.contains(&line.rate))?;
-    let fault = Fault::warning("R37", format!("cuerpofactura[{index}].tasa")).expected("16, 8, 31 or exempt");
+    let fault =
+        Fault::warning("R37", format!("cuerpofactura[{index}].tasa")).with_expected("16, 8, 31 or exempt");
     let hint = "the observed service leaves lines at other rates out of the totals that it prints";
-    Some(fault.actual(line.rate.to_string()).hint(hint))
+    Some(fault.with_actual(line.rate.to_string()).with_hint(hint))
 }
 
 pub(crate) fn server_disagreements(resolved: &Resolved) -> Vec<Disagreement> {

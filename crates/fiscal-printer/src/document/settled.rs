@@ -84,8 +84,8 @@ pub(crate) fn settle(
     };
     let Some(expected) = expected else { return Some(Settled::same(given)) };
     if !expected.agrees_with(given) {
-        let fault = Fault::error(rule, path).expected(expected.right.to_string());
-        faults.push(fault.actual(given.to_string()).hint(hint));
+        let fault = Fault::error(rule, path).with_expected(expected.right.to_string());
+        faults.push(fault.with_actual(given.to_string()).with_hint(hint));
     }
     Some(Settled { given, right: expected.right })
 }
@@ -96,7 +96,7 @@ pub(crate) fn zero() -> Decimal {
 
 pub(crate) fn too_large(path: &str) -> Fault {
     let hint = "the service computes in doubles, which hold no cents beyond 2^53 of them (assumed limit)";
-    Fault::error("I18", path).expected(format!("at most {LARGEST}")).hint(hint)
+    Fault::error("I18", path).with_expected(format!("at most {LARGEST}")).with_hint(hint)
 }
 
 /// Reads a number, or reports once why it cannot be read.
@@ -120,14 +120,14 @@ pub(crate) fn signed(
 ) -> Option<Decimal> {
     match &value.0 {
         Ok(decimal) if decimal.abs() > LARGEST => {
-            faults.push(too_large(path).actual(decimal.to_string()));
+            faults.push(too_large(path).with_actual(decimal.to_string()));
             None
         }
         Ok(decimal) => Some(*decimal),
         Err(Unreadable::Reported) => None,
         Err(Unreadable::Text { found, complaint }) => {
-            let fault = Fault::error(rule, path).expected("an exact decimal number");
-            faults.push(fault.actual(found).hint(complaint.clone()));
+            let fault = Fault::error(rule, path).with_expected("an exact decimal number");
+            faults.push(fault.with_actual(found).with_hint(complaint.clone()));
             None
         }
     }
@@ -141,8 +141,8 @@ pub(crate) fn not_negative(
     faults: &mut Faults,
 ) -> Option<Decimal> {
     if number.is_sign_negative() && !number.is_zero() {
-        let fault = Fault::error(rule, path).expected("0 or more").actual(number.to_string());
-        faults.push(fault.hint(hint));
+        let fault = Fault::error(rule, path).with_expected("0 or more").with_actual(number.to_string());
+        faults.push(fault.with_hint(hint));
         return None;
     }
     Some(number)
@@ -163,8 +163,11 @@ pub(crate) fn amount(
 pub(crate) fn in_cents(path: &str, decimal: Decimal, faults: &mut Faults) -> Option<Decimal> {
     let cents = with_scale(decimal, 2);
     if cents.is_none() {
-        let fault = Fault::error("I18", path).expected("at most 2 decimals").actual(decimal.to_string());
-        faults.push(fault.hint("round it half-up to cents; only precio and cantidad may have more decimals"));
+        let fault =
+            Fault::error("I18", path).with_expected("at most 2 decimals").with_actual(decimal.to_string());
+        faults.push(
+            fault.with_hint("round it half-up to cents; only precio and cantidad may have more decimals"),
+        );
     }
     cents
 }

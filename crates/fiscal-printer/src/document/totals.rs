@@ -131,15 +131,21 @@ fn effective_rate(draft: &Draft, name: H, in_force: Option<Decimal>, faults: &mu
     };
     if !is_percentage(rate) {
         let fault =
-            Fault::error(name.row(), path).expected("a percentage, like 16, not a fraction like 0.16");
-        faults
-            .push(fault.actual(rate.to_string()).hint("write percent: 16 for 16 %, 0 where there is no tax"));
+            Fault::error(name.row(), path).with_expected("a percentage, like 16, not a fraction like 0.16");
+        faults.push(
+            fault
+                .with_actual(rate.to_string())
+                .with_hint("write percent: 16 for 16 %, 0 where there is no tax"),
+        );
         return None;
     }
     if let Some(other) = in_force.filter(|in_force| *in_force != rate && draft.rates.is_none()) {
-        let fault = Fault::warning(name.row(), path).expected(other.normalize().to_string());
-        faults
-            .push(fault.actual(rate.to_string()).hint("the rate in force by the built-in table is another"));
+        let fault = Fault::warning(name.row(), path).with_expected(other.normalize().to_string());
+        faults.push(
+            fault
+                .with_actual(rate.to_string())
+                .with_hint("the rate in force by the built-in table is another"),
+        );
     }
     Some(rate)
 }
@@ -157,7 +163,7 @@ fn missing(draft: &Draft, name: H, faults: &mut Faults) {
 
 pub(crate) fn not_brought(rule: &'static str, path: &str) -> Fault {
     let hint = "in verify-only mode every amount that the manual requires must be brought";
-    Fault::error(rule, path).expected("an amount").hint(hint)
+    Fault::error(rule, path).with_expected("an amount").with_hint(hint)
 }
 
 /// Reads every amount of the header that was brought, so that one that cannot be read hides no other.
@@ -165,8 +171,8 @@ fn claims(draft: &Draft, faults: &mut Faults) -> BTreeMap<H, Claim> {
     let mut claims = BTreeMap::new();
     for (name, value) in &draft.claims {
         if name.is_luxury() && !draft.luxury {
-            let fault = Fault::error("LUXURY", name.wire_name()).expected("nothing");
-            faults.push(fault.hint(
+            let fault = Fault::error("LUXURY", name.wire_name()).with_expected("nothing");
+            faults.push(fault.with_hint(
                 "the documented service has no luxury group; if yours does, allow it with `luxury_rate`",
             ));
         } else if !name.is_rate() {
@@ -307,7 +313,7 @@ impl Ledger<'_> {
         let policy = self.draft.rounding;
         let Some(tax) = base.map(|base| tax_by(policy, base, rate)) else {
             let hint = "the rate has more digits than a tax can be computed with";
-            self.faults.push(Fault::error("I18", name.wire_name()).hint(hint));
+            self.faults.push(Fault::error("I18", name.wire_name()).with_hint(hint));
             return None;
         };
         if let Some(half_up) = percent_of(base.right, rate).filter(|half_up| *half_up != tax.right) {
@@ -322,10 +328,10 @@ impl Ledger<'_> {
         let of_lines = sum(lines.iter().filter(|line| belongs(line)).map(|line| line.tax.right));
         let (Some(tax), Some(of_lines), false) = (tax, of_lines, lines.is_empty()) else { return };
         if of_lines != tax.right {
-            let fault = Fault::warning("I8", name.wire_name()).expected(tax.right.to_string());
-            let fault = fault.actual(format!("{of_lines} as the sum of the lines"));
+            let fault = Fault::warning("I8", name.wire_name()).with_expected(tax.right.to_string());
+            let fault = fault.with_actual(format!("{of_lines} as the sum of the lines"));
             self.faults
-                .push(fault.hint("the tax on the base is the right one; lines are rounded one by one"));
+                .push(fault.with_hint("the tax on the base is the right one; lines are rounded one by one"));
         }
     }
 
@@ -346,7 +352,8 @@ impl Ledger<'_> {
             _ => Fault::warning("I13", "subtotal"),
         };
         let hint = "the observed service refuses every document without amounts (code 4)";
-        self.faults.push(fault.expected("above 0").actual(subtotal.given.to_string()).hint(hint));
+        self.faults
+            .push(fault.with_expected("above 0").with_actual(subtotal.given.to_string()).with_hint(hint));
     }
 
     fn igtf(&mut self, taxed: Option<Settled>, payments: Option<&[ResolvedPayment]>) -> OpenGroup {
@@ -375,17 +382,17 @@ impl Ledger<'_> {
     fn igtf_base(&mut self, base: Option<Decimal>, taxed: Option<Settled>, derived: Option<Decimal>) {
         let Some(base) = base else { return };
         if let Some(taxed) = taxed.filter(|taxed| base > taxed.right && base > taxed.given) {
-            let fault = Fault::error("I10", "baseigft").expected(format!("at most {}", taxed.right));
-            let fault = fault.actual(base.to_string());
-            self.faults.push(fault.hint("the IGTF is levied on what was paid, at most subtotal + VAT"));
+            let fault = Fault::error("I10", "baseigft").with_expected(format!("at most {}", taxed.right));
+            let fault = fault.with_actual(base.to_string());
+            self.faults.push(fault.with_hint("the IGTF is levied on what was paid, at most subtotal + VAT"));
         }
         if let Some(derived) = derived.filter(|derived| *derived != base) {
-            let fault =
-                Fault::warning("I15", "baseigft").expected(derived.to_string()).actual(base.to_string());
-            self.faults
-                .push(fault.hint(
-                    "payments marked as foreign currency, the IGTF itself left out, give another base",
-                ));
+            let fault = Fault::warning("I15", "baseigft")
+                .with_expected(derived.to_string())
+                .with_actual(base.to_string());
+            self.faults.push(fault.with_hint(
+                "payments marked as foreign currency, the IGTF itself left out, give another base",
+            ));
         }
     }
 
@@ -396,10 +403,12 @@ impl Ledger<'_> {
         let (Some(paid), Some(total)) = (paid, total) else { return };
         if !total.agrees_with(paid) {
             let fault = Fault::warning("I14", "formasdepago")
-                .expected(total.right.to_string())
-                .actual(paid.to_string());
+                .with_expected(total.right.to_string())
+                .with_actual(paid.to_string());
             self.faults.push(
-                fault.hint("payments need not cover a sale on credit; otherwise they add up to the total"),
+                fault.with_hint(
+                    "payments need not cover a sale on credit; otherwise they add up to the total",
+                ),
             );
         }
     }

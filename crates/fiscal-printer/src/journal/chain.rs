@@ -41,7 +41,7 @@ impl Journal {
     pub async fn verify(&self) -> Result<ChainReport, Error> {
         match self.0.documents.outbox.verify().await {
             Ok(chain) => {
-                let tips = chain.tips.into_iter().map(|(lane, tip)| (lane, tip.to_string())).collect();
+                let tips = chain.tips.into_iter().map(|(lane, tip)| (lane, tip.link.to_string())).collect();
                 Ok(ChainReport { series: chain.lanes, lines: chain.lines, tips })
             }
             Err(VerifyError::Store(error)) => Err(trouble::before(error)),

@@ -91,6 +91,11 @@ impl Desk {
         self.outbox.release(&lease).await.map_err(trouble::before)
     }
 
+    /// Claims the lane if nobody has it now.
+    pub(super) async fn claim_now(&self, lane: &str) -> Result<Option<Lease>, Error> {
+        self.outbox.claim(LaneChoice::Named(lane), &self.worker, self.lease).await.map_err(trouble::before)
+    }
+
     pub(super) async fn give_back(&self, lease: &Lease) {
         // A lease that cannot be given back runs out.
         if let Err(error) = self.outbox.release(lease).await {

@@ -263,13 +263,13 @@ impl JournalEntry {
         self.entry.changed
     }
 
-    /// Starts a credit note on this invoice, with its buyer and its control number filled in; add the lines that are credited.
+    /// Starts a credit note on this invoice, with its buyer, currency and control number filled in; add the lines that are credited.
     ///
     /// # Errors
     /// A validation error unless this is an issued invoice whose control number is known.
     pub fn credit_note(&self, number: impl Into<InternalNumber>) -> Result<DocumentBuilder, Error> {
-        let (control, buyer) = self.invoice_for_note("credit note")?;
-        Ok(Document::credit_note(self.series.issuer(), number, control).buyer(buyer))
+        let (control, invoice) = self.invoice_for_note("credit note")?;
+        Ok(Document::credit_note(self.series.issuer(), number, control).with_parties_of(invoice))
     }
 
     /// Starts a debit note on this invoice, as [`credit_note`](Self::credit_note) does.
@@ -277,8 +277,8 @@ impl JournalEntry {
     /// # Errors
     /// As [`credit_note`](Self::credit_note).
     pub fn debit_note(&self, number: impl Into<InternalNumber>) -> Result<DocumentBuilder, Error> {
-        let (control, buyer) = self.invoice_for_note("debit note")?;
-        Ok(Document::debit_note(self.series.issuer(), number, control).buyer(buyer))
+        let (control, invoice) = self.invoice_for_note("debit note")?;
+        Ok(Document::debit_note(self.series.issuer(), number, control).with_parties_of(invoice))
     }
 }
 
@@ -287,12 +287,12 @@ mod notes {
 
     use integration_core::{Error, Fault};
 
-    use super::{DocumentState, DocumentType, JournalEntry};
-    use crate::document::{Buyer, Document};
+    use super::{DocumentBuilder, DocumentState, DocumentType, JournalEntry};
+    use crate::document::Document;
     use crate::number::ControlNumber;
 
     impl JournalEntry {
-        pub(super) fn invoice_for_note(&self, what: &'static str) -> Result<(ControlNumber, Buyer), Error> {
+        pub(super) fn invoice_for_note(&self, what: &'static str) -> Result<(ControlNumber, DocumentBuilder), Error> {
             if self.kind() != Some(DocumentType::Invoice) || self.state() != DocumentState::Issued {
                 let actual = format!("{} of type {}", self.state().name(), self.series.kind_code());
                 return Err(refuse(what, "state", "an issued invoice", actual, "a note corrects an invoice that exists"));
@@ -301,7 +301,7 @@ mod notes {
                 let hint = "find the control number in the portal or on the PDF and give it to `Journal::add_control_number`";
                 return Err(refuse(what, "relacionado", "the invoice's control number", "not known".to_owned(), hint));
             };
-            Ok((control, Document::from_json(&self.entry.body)?.into_buyer()))
+            Ok((control, Document::from_json(&self.entry.body)?))
         }
     }
 

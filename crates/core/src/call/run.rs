@@ -1,0 +1,504 @@
+//! The loop around one call: lane, deadline, attempts, judgement, renewal, retry.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Request, header};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::Span;
+
+use super::address::Address;
+use super::answer::Answer;
+use super::auth::{Authorization, Credentials};
+use super::body::Body;
+use super::client::{Caller, Shared};
+use super::operation::{Call, Idempotency};
+use super::retry::{Decision, Failure, RetryPolicy, Situation, decide, parse_retry_after};
+use super::settings::{BaseUrl, Timeouts};
+use super::transport::{BodyStream, SendMark, TransportError, TransportErrorKind};
+use super::verdict::Verdict;
+use crate::clock::Clock;
+use crate::secret::Secrets;
+use crate::{Error, ErrorKind, Outcome};
+
+/// What a call that ended well brought.
+pub(crate) struct Done<T> {
+    pub(crate) value: T,
+    /// Only its head, if there is a body to stream.
+    pub(crate) answer: Answer,
+    pub(crate) body: Option<BodyStream>,
+    /// Given back when the last of the call is done, which includes a streamed body.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) deadline: Duration,
+    pub(crate) secrets: Secrets,
+}
+
+/// What one exchange brought.
+enum Arrived<T> {
+    Whole(Answer),
+    Head(Answer, T, BodyStream),
+}
+
+/// What one attempt ended in, when it did not end well.
+struct Failed {
+    error: Error,
+    failure: Failure,
+    rejected: Option<Authorization>,
+}
+
+impl Failed {
+    fn new(error: Error, failure: Failure) -> Self {
+        Self { error, failure, rejected: None }
+    }
+}
+
+/// One call under way.
+pub(crate) struct Run<'c> {
+    shared: &'c Shared,
+    call: &'c Call,
+    base: &'c BaseUrl,
+    credentials: Option<&'c Arc<dyn Credentials>>,
+    /// The limit of a body that is to be streamed; nothing: the body is read whole.
+    streams: Option<u64>,
+    timeouts: Timeouts,
+    deadline: Duration,
+    attempts: u32,
+    renewed: bool,
+    /// An attempt that may have been applied; nothing that comes later takes it back.
+    doubt: bool,
+    /// The request of the attempt that is being made.
+    under_way: Option<SendMark>,
+    finished: bool,
+}
+
+impl<'c> Run<'c> {
+    pub(crate) fn new(caller: &'c Caller, call: &'c Call, base: &'c BaseUrl, streams: Option<u64>) -> Self {
+        let timeouts = timeouts(call, caller);
+        // Another origin gets credentials only from who names them for it.
+        let credentials = caller.credentials.as_ref().filter(|_| base.has_origin_of(&caller.base));
+        Self {
+            shared: &caller.shared,
+            call,
+            base,
+            credentials,
+            streams,
+            timeouts,
+            deadline: caller.shared.clock.elapsed().saturating_add(timeouts.total()),
+            attempts: 0,
+            renewed: false,
+            doubt: false,
+            under_way: None,
+            finished: false,
+        }
+    }
+
+    pub(crate) async fn run<T>(mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
+        let result = self.settle(judge).await;
+        self.finished = true;
+        result
+    }
+
+    async fn settle<T>(&mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
+        let address = Address::of(self.call, self.base)?;
+        let permit = self.permit().await?;
+        self.shared.budget.deposit();
+        loop {
+            let failed = match self.attempt(&address, judge).await {
+                Ok(done) => return Ok(Done { permit, ..done }),
+                Err(failed) => failed,
+            };
+            // A call that only reads leaves nothing behind that later attempts would have to answer for.
+            self.doubt |=
+                matches!(failed.failure, Failure::Unknown { .. }) && self.lost() == Outcome::Unknown;
+            if self.renews(&failed).await {
+                continue;
+            }
+            match self.decide(&failed) {
+                Decision::Retry(wait) => self.pause(wait).await,
+                Decision::Stop(because) => return Err(self.give_up(failed.error, because)),
+            }
+        }
+    }
+
+    fn remaining(&self) -> Duration {
+        self.deadline.saturating_sub(self.shared.clock.elapsed())
+    }
+
+    async fn permit(&self) -> Result<Option<OwnedSemaphorePermit>, Error> {
+        let Some(lane) = self.call.lane.clone() else { return Ok(None) };
+        let permit = self.within(self.remaining(), lane.0.acquire_owned()).await;
+        match permit {
+            Some(Ok(permit)) => Ok(Some(permit)),
+            _ => Err(Error::new(ErrorKind::Timeout, self.call.operation.name)
+                .with_outcome(Outcome::NotSent)
+                .with_message("the call waited for its turn behind others until its deadline")
+                .with_hint("repeat it, allow more time, or send fewer calls at once")),
+        }
+    }
+
+    async fn attempt<T>(
+        &mut self,
+        address: &Address,
+        judge: &impl Fn(&Answer) -> Verdict<T>,
+    ) -> Result<Done<T>, Failed> {
+        let authorization = self.authorize().await.map_err(|error| Failed::new(error, Failure::Final))?;
+        let secrets = self.secrets(authorization.as_ref());
+        let result = self.exchanged(address, authorization, &secrets, judge).await;
+        result.map_err(|failed| Failed { error: failed.error.without(&secrets), ..failed })
+    }
+
+    /// Everything that no error of this attempt may show.
+    fn secrets(&self, authorization: Option<&Authorization>) -> Secrets {
+        let carried = authorization.into_iter().flat_map(Authorization::secrets);
+        Secrets::new(carried.chain(&self.call.secrets).cloned().collect())
+    }
+
+    async fn exchanged<T>(
+        &mut self,
+        address: &Address,
+        authorization: Option<Authorization>,
+        secrets: &Secrets,
+        judge: &impl Fn(&Answer) -> Verdict<T>,
+    ) -> Result<Done<T>, Failed> {
+        let limit = self.timeouts.attempt().min(self.remaining());
+        if limit.is_zero() {
+            return Err(self.too_late());
+        }
+        let mark = SendMark::default();
+        let request = self.request(address, authorization.as_ref(), &mark)?;
+        self.attempts = self.attempts.saturating_add(1);
+        self.under_way = Some(mark.clone());
+        let exchanged = self.within(limit, self.exchange(request, judge)).await;
+        self.under_way = None;
+        match exchanged {
+            None => Err(self.timed_out(limit, &mark)),
+            Some(Err(error)) => Err(self.broken(error, &mark)),
+            Some(Ok(Arrived::Whole(answer))) => self.judge(answer, judge, authorization, secrets),
+            Some(Ok(Arrived::Head(head, value, body))) => {
+                note_status(&head);
+                Ok(self.done(value, head, Some(body), secrets))
+            }
+        }
+    }
+
+    fn done<T>(&self, value: T, answer: Answer, body: Option<BodyStream>, secrets: &Secrets) -> Done<T> {
+        Done { value, answer, body, permit: None, deadline: self.deadline, secrets: secrets.clone() }
+    }
+
+    async fn exchange<T>(
+        &self,
+        request: Request<Body>,
+        judge: &impl Fn(&Answer) -> Verdict<T>,
+    ) -> Result<Arrived<T>, TransportError> {
+        let (head, body) = self.shared.transport.send(request).await?.into_parts();
+        if self.streams.is_some() && head.status.is_success() {
+            let answer = Answer::head(head.status, head.headers.clone());
+            if let Verdict::Accept(value) = judge(&answer) {
+                return Ok(Arrived::Head(answer, value, body));
+            }
+        }
+        let limit = self.call.limits.body.unwrap_or(self.shared.body_limit);
+        let (body, complete) = read(body, limit).await?;
+        let answer = Answer::new(head.status, head.headers, body);
+        Ok(Arrived::Whole(if complete { answer } else { answer.cut_at_limit() }))
+    }
+
+    async fn authorize(&self) -> Result<Option<Authorization>, Error> {
+        if let Some(given) = &self.call.authorization {
+            return Ok(Some(given.clone()));
+        }
+        let Some(credentials) = self.credentials else { return Ok(None) };
+        credential(self.within(self.remaining(), credentials.authorize()).await).map(Some)
+    }
+
+    /// Built anew for every attempt, so that a renewed credential is used and a streamed body is opened again.
+    fn request(
+        &self,
+        address: &Address,
+        authorization: Option<&Authorization>,
+        mark: &SendMark,
+    ) -> Result<Request<Body>, Failed> {
+        let uri = address.uri(authorization).map_err(|error| Failed::new(error, Failure::Final))?;
+        let mut request = Request::new(self.call.body.clone());
+        *request.method_mut() = self.call.operation.method.clone();
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::USER_AGENT, self.shared.user_agent.clone());
+        // What the call says wins, above all over `accept`.
+        headers.extend(self.call.headers.clone());
+        if let Some(authorization) = authorization {
+            authorization.apply(headers);
+        }
+        request.extensions_mut().insert(mark.clone());
+        Ok(request)
+    }
+
+    /// The time was used up in the lane, by the credentials or in a pause. Sending now would only cast the outcome in
+    /// doubt, since nobody would wait for the answer.
+    fn too_late(&self) -> Failed {
+        let error = Error::new(ErrorKind::Timeout, self.call.operation.name)
+            .with_outcome(Outcome::NotSent)
+            .with_message("the time was over before the request could be sent")
+            .with_hint("repeat it, allow more time, or send fewer calls at once");
+        Failed::new(error, Failure::NotSent { transient: false })
+    }
+
+    fn timed_out(&self, limit: Duration, mark: &SendMark) -> Failed {
+        let error = Error::new(ErrorKind::Timeout, self.call.operation.name).with_outcome(Outcome::NotSent);
+        let seconds = limit.as_secs_f64();
+        if mark.bar() {
+            let error = error
+                .with_message(format!("nothing could be sent to {} within {seconds} s", self.base))
+                .with_hint("check the base URL and the network, then repeat");
+            return Failed::new(error, Failure::NotSent { transient: true });
+        }
+        let error = error
+            .with_message(format!("no complete answer from {} within {seconds} s", self.base))
+            .with_outcome(self.lost())
+            .with_hint(self.lost_hint());
+        Failed::new(error, Failure::Unknown { transient: true })
+    }
+
+    fn broken(&self, cause: TransportError, mark: &SendMark) -> Failed {
+        let kind = cause.kind();
+        let unsent = cause.is_before_sending() || mark.bar();
+        // Our own body is what failed, and it will fail again.
+        let transient = !matches!(kind, TransportErrorKind::Tls | TransportErrorKind::Body);
+        let message = format!("{cause}: {}", self.base);
+        let error = Error::new(kind.error_kind(), self.call.operation.name).with_outcome(Outcome::NotSent);
+        let error = error.with_message(message).with_source(cause);
+        if unsent {
+            return Failed::new(error.with_hint(unsent_hint(kind)), Failure::NotSent { transient });
+        }
+        let error = error.with_outcome(self.lost()).with_hint(self.lost_hint());
+        Failed::new(error, Failure::Unknown { transient })
+    }
+
+    fn lost(&self) -> Outcome {
+        lost(self.call)
+    }
+
+    fn lost_hint(&self) -> &'static str {
+        lost_hint(self.call)
+    }
+
+    /// The class of a verdict is taken from the answer as it came; its error is taken from the masked answer, so that
+    /// neither its texts nor a typed cause hold what the service repeated of the call's secrets.
+    fn judge<T>(
+        &self,
+        answer: Answer,
+        judge: &impl Fn(&Answer) -> Verdict<T>,
+        authorization: Option<Authorization>,
+        secrets: &Secrets,
+    ) -> Result<Done<T>, Failed> {
+        note_status(&answer);
+        let verdict = judge(&answer);
+        let (outcome, failure) = self.class(&verdict);
+        let rejected = authorization.filter(|_| matches!(verdict, Verdict::Unauthorized(_)));
+        let error = match verdict {
+            Verdict::Accept(value) if answer.is_complete() && self.streams.is_none() => {
+                return Ok(self.done(value, answer, None, secrets));
+            }
+            Verdict::Accept(_) => None,
+            refused => refused.into_error(),
+        };
+        // A judge that found a wait in the body knows more than the header.
+        let said = error.as_ref().and_then(Error::retry_after);
+        let wait = said.or_else(|| retry_after(&answer, &*self.shared.clock));
+        let (answer, error) = self.masked(answer, error, judge, secrets);
+        let error = error.unwrap_or_else(|| self.not_believed(&answer));
+        let error = error.with_outcome(outcome).with_retry_after(wait).with_answer(answer);
+        Err(Failed { error, failure, rejected })
+    }
+
+    /// The answer without secrets, and what the judge says of it.
+    fn masked<T>(
+        &self,
+        answer: Answer,
+        error: Option<Error>,
+        judge: &impl Fn(&Answer) -> Verdict<T>,
+        secrets: &Secrets,
+    ) -> (Answer, Option<Error>) {
+        let masked = answer.clone().masked(secrets);
+        if masked == answer || error.is_none() {
+            return (masked, error);
+        }
+        let again = judge(&masked).into_error();
+        // Masking can only make an answer less acceptable; a judge that disagrees leaves its first word, which is redacted
+        // with all its causes before anybody sees it.
+        (masked, again.or(error))
+    }
+
+    fn class<T>(&self, verdict: &Verdict<T>) -> (Outcome, Failure) {
+        match verdict {
+            Verdict::Refuse(_) | Verdict::Unauthorized(_) => (Outcome::Refused, Failure::Final),
+            Verdict::NotApplied(_) => (Outcome::Refused, Failure::NotApplied),
+            Verdict::Doubt { transient, .. } => (self.lost(), Failure::Unknown { transient: *transient }),
+            Verdict::Accept(_) => (self.lost(), Failure::Unknown { transient: false }),
+        }
+    }
+
+    /// A judge that accepts half an answer has not looked: what is missing may be what matters. Nor is one believed that
+    /// accepts the body of an answer whose head was not worth streaming.
+    fn not_believed(&self, answer: &Answer) -> Error {
+        let (kind, message) = if answer.is_complete() {
+            (ErrorKind::UnexpectedAnswer, "the answer is not the file or list that was asked for")
+        } else {
+            (ErrorKind::TooLarge, "the answer is larger than the client's limit")
+        };
+        Error::new(kind, self.call.operation.name).with_message(message).with_hint(self.lost_hint())
+    }
+
+    async fn renews(&mut self, failed: &Failed) -> bool {
+        let (Some(credentials), Some(rejected)) = (self.credentials, &failed.rejected) else {
+            return false;
+        };
+        if self.renewed {
+            return false;
+        }
+        self.renewed = true;
+        let renewed = self.within(self.remaining(), credentials.renew(rejected)).await.unwrap_or(false);
+        // A call that brought its own authorization would only send the refused one again.
+        renewed && self.call.authorization.is_none()
+    }
+
+    fn decide(&self, failed: &Failed) -> Decision {
+        let situation = Situation {
+            idempotency: self.call.operation.idempotency,
+            failure: failed.failure,
+            attempts: self.attempts,
+            remaining: self.remaining(),
+            retry_after: failed.error.retry_after(),
+            random: self.shared.clock.random(),
+        };
+        match decide(self.policy(), &situation) {
+            Decision::Retry(_) if !self.shared.budget.withdraw() => {
+                Decision::Stop(Some("too many calls are failing at once to add more"))
+            }
+            decision => decision,
+        }
+    }
+
+    fn policy(&self) -> &RetryPolicy {
+        self.call.limits.retry.as_ref().unwrap_or(&self.shared.retry)
+    }
+
+    async fn pause(&self, wait: Duration) {
+        tracing::info!(attempt = self.attempts, wait_ms = wait.as_millis(), "trying again");
+        Span::current().record("http.request.resend_count", self.attempts);
+        self.shared.clock.sleep(wait).await;
+    }
+
+    fn give_up(&self, error: Error, because: Option<&'static str>) -> Error {
+        let harmless = self.call.operation.idempotency != Idempotency::Once;
+        let error = error.with_attempts(self.attempts, because).with_harmless_repeat(harmless);
+        if self.doubt && error.outcome() != Outcome::Unknown {
+            let hint = format!("an earlier attempt was lost; {}", self.lost_hint());
+            return error.with_outcome(Outcome::Unknown).with_hint(hint);
+        }
+        error
+    }
+
+    pub(crate) async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        within(&*self.shared.clock, limit, work).await
+    }
+}
+
+/// Leaves a trace when the caller drops the future of a call that may have been applied, be it while a request is under
+/// way or in the pause after one that was lost.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        let may_have_left = self.under_way.take().is_some_and(|mark| !mark.bar());
+        let unknown = self.doubt || (may_have_left && self.lost() == Outcome::Unknown);
+        if unknown && !self.finished {
+            let operation = self.call.operation.name;
+            tracing::warn!(operation, "the call was dropped under way: its outcome is unknown");
+        }
+    }
+}
+
+pub(crate) async fn within<T>(
+    clock: &dyn Clock,
+    limit: Duration,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let mut timer = clock.timer(limit);
+    let mut work = pin!(work);
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}
+
+/// A login may end in a refusal or in doubt, but that is the login: of the call itself nothing was sent.
+pub(crate) fn credential(asked: Option<Result<Authorization, Error>>) -> Result<Authorization, Error> {
+    let given = asked.unwrap_or_else(|| Err(late_credentials()));
+    given.map_err(|error| error.with_outcome(Outcome::NotSent))
+}
+
+fn late_credentials() -> Error {
+    Error::new(ErrorKind::Credentials, "authorize")
+        .with_message("the credentials did not come in time")
+        .with_hint("look at the token provider or the login; nothing was sent")
+}
+
+fn timeouts(call: &Call, caller: &Caller) -> Timeouts {
+    let timeouts = call.limits.timeouts.unwrap_or(caller.shared.timeouts);
+    timeouts.with_total(call.limits.total.unwrap_or(timeouts.total()))
+}
+
+/// What a call ends in that may have been applied.
+pub(crate) fn lost(call: &Call) -> Outcome {
+    match call.operation.idempotency {
+        Idempotency::Safe => Outcome::ReadOnly,
+        Idempotency::Keyed | Idempotency::Once => Outcome::Unknown,
+    }
+}
+
+pub(crate) fn lost_hint(call: &Call) -> &'static str {
+    match call.operation.idempotency {
+        Idempotency::Safe => "repeat it when the network is well again",
+        Idempotency::Keyed => "repeat the identical call: that does not apply it a second time",
+        Idempotency::Once => "ask the service whether it was applied, then decide; never repeat it blindly",
+    }
+}
+
+fn unsent_hint(kind: TransportErrorKind) -> &'static str {
+    match kind {
+        TransportErrorKind::Tls => {
+            "check host name, certificate and this machine's date and root certificates"
+        }
+        TransportErrorKind::Body => "check what the request was to carry: it could not be opened or read",
+        _ => "check the base URL and the network, then repeat",
+    }
+}
+
+fn note_status(answer: &Answer) {
+    Span::current().record("http.response.status_code", answer.status().as_u16());
+}
+
+fn retry_after(answer: &Answer, clock: &dyn Clock) -> Option<Duration> {
+    let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    parse_retry_after(value, clock.wall())
+}
+
+/// Reads up to `limit` bytes; the flag tells whether that was all.
+async fn read(mut body: BodyStream, limit: usize) -> Result<(Bytes, bool), TransportError> {
+    let mut read = BytesMut::new();
+    while let Some(chunk) = poll_fn(|context| body.as_mut().poll_next(context)).await {
+        let chunk = chunk?;
+        let room = limit.saturating_sub(read.len());
+        if chunk.len() > room {
+            read.extend_from_slice(chunk.get(..room).unwrap_or_default());
+            return Ok((read.freeze(), false));
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok((read.freeze(), true))
+}
