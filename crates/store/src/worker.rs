@@ -17,7 +17,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 /// ```
 #[must_use]
 pub fn worker_name(name: &str) -> String {
-    let name: String = name.chars().filter(|character| !matches!(character, '@' | '#') && !character.is_control()).collect();
+    let name: String =
+        name.chars().filter(|character| !matches!(character, '@' | '#') && !character.is_control()).collect();
     let chance = RandomState::new().build_hasher().finish();
     format!("{name}@{}#{chance:016x}", Process::this().map(|process| process.to_text()).unwrap_or_default())
 }
@@ -94,7 +95,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn a_process_that_has_ended_is_gone_and_its_remains_do_not_count() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let process = Process { house: house().unwrap(), id: child.id(), started: living(child.id()).unwrap() };
+        let process =
+            Process { house: house().unwrap(), id: child.id(), started: living(child.id()).unwrap() };
         let name = format!("child@{}#0", process.to_text());
         assert!(!worker_is_gone(&name));
         child.kill().unwrap();

@@ -29,7 +29,11 @@ pub trait SequenceAllocator: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever keeps a number from being had; the call then ends as not sent.
-    fn next<'a>(&'a self, series: &'a Series, known: &'a Known) -> BoxFuture<'a, Result<InternalNumber, Error>>;
+    fn next<'a>(
+        &'a self,
+        series: &'a Series,
+        known: &'a Known,
+    ) -> BoxFuture<'a, Result<InternalNumber, Error>>;
 }
 
 /// Numbers from the journal: a released one first, else the one after the highest.

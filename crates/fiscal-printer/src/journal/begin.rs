@@ -119,7 +119,13 @@ impl Journal {
         Ok(Look::Go(plan(job, existing)))
     }
 
-    async fn carry(&self, job: &Job, plan: Plan, fence: i64, since: Duration) -> Result<Option<Begun>, Error> {
+    async fn carry(
+        &self,
+        job: &Job,
+        plan: Plan,
+        fence: i64,
+        since: Duration,
+    ) -> Result<Option<Begun>, Error> {
         let record = match &plan {
             Plan::Append => job.record.clone(),
             Plan::Send(entry) | Plan::Revise(entry) => job.record.clone().succeeds(&Record::read(entry)?),
@@ -128,7 +134,8 @@ impl Journal {
         let desk = &self.0.documents;
         let begun = match plan {
             Plan::Append => {
-                let new = NewEntry::new(&job.lane, &job.key, job.body.clone(), record.write()).with_in_flight();
+                let new =
+                    NewEntry::new(&job.lane, &job.key, job.body.clone(), record.write()).with_in_flight();
                 desk.claim_and_apply(job, fence, Step::new().with_append(new)).await?
             }
             Plan::Send(entry) => {
@@ -184,17 +191,26 @@ fn check_lane(job: &Job, open: &[Entry]) -> Result<(), Error> {
 fn plan(job: &Job, existing: Option<Entry>) -> Plan {
     match existing {
         None => Plan::Append,
-        Some(entry) if entry.state == State::Prepared && entry.body == job.body => Plan::Send(Box::new(entry)),
+        Some(entry) if entry.state == State::Prepared && entry.body == job.body => {
+            Plan::Send(Box::new(entry))
+        }
         Some(entry) => Plan::Revise(Box::new(entry)),
     }
 }
 
 impl Desk {
     /// The one commit. `None`: somebody was faster, look again.
-    async fn claim_and_apply(&self, job: &Job, fence: i64, step: Step) -> Result<Option<(Lease, Entry)>, Error> {
+    async fn claim_and_apply(
+        &self,
+        job: &Job,
+        fence: i64,
+        step: Step,
+    ) -> Result<Option<(Lease, Entry)>, Error> {
         let claimed = self.outbox.claim_and_apply(&job.lane, self.worker(), self.lease(), fence, step).await;
         match claimed {
-            Ok(claimed) => Ok(claimed.and_then(|(lease, entries)| Some((lease, entries.into_iter().next()?)))),
+            Ok(claimed) => {
+                Ok(claimed.and_then(|(lease, entries)| Some((lease, entries.into_iter().next()?))))
+            }
             Err(error) if error.kind() == StoreErrorKind::Conflict => Ok(None),
             Err(error) if error.kind() == StoreErrorKind::Unavailable => self.recover(job, fence).await,
             Err(error) => Err(trouble::before(error)),
@@ -208,7 +224,9 @@ impl Desk {
         let (view, entry) = loop {
             match (self.outbox.lane(&job.lane).await, self.outbox.find(&job.key).await) {
                 (Ok(view), Ok(entry)) => break (view, entry),
-                (Err(error), _) | (_, Err(error)) if patience.is_over() => return Err(trouble::before(error)),
+                (Err(error), _) | (_, Err(error)) if patience.is_over() => {
+                    return Err(trouble::before(error));
+                }
                 _ => patience.wait(&job.lane, "nobody").await?,
             }
         };
@@ -225,12 +243,14 @@ impl Desk {
         entry: Entry,
         record: &Record,
     ) -> Result<Option<(Lease, Entry)>, Error> {
-        let aside = (entry.state == State::Prepared).then(|| Change::new(&entry, State::Dead, entry.data.clone()));
+        let aside =
+            (entry.state == State::Prepared).then(|| Change::new(&entry, State::Dead, entry.data.clone()));
         let first = match &aside {
             Some(change) => change.clone(),
             None => Change::new(&entry, State::Prepared, record.write()).with_body(job.body.clone()),
         };
-        let Some((lease, entry)) = self.claim_and_apply(job, fence, Step::new().with_change(first)).await? else {
+        let Some((lease, entry)) = self.claim_and_apply(job, fence, Step::new().with_change(first)).await?
+        else {
             return Ok(None);
         };
         match self.set_off(&lease, job, entry, record).await {

@@ -33,7 +33,13 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(outbox: Outbox, worker: String, lease: Duration, total: Duration, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        outbox: Outbox,
+        worker: String,
+        lease: Duration,
+        total: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self { outbox, worker, lease, total, clock, turns: Mutex::default() }
     }
 
@@ -61,7 +67,11 @@ impl Desk {
     /// How long to wait for another worker before giving up: it may have a whole call and its resolution before it.
     pub(super) fn patience(&self) -> Patience<'_> {
         let limit = self.lease.saturating_mul(3).max(self.total.saturating_mul(2));
-        Patience { clock: &*self.clock, until: self.clock.elapsed().saturating_add(limit), pause: FIRST_PAUSE }
+        Patience {
+            clock: &*self.clock,
+            until: self.clock.elapsed().saturating_add(limit),
+            pause: FIRST_PAUSE,
+        }
     }
 
     /// Claims the lane, waiting for whoever has it. What was in flight in it becomes unknown.
@@ -85,7 +95,9 @@ impl Desk {
     ///
     /// Safe even if it were not: what it had in flight becomes unknown, and its writes are fenced off.
     pub(super) async fn bury(&self, lane: &str, holder: Option<&str>, fence: i64) -> Result<(), Error> {
-        let Some(holder) = holder.filter(|holder| integration_store::worker_is_gone(holder)) else { return Ok(()) };
+        let Some(holder) = holder.filter(|holder| integration_store::worker_is_gone(holder)) else {
+            return Ok(());
+        };
         tracing::info!(lane, worker = holder, "its process has ended: the lane is taken over");
         let lease = Lease::new(self.outbox.name(), lane, holder, fence);
         self.outbox.release(&lease).await.map_err(trouble::before)

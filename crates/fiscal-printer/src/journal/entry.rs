@@ -292,28 +292,49 @@ mod notes {
     use crate::number::ControlNumber;
 
     impl JournalEntry {
-        pub(super) fn invoice_for_note(&self, what: &'static str) -> Result<(ControlNumber, DocumentBuilder), Error> {
+        pub(super) fn invoice_for_note(
+            &self,
+            what: &'static str,
+        ) -> Result<(ControlNumber, DocumentBuilder), Error> {
             if self.kind() != Some(DocumentType::Invoice) || self.state() != DocumentState::Issued {
                 let actual = format!("{} of type {}", self.state().name(), self.series.kind_code());
-                return Err(refuse(what, "state", "an issued invoice", actual, "a note corrects an invoice that exists"));
+                return Err(refuse(
+                    what,
+                    "state",
+                    "an issued invoice",
+                    actual,
+                    "a note corrects an invoice that exists",
+                ));
             }
             let Some(control) = self.control_number() else {
                 let hint = "find the control number in the portal or on the PDF and give it to `Journal::add_control_number`";
-                return Err(refuse(what, "relacionado", "the invoice's control number", "not known".to_owned(), hint));
+                return Err(refuse(
+                    what,
+                    "relacionado",
+                    "the invoice's control number",
+                    "not known".to_owned(),
+                    hint,
+                ));
             };
             Ok((control, Document::from_json(&self.entry.body)?))
         }
     }
 
     fn refuse(what: &'static str, path: &str, expected: &str, actual: String, hint: &'static str) -> Error {
-        let fault = Fault::error("JOURNAL", path).with_expected(expected.to_owned()).with_actual(actual).with_hint(hint);
+        let fault = Fault::error("JOURNAL", path)
+            .with_expected(expected.to_owned())
+            .with_actual(actual)
+            .with_hint(hint);
         Error::validation(what, vec![fault]).with_hint(hint)
     }
 }
 
 /// What an entry's history tells beside its states.
 pub(super) fn testimonies(history: &[Event]) -> impl Iterator<Item = Testimony> + '_ {
-    history.iter().filter(|event| event.testimony).filter_map(|event| serde_json::from_slice(&event.data).ok())
+    history
+        .iter()
+        .filter(|event| event.testimony)
+        .filter_map(|event| serde_json::from_slice(&event.data).ok())
 }
 
 fn foreign(entry: &Entry) -> Error {

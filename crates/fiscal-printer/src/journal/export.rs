@@ -5,9 +5,9 @@ use std::io::Write;
 use integration_core::{Error, ErrorKind, Outcome};
 use serde::Serialize;
 
+use super::Journal;
 use super::entry::JournalEntry;
 use super::search::Search;
-use super::Journal;
 
 /// One line of an export. The column names are part of the crate's promises.
 #[derive(Debug, Serialize)]
@@ -64,7 +64,10 @@ impl<'e> Row<'e> {
     /// Texts that a spreadsheet would run as a formula are led by an apostrophe.
     fn disarmed(&self) -> Result<Vec<String>, serde_json::Error> {
         let serde_json::Value::Object(columns) = serde_json::to_value(self)? else { return Ok(Vec::new()) };
-        Ok(COLUMNS.iter().map(|name| disarm(columns.get(*name).unwrap_or(&serde_json::Value::Null))).collect())
+        Ok(COLUMNS
+            .iter()
+            .map(|name| disarm(columns.get(*name).unwrap_or(&serde_json::Value::Null)))
+            .collect())
     }
 }
 

@@ -109,7 +109,7 @@ impl Journal {
         let key = self.follow_up_key(&control, Some(&text)).await?;
         let line = Line { control: mail.control_number.as_received().to_owned(), text, note: None };
         let errand = Errand { key, line, repeatable: mail.is_repeatable() };
-        self.run(&self.0.mails, errand, self.0.client.mail(mail)).await
+        self.run(&self.0.mails, errand, Box::pin(self.0.client.mail(mail))).await
     }
 
     /// Annuls an issued document. Its reason is written down; a second annulment does nothing (and keeps the first reason).
@@ -125,7 +125,7 @@ impl Journal {
         let key = self.follow_up_key(&number.to_string(), None).await?;
         let line = Line { control: number.as_received().to_owned(), text: reason.to_owned(), note: None };
         let errand = Errand { key, line, repeatable: true };
-        self.run(&self.0.annulments, errand, self.0.client.annul(&number, reason)).await
+        self.run(&self.0.annulments, errand, Box::pin(self.0.client.annul(&number, reason))).await
     }
 
     /// The mails of a document that the journal knows of, oldest first.
@@ -135,7 +135,8 @@ impl Journal {
     pub async fn mails(&self, entry: &JournalEntry) -> Result<Vec<FollowUp>, Error> {
         let Some(control) = entry.control_number() else { return Ok(Vec::new()) };
         let mut query = Query::default();
-        query.key_prefix = Some(format!("{}|", key_of(self.environment(), entry.series().issuer(), &control.to_string())));
+        query.key_prefix =
+            Some(format!("{}|", key_of(self.environment(), entry.series().issuer(), &control.to_string())));
         let found = self.0.mails.outbox.list(query).await.map_err(trouble::before)?;
         found.into_iter().map(FollowUp::read).collect()
     }
@@ -153,7 +154,9 @@ impl Journal {
         let issuer = self.0.client.issuer().await?.to_string();
         let key = key_of(self.environment(), &issuer, control);
         Ok(match text {
-            Some(text) => format!("{key}|{}", hash(text.as_bytes()).chars().take(HASH_IN_KEY).collect::<String>()),
+            Some(text) => {
+                format!("{key}|{}", hash(text.as_bytes()).chars().take(HASH_IN_KEY).collect::<String>())
+            }
             None => key,
         })
     }
@@ -187,14 +190,19 @@ async fn run_under(
         State::Done => return FollowUp::read(entry),
         State::Unknown if !errand.repeatable => return Err(doubtful(&errand.line)),
         State::Refused | State::Dead => {
-            let again = Change::new(&entry, State::Prepared, errand.line.write()).with_body(errand.line.text.clone());
-            entry = desk.persist(lease, &errand.key, Step::new().with_change(again)).await.map_err(trouble::before)?;
+            let again =
+                Change::new(&entry, State::Prepared, errand.line.write()).with_body(errand.line.text.clone());
+            entry = desk
+                .persist(lease, &errand.key, Step::new().with_change(again))
+                .await
+                .map_err(trouble::before)?;
         }
         _ => {}
     }
     let before = entry.state;
     let change = Change::new(&entry, State::InFlight, errand.line.write());
-    let entry = desk.persist(lease, &errand.key, Step::new().with_change(change)).await.map_err(trouble::before)?;
+    let entry =
+        desk.persist(lease, &errand.key, Step::new().with_change(change)).await.map_err(trouble::before)?;
     let told = desk.holding(lease, sending).await;
     let (state, line) = end(before, errand.line, &told);
     let change = Change::new(&entry, state, line.write());

@@ -110,7 +110,11 @@ impl Journal {
             return Err(trouble::not_found("prepare", job.record.number.as_str()));
         };
         let stored = JournalEntry::read(entry)?;
-        if stored.hash() == job.record.hash { self.complete(stored).await } else { Err(trouble::another_text(&stored)) }
+        if stored.hash() == job.record.hash {
+            self.complete(stored).await
+        } else {
+            Err(trouble::another_text(&stored))
+        }
     }
 
     pub(super) async fn job(&self, document: &Document, fresh: bool) -> Result<(Job, Authorization), Error> {
@@ -123,7 +127,11 @@ impl Journal {
     }
 
     /// Sends what is in flight and writes down what became of it.
-    pub(super) async fn send(&self, begun: Begun, authorization: Authorization) -> Result<JournalEntry, Error> {
+    pub(super) async fn send(
+        &self,
+        begun: Begun,
+        authorization: Authorization,
+    ) -> Result<JournalEntry, Error> {
         let desk = &self.0.documents;
         let late = desk.clock().elapsed().saturating_sub(begun.since) > desk.lease() / 2;
         let told = if late {
@@ -164,7 +172,9 @@ impl Journal {
         let desk = &self.0.documents;
         let fate = match (&told, fate) {
             (Ok(issued), _) => Told::Issued(Issuance::from(issued)),
-            (Err(_), Some(Fate::AlreadyIssued)) => Told::Issued(Issuance::known_by(Evidence::AlreadyIssued, None)),
+            (Err(_), Some(Fate::AlreadyIssued)) => {
+                Told::Issued(Issuance::known_by(Evidence::AlreadyIssued, None))
+            }
             (Err(error), Some(Fate::Rejected)) => Told::Rejected(Note::of(error)),
             (Err(error), Some(Fate::NotSent)) => Told::NotSent(Note::of(error)),
             (Err(_), _) => return Err(into_unknown(told)),
@@ -176,7 +186,9 @@ impl Journal {
         let settled = self.by_testimony(&begun.lease.lane, &begun.entry.key).await;
         match (told, settled) {
             (Ok(_), Ok(Some(entry))) => Ok(entry),
-            (Ok(issued), _) => Err(trouble::beside(issued.control_text()).with_answer(issued.answer().clone())),
+            (Ok(issued), _) => {
+                Err(trouble::beside(issued.control_text()).with_answer(issued.answer().clone()))
+            }
             (Err(error), Ok(Some(_))) => Err(error),
             (Err(error), _) => Err(error.with_outcome(Outcome::Unknown)),
         }
@@ -225,7 +237,9 @@ fn unwritten(error: integration_store::StoreError, told: Result<Issued, Error>) 
 
 fn into_unknown(told: Result<Issued, Error>) -> Error {
     match told {
-        Err(error) => error.with_outcome(Outcome::Unknown).with_hint("it stands in the journal as an open question: call `resolve`"),
+        Err(error) => error
+            .with_outcome(Outcome::Unknown)
+            .with_hint("it stands in the journal as an open question: call `resolve`"),
         Ok(_) => Error::new(ErrorKind::Store, ISSUE.name),
     }
 }
@@ -235,7 +249,10 @@ fn into_unknown(told: Result<Issued, Error>) -> Error {
 fn held_up(lease: Duration) -> Error {
     Error::new(ErrorKind::Timeout, ISSUE.name)
         .with_outcome(Outcome::NotSent)
-        .with_message(format!("the program was held up for more than {} s before it could send", lease.as_secs_f64()))
+        .with_message(format!(
+            "the program was held up for more than {} s before it could send",
+            lease.as_secs_f64()
+        ))
         .with_hint("repeat it")
 }
 
@@ -252,7 +269,11 @@ fn check_built(document: &Document, series: &Series, number: &InternalNumber) ->
     let mut faults = Vec::new();
     if document.number() != number {
         let fault = Fault::error("JOURNAL", "numerointerno").with_expected(number.to_string());
-        faults.push(fault.with_actual(document.number().to_string()).with_hint("build the document with the number given"));
+        faults.push(
+            fault
+                .with_actual(document.number().to_string())
+                .with_hint("build the document with the number given"),
+        );
     }
     if Series::of(series.environment(), document) != *series {
         let fault = Fault::error("JOURNAL", "rif").with_expected(series.to_string());

@@ -113,7 +113,8 @@ mod tests {
     use super::*;
     use crate::error::testing::refusal;
 
-    const PLAIN: Before = Before { number: 42, doubted: false, insert_refused: false, attempt: Attempt::Plain };
+    const PLAIN: Before =
+        Before { number: 42, doubted: false, insert_refused: false, attempt: Attempt::Plain };
     const RESEND: Before = Before { attempt: Attempt::Resend, doubted: true, ..PLAIN };
     const AFTER_ABSENCE: Before = Before { attempt: Attempt::AfterAbsence, doubted: true, ..PLAIN };
 
@@ -158,7 +159,8 @@ mod tests {
 
     #[test]
     fn a_refusal_without_a_code_decides_no_resend() {
-        let unauthorized = Error::new(integration_core::ErrorKind::Authentication, "issue").with_outcome(Outcome::Refused);
+        let unauthorized =
+            Error::new(integration_core::ErrorKind::Authentication, "issue").with_outcome(Outcome::Refused);
         assert_eq!(fate(PLAIN, &unauthorized), Fate::Rejected);
         assert_eq!(fate(RESEND, &unauthorized), Fate::Unknown);
     }

@@ -177,12 +177,16 @@ impl JournalBuilder {
     /// # Errors
     /// As [`settings_from_env`](Self::settings_from_env).
     pub fn settings_from_lookup(self, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let Some(text) = lookup(SETTLING_DELAY).filter(|text| !text.trim().is_empty()) else { return Ok(self) };
-        let seconds = text.trim().parse::<f64>().ok().and_then(|value| Duration::try_from_secs_f64(value).ok());
+        let Some(text) = lookup(SETTLING_DELAY).filter(|text| !text.trim().is_empty()) else {
+            return Ok(self);
+        };
+        let seconds =
+            text.trim().parse::<f64>().ok().and_then(|value| Duration::try_from_secs_f64(value).ok());
         match seconds.filter(|delay| !delay.is_zero()) {
             Some(delay) => Ok(self.settling_delay(delay)),
             None => {
-                let fault = Fault::error("ENV", SETTLING_DELAY).with_expected("seconds above 0").with_actual(text);
+                let fault =
+                    Fault::error("ENV", SETTLING_DELAY).with_expected("seconds above 0").with_actual(text);
                 Err(Error::validation("read the environment", vec![fault]))
             }
         }
@@ -221,10 +225,15 @@ impl JournalBuilder {
 fn wrong_settings(environment: &str, delay: Duration, total: Duration, lease: Duration) -> Vec<Fault> {
     let mut faults = Vec::new();
     if environment.trim().is_empty() || environment.contains(['|', '\0']) {
-        faults.push(Fault::error("JOURNAL", "environment").with_expected("a name without `|`").with_actual(environment));
+        faults.push(
+            Fault::error("JOURNAL", "environment")
+                .with_expected("a name without `|`")
+                .with_actual(environment),
+        );
     }
     if delay < total {
-        let fault = Fault::error("JOURNAL", "settling_delay").with_expected(format!("at least {} s", total.as_secs_f64()));
+        let fault = Fault::error("JOURNAL", "settling_delay")
+            .with_expected(format!("at least {} s", total.as_secs_f64()));
         let hint = "a lost request may act as long as the client's total timeout; lower that timeout or lengthen the delay";
         faults.push(fault.with_actual(format!("{} s", delay.as_secs_f64())).with_hint(hint));
     }

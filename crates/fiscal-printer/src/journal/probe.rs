@@ -69,7 +69,8 @@ pub trait OutcomeProbe: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever kept it from asking; it counts as [`Finding::Unavailable`].
-    fn ask<'a>(&'a self, client: &'a Client, question: &'a Question) -> BoxFuture<'a, Result<Finding, Error>>;
+    fn ask<'a>(&'a self, client: &'a Client, question: &'a Question)
+    -> BoxFuture<'a, Result<Finding, Error>>;
 }
 
 /// `POST /facturacion/status` (observed on a sister deployment): lists the documents of a number.
@@ -91,9 +92,14 @@ impl OutcomeProbe for StatusProbe {
         STATUS.name
     }
 
-    fn ask<'a>(&'a self, client: &'a Client, question: &'a Question) -> BoxFuture<'a, Result<Finding, Error>> {
+    fn ask<'a>(
+        &'a self,
+        client: &'a Client,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Finding, Error>> {
         let Question { series, number } = question;
-        let body = json!({ "rif": series.issuer(), "tipo": series.kind_code(), "numerointerno": number.as_str() });
+        let body =
+            json!({ "rif": series.issuer(), "tipo": series.kind_code(), "numerointerno": number.as_str() });
         Box::pin(async move { Ok(read_status(&client.ask(STATUS, &body).await?, question)) })
     }
 }
@@ -103,7 +109,11 @@ impl OutcomeProbe for NextNumberProbe {
         NEXT.name
     }
 
-    fn ask<'a>(&'a self, client: &'a Client, question: &'a Question) -> BoxFuture<'a, Result<Finding, Error>> {
+    fn ask<'a>(
+        &'a self,
+        client: &'a Client,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Finding, Error>> {
         let series = &question.series;
         let body = json!({ "rif": series.issuer(), "idtipodocumento": series.kind_code() });
         Box::pin(async move { Ok(read_next(&client.ask(NEXT, &body).await?, question.number.value())) })
@@ -161,7 +171,8 @@ mod tests {
     }
 
     fn question() -> Question {
-        let series = Series::new("https://example.com", &"J-12345678-4".parse().unwrap(), DocumentType::Invoice);
+        let series =
+            Series::new("https://example.com", &"J-12345678-4".parse().unwrap(), DocumentType::Invoice);
         Question { series, number: InternalNumber::from(42) }
     }
 
@@ -169,7 +180,10 @@ mod tests {
     fn the_status_probe_believes_only_what_is_about_the_document() {
         let found = Finding::Issued(Some("00-00000007".parse().unwrap()));
         for (data, expected) in [
-            (r#"[{"numerodocumento":"00-00000007","numerointerno":"00000042","idtipodocumento":1}]"#, Some(found.clone())),
+            (
+                r#"[{"numerodocumento":"00-00000007","numerointerno":"00000042","idtipodocumento":1}]"#,
+                Some(found.clone()),
+            ),
             (r#"[{"numerodocumento":"00-00000007","numerointerno":42,"idtipodocumento":"1"}]"#, Some(found)),
             (r#"[{"numerodocumento":"","numerointerno":"00000042"}]"#, Some(Finding::Issued(None))),
             ("[]", Some(Finding::NotIssued)),

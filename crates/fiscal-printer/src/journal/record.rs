@@ -181,7 +181,8 @@ impl Record {
 
     /// Reads what the store has.
     pub(super) fn read(entry: &Entry) -> Result<Self, Error> {
-        let record: Self = serde_json::from_slice(&entry.data).map_err(|cause| unreadable(entry).with_source(cause))?;
+        let record: Self =
+            serde_json::from_slice(&entry.data).map_err(|cause| unreadable(entry).with_source(cause))?;
         if record.version > VERSION { Err(newer(entry, record.version)) } else { Ok(record) }
     }
 
@@ -240,7 +241,9 @@ impl Record {
                 self.gap_after = Some(maximum);
                 (State::Refused, self.refused(error, note))
             }
-            Fate::AlreadyIssued => (State::Done, self.issued(Issuance::known_by(Evidence::AlreadyIssued, None))),
+            Fate::AlreadyIssued => {
+                (State::Done, self.issued(Issuance::known_by(Evidence::AlreadyIssued, None)))
+            }
             Fate::Unknown => {
                 self.doubted.insert(self.hash.clone());
                 // A resend of which nothing left has not been used.
@@ -302,7 +305,12 @@ mod tests {
 
     #[test]
     fn a_record_of_a_newer_form_is_refused() {
-        let new = integration_store::NewEntry::new("l", "k", "", r#"{"version":2,"number":"1","total":"1","hash":""}"#);
+        let new = integration_store::NewEntry::new(
+            "l",
+            "k",
+            "",
+            r#"{"version":2,"number":"1","total":"1","hash":""}"#,
+        );
         let entry = Entry::prepared(1, new, Timestamp::UNIX_EPOCH);
         let error = Record::read(&entry).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Store);

@@ -217,9 +217,16 @@ impl Journal {
         why: &str,
     ) -> Result<JournalEntry, Error> {
         let decision = self.decision("add control number", who, why)?;
-        let entry = self.find(series, number).await?.ok_or_else(|| trouble::not_found("add control number", number.as_str()))?;
+        let entry = self
+            .find(series, number)
+            .await?
+            .ok_or_else(|| trouble::not_found("add control number", number.as_str()))?;
         if entry.state() != DocumentState::Issued || entry.control_text().is_some() {
-            return Err(trouble::wrong_state("add control number", &entry, "issued without a control number"));
+            return Err(trouble::wrong_state(
+                "add control number",
+                &entry,
+                "issued without a control number",
+            ));
         }
         let control = control.as_received().to_owned();
         self.add_testimony(&entry, &Testimony::Control { control, decision }).await
@@ -245,7 +252,12 @@ impl Journal {
         result
     }
 
-    async fn cover(&self, case: &Case, paper_number: &str, decision: Decision) -> Result<JournalEntry, Error> {
+    async fn cover(
+        &self,
+        case: &Case,
+        paper_number: &str,
+        decision: Decision,
+    ) -> Result<JournalEntry, Error> {
         let entry = JournalEntry::read(case.entry.clone())?;
         if !matches!(entry.state(), DocumentState::Prepared | DocumentState::Unknown) {
             return Err(trouble::wrong_state("cover by paper", &entry, "prepared or an open question"));
@@ -292,7 +304,11 @@ impl Journal {
         }
     }
 
-    async fn add_testimony(&self, entry: &JournalEntry, testimony: &Testimony) -> Result<JournalEntry, Error> {
+    async fn add_testimony(
+        &self,
+        entry: &JournalEntry,
+        testimony: &Testimony,
+    ) -> Result<JournalEntry, Error> {
         let desk = &self.0.documents;
         let added = desk.outbox.testify(desk.worker(), entry.entry.id, testimony.write()).await;
         added.map_err(trouble::before)?;
@@ -403,7 +419,9 @@ impl Journal {
         for probe in &self.0.probes {
             let asked = self.0.documents.holding(&case.lease, probe.ask(&self.0.client, &question)).await;
             match asked {
-                Ok(Finding::Unavailable(why)) => tracing::info!(probe = probe.name(), why, "probe unavailable"),
+                Ok(Finding::Unavailable(why)) => {
+                    tracing::info!(probe = probe.name(), why, "probe unavailable");
+                }
                 Ok(finding) => return Some(finding),
                 Err(error) => tracing::info!(probe = probe.name(), %error, "probe unavailable"),
             }
@@ -499,6 +517,9 @@ fn by_testimony(record: &Record, history: &[Event]) -> Option<(State, Record)> {
 }
 
 fn gap(case: &Case, highest: u64) -> Record {
-    let text = format!("a probe found that it was not issued, and that number {} is missing", highest.saturating_add(1));
+    let text = format!(
+        "a probe found that it was not issued, and that number {} is missing",
+        highest.saturating_add(1)
+    );
     Record { gap_after: Some(highest), refusal: Some(Note::text(text)), ..case.record.clone() }
 }

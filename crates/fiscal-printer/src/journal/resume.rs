@@ -131,7 +131,9 @@ impl Journal {
         }
         let issuer = self.0.client.issuer().await?.to_string();
         let series = lanes.iter().filter_map(|lane| Series::from_lane(lane));
-        Ok(series.filter(|series| series.environment() == self.environment() && series.issuer() == issuer).collect())
+        Ok(series
+            .filter(|series| series.environment() == self.environment() && series.issuer() == issuer)
+            .collect())
     }
 
     async fn resume_series(

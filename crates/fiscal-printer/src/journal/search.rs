@@ -138,7 +138,11 @@ impl Journal {
     ///
     /// # Errors
     /// The store's failures.
-    pub async fn find(&self, series: &Series, number: &InternalNumber) -> Result<Option<JournalEntry>, Error> {
+    pub async fn find(
+        &self,
+        series: &Series,
+        number: &InternalNumber,
+    ) -> Result<Option<JournalEntry>, Error> {
         let found = self.0.documents.outbox.find(&series.key(number)).await.map_err(trouble::before)?;
         match found {
             Some(entry) => Ok(Some(self.complete(JournalEntry::read(entry)?).await?)),

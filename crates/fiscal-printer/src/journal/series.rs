@@ -103,7 +103,11 @@ mod tests {
     use super::*;
 
     fn series() -> Series {
-        Series::new("https://example.com:8443/smart", &"J-12345678-4".parse().unwrap(), DocumentType::CreditNote)
+        Series::new(
+            "https://example.com:8443/smart",
+            &"J-12345678-4".parse().unwrap(),
+            DocumentType::CreditNote,
+        )
     }
 
     #[test]

@@ -20,11 +20,16 @@ pub(super) fn after(error: StoreError, told: Option<&str>) -> Error {
         None => "what became of the document could not be written down".to_owned(),
     };
     let message = format!("{lead}: {}", error.message().unwrap_or_default());
-    error.with_message(message).with_hint("mend the store, then call `resolve` or `resume`; note the control number if it is given here")
+    error.with_message(message).with_hint(
+        "mend the store, then call `resolve` or `resume`; note the control number if it is given here",
+    )
 }
 
 pub(super) fn of_store(error: StoreError) -> Error {
-    Error::new(ErrorKind::Store, ISSUE.name).with_message(error.to_string()).with_hint(advice(error.kind())).with_source(error)
+    Error::new(ErrorKind::Store, ISSUE.name)
+        .with_message(error.to_string())
+        .with_hint(advice(error.kind()))
+        .with_source(error)
 }
 
 fn advice(kind: StoreErrorKind) -> &'static str {
@@ -35,18 +40,20 @@ fn advice(kind: StoreErrorKind) -> &'static str {
         StoreErrorKind::NotFound => "the document is not in this journal; check number, type and environment",
         StoreErrorKind::Schema => "run the newer version of this program on this journal",
         StoreErrorKind::Corrupt => "restore the journal from a copy; do not issue on a damaged one",
-        StoreErrorKind::NotWritable => "make room on the disk or give the program the right to write, then repeat",
+        StoreErrorKind::NotWritable => {
+            "make room on the disk or give the program the right to write, then repeat"
+        }
         _ => "bring the store back, then repeat",
     }
 }
 
 /// The series waits for an answer to another question.
 pub(super) fn blocked(by: &JournalEntry) -> Error {
-    let message = format!("number {} of this series is {}: the series waits for it", by.number(), by.state().name());
-    Error::new(ErrorKind::Blocked, ISSUE.name)
-        .with_outcome(Outcome::NotSent)
-        .with_message(message)
-        .with_hint("call `resume` or `resolve`; if it stays open, look it up in the portal and call `resolve_manually`")
+    let message =
+        format!("number {} of this series is {}: the series waits for it", by.number(), by.state().name());
+    Error::new(ErrorKind::Blocked, ISSUE.name).with_outcome(Outcome::NotSent).with_message(message).with_hint(
+        "call `resume` or `resolve`; if it stays open, look it up in the portal and call `resolve_manually`",
+    )
 }
 
 /// An earlier number is missing at the service.
@@ -54,8 +61,13 @@ pub(super) fn gap(by: &JournalEntry, highest: u64) -> Error {
     let missing = highest.saturating_add(1);
     Error::new(ErrorKind::Blocked, ISSUE.name)
         .with_outcome(Outcome::NotSent)
-        .with_message(format!("number {missing} is missing at the service, as number {} found out", by.number()))
-        .with_hint("find out what became of the missing number and issue it first; the series goes on after it")
+        .with_message(format!(
+            "number {missing} is missing at the service, as number {} found out",
+            by.number()
+        ))
+        .with_hint(
+            "find out what became of the missing number and issue it first; the series goes on after it",
+        )
 }
 
 /// Whoever asks for this document asks about an open question.
@@ -72,7 +84,10 @@ pub(super) fn another_text(entry: &JournalEntry) -> Error {
     let control = entry.control_text().unwrap_or("a control number that is not known");
     Error::new(ErrorKind::Conflict, ISSUE.name)
         .with_outcome(Outcome::NotSent)
-        .with_message(format!("number {} is issued already, as {control}, with another content", entry.number()))
+        .with_message(format!(
+            "number {} is issued already, as {control}, with another content",
+            entry.number()
+        ))
         .with_hint("give the new document the next number; correct an issued one by a note")
 }
 
@@ -103,7 +118,9 @@ pub(super) fn not_found(operation: &'static str, number: &str) -> Error {
 pub(super) fn beside(control: &str) -> Error {
     Error::new(ErrorKind::Store, ISSUE.name)
         .with_outcome(Outcome::Unknown)
-        .with_message(format!("the document was issued as {control}, but the series had passed to another worker"))
+        .with_message(format!(
+            "the document was issued as {control}, but the series had passed to another worker"
+        ))
         .with_hint("the answer is kept in the journal: call `resolve`, which reads it")
 }
 
@@ -113,15 +130,21 @@ pub(super) fn too_early(entry: &JournalEntry, remaining: std::time::Duration) ->
         .with_outcome(Outcome::NotSent)
         .with_message(format!("the lost request of number {} may still act", entry.number()))
         .with_retry_after(Some(remaining))
-        .with_hint(format!("look again in {} s: only then \"not issued\" counts", remaining.as_secs().saturating_add(1)))
+        .with_hint(format!(
+            "look again in {} s: only then \"not issued\" counts",
+            remaining.as_secs().saturating_add(1)
+        ))
 }
 
 /// Who and why are part of the record.
 pub(super) fn unsigned(operation: &'static str, who: &str, why: &str) -> Option<Error> {
     let missing = [("who", who), ("why", why)].into_iter().filter(|(_, text)| text.trim().is_empty());
-    let fault = |(path, _)| integration_core::Fault::error("JOURNAL", path).with_expected("a text that is not empty");
+    let fault =
+        |(path, _)| integration_core::Fault::error("JOURNAL", path).with_expected("a text that is not empty");
     let faults: Vec<_> = missing.map(fault).collect();
-    (!faults.is_empty()).then(|| Error::validation(operation, faults).with_hint("say who decides and why: it is written down"))
+    (!faults.is_empty()).then(|| {
+        Error::validation(operation, faults).with_hint("say who decides and why: it is written down")
+    })
 }
 
 /// The bytes are not those that the hash was taken of: nothing is resent (9.3).
