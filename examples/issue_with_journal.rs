@@ -122,7 +122,7 @@ async fn issue(
         } else if error.kind() == ErrorKind::Blocked {
             journal.settle(tell).await?;
         } else {
-            tokio::time::sleep(PAUSE * attempt.min(4)).await;
+            pause(PAUSE * attempt.min(4)).await;
         }
     }
     Ok(None)
@@ -156,4 +156,9 @@ fn tell(progress: Progress) {
         Progress::Busy(series) => eprintln!("another worker has {series}"),
         _ => {}
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program's own pause, not a decision of the library")]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
 }

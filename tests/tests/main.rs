@@ -5,6 +5,7 @@
 
 mod support;
 
+mod crash;
 mod differential;
 mod drafts;
 mod faults;
