@@ -204,8 +204,14 @@ fn misbehave(fiscal: &Fiscal, seed: u64) {
 
 /// Waits until the service has read so many requests, or a child has ended by itself.
 async fn wait_for(fiscal: &Fiscal, requests: usize, children: &mut [Worker]) {
-    while fiscal.requests().len() < requests && children.iter_mut().all(Worker::is_running) {
-        short_pause(Duration::from_millis(2)).await;
+    loop {
+        tokio::select! {
+            () = fiscal.wait_for_requests(requests) => return,
+            () = short_pause(Duration::from_millis(20)) => {}
+        }
+        if !children.iter_mut().all(Worker::is_running) {
+            return;
+        }
     }
 }
 
