@@ -69,6 +69,34 @@ enum Mutation {
     ConflictStillWritesRecords,
     RecordsUnordered,
     RecordsIgnoreLimit,
+    StepPartly,
+    StepForgetsRelease,
+    StepIgnoresFence,
+    StepTakesKnownKey,
+    FlightWithoutLine,
+    AppendFlies,
+    LookClaims,
+    LookSeesNobody,
+    SeenFenceIgnored,
+    SeenHolderIgnored,
+    SeenGivesUpInFlight,
+    SeenClaimStays,
+    SeenClaimedByAll,
+    SeenFenceKept,
+    StepInTheWrongOrder,
+    StepUnqueued,
+    KeysAscending,
+    KeyPagesRepeat,
+    LanesRepeated,
+    LanesIgnoreStates,
+    ChainWithoutTestimony,
+    ChainUnlinked,
+    ChainOfOthers,
+    ChainForked,
+    ChainOfOneOutbox,
+    TipBehind,
+    TipsIgnoreLimit,
+    StandingStale,
 }
 
 use Mutation::*;
@@ -119,6 +147,34 @@ const EACH: &[(Mutation, &str)] = &[
     (ConflictStillWritesRecords, "commit_names_a_version"),
     (RecordsUnordered, "records_are_in_order"),
     (RecordsIgnoreLimit, "records_are_in_order"),
+    (StepPartly, "step_is_all_or_none"),
+    (StepForgetsRelease, "step_gives_the_lane_back"),
+    (StepIgnoresFence, "step_checks_the_fence"),
+    (StepTakesKnownKey, "step_refuses_a_known_key"),
+    (FlightWithoutLine, "step_goes_straight_into_flight"),
+    (AppendFlies, "append_never_flies"),
+    (LookClaims, "lane_is_seen_without_a_claim"),
+    (LookSeesNobody, "lane_is_seen_without_a_claim"),
+    (SeenFenceIgnored, "seen_fence_must_stand"),
+    (SeenHolderIgnored, "seen_lane_must_be_free"),
+    (SeenGivesUpInFlight, "seen_lane_must_be_settled"),
+    (SeenClaimStays, "claim_with_a_step_is_all_or_none"),
+    (SeenClaimedByAll, "seen_lane_is_claimed_once"),
+    (SeenFenceKept, "seen_lane_is_claimed_with_a_step"),
+    (StepInTheWrongOrder, "step_appends_and_changes"),
+    (StepUnqueued, "step_keeps_the_queue"),
+    (KeysAscending, "list_by_key"),
+    (KeyPagesRepeat, "list_by_key"),
+    (LanesRepeated, "lanes_by_states"),
+    (LanesIgnoreStates, "lanes_by_states"),
+    (ChainWithoutTestimony, "chain_holds_every_line"),
+    (ChainUnlinked, "chain_holds_every_line"),
+    (ChainOfOthers, "chain_is_the_history"),
+    (ChainForked, "chain_holds_in_a_race"),
+    (ChainOfOneOutbox, "chains_are_strangers"),
+    (TipBehind, "chain_ends_at_the_tip"),
+    (TipsIgnoreLimit, "chain_is_paged"),
+    (StandingStale, "entries_stand_as_their_last_lines"),
 ];
 
 /// Longer than anything a check calls long.
@@ -238,6 +294,49 @@ impl Mutant {
         Ok(written.into_iter().map(|entry| self.shown(&lease.outbox, entry)).collect())
     }
 
+    async fn mutant_apply(
+        &self,
+        lease: &Lease,
+        mut step: Step,
+    ) -> Result<Vec<Entry>, integration_store::StoreError> {
+        let newest = self.newest(lease);
+        let lease = if self.is(StepIgnoresFence) { &newest } else { lease };
+        match self.mutation {
+            StepForgetsRelease => step.release = false,
+            StepTakesKnownKey => {
+                let mut fresh = Vec::new();
+                for new in step.append {
+                    if self.inner.find(&lease.outbox, &new.key).await?.is_none() {
+                        fresh.push(new);
+                    }
+                }
+                step.append = fresh;
+            }
+            StepPartly => {
+                let mut outcome = Vec::new();
+                for new in step.append {
+                    outcome.extend(self.inner.apply(lease, Step::new().with_append(new)).await?);
+                }
+                for change in step.changes {
+                    outcome.extend(self.inner.apply(lease, Step::new().with_change(change)).await?);
+                }
+                return Ok(outcome);
+            }
+            _ => {}
+        }
+        let flies = step.append.iter().any(|new| new.in_flight);
+        let mut outcome = self.inner.apply(lease, step).await?;
+        match self.mutation {
+            StepInTheWrongOrder => outcome.reverse(),
+            FlightWithoutLine if flies => {
+                let flying = outcome.iter().map(|entry| (lease.outbox.clone(), entry.id));
+                self.known.lock().unwrap().in_flight.extend(flying);
+            }
+            _ => {}
+        }
+        Ok(outcome)
+    }
+
     async fn spoil(&self, lease: &Lease, change: &mut Change) -> Result<(), integration_store::StoreError> {
         let entries = self.inner.list(&lease.outbox, Query::default()).await?;
         let Some(entry) = entries.into_iter().find(|entry| entry.id == change.entry) else { return Ok(()) };
@@ -270,6 +369,13 @@ impl Backend for Mutant {
     ) -> Pending<'a, Vec<(Entry, bool)>> {
         Box::pin(async move {
             let outbox = self.outbox(outbox);
+            let entries: Vec<NewEntry> = entries
+                .into_iter()
+                .map(|mut new| {
+                    new.in_flight &= !self.is(AppendFlies);
+                    new
+                })
+                .collect();
             if self.is(AppendPartly) {
                 let mut appended = Vec::new();
                 for new in entries {
@@ -298,6 +404,12 @@ impl Backend for Mutant {
         ttl: Duration,
     ) -> Pending<'a, Option<Lease>> {
         Box::pin(async move {
+            if self.is(StepUnqueued) && lane == LaneChoice::AnyReady {
+                let unqueued = self.known.lock().unwrap().lanes.iter().any(|(of, _)| of == outbox);
+                if unqueued {
+                    return Ok(None);
+                }
+            }
             let chosen = if lane == LaneChoice::AnyReady { self.choose(outbox).await } else { None };
             let lane = chosen.as_deref().map_or(lane, LaneChoice::Named);
             let ttl = if self.is(ClaimNeverExpires) { AGE } else { ttl };
@@ -366,7 +478,7 @@ impl Backend for Mutant {
     }
 
     fn apply<'a>(&'a self, lease: &'a Lease, step: Step) -> Pending<'a, Vec<Entry>> {
-        self.inner.apply(lease, step)
+        Box::pin(self.mutant_apply(lease, step))
     }
 
     fn claim_and_apply<'a>(
@@ -378,15 +490,76 @@ impl Backend for Mutant {
         seen_fence: i64,
         step: Step,
     ) -> Pending<'a, Option<(Lease, Vec<Entry>)>> {
-        self.inner.claim_and_apply(outbox, lane, worker, ttl, seen_fence, step)
+        Box::pin(async move {
+            let named = LaneChoice::Named(lane);
+            let stands = self.inner.lane(outbox, lane).await?;
+            let seen = match self.mutation {
+                SeenFenceIgnored => stands.fence,
+                SeenClaimedByAll if seen_fence == 0 => {
+                    self.inner.release(&self.newest(&Lease::new(outbox, lane, worker, 0))).await?;
+                    stands.fence
+                }
+                _ => seen_fence,
+            };
+            if self.is(SeenHolderIgnored) {
+                self.inner.release(&self.newest(&Lease::new(outbox, lane, worker, 0))).await?;
+            }
+            if self.is(SeenGivesUpInFlight) && !self.in_flight(outbox, lane).await.is_empty() {
+                let Some(lease) = self.inner.claim(outbox, named, worker, ttl).await? else {
+                    return Ok(None);
+                };
+                let entries = self.inner.apply(&lease, step).await?;
+                return Ok(Some((lease, entries)));
+            }
+            let prepared = step.append.iter().any(|new| !new.in_flight);
+            if self.is(StepUnqueued) && prepared {
+                self.known.lock().unwrap().lanes.push((outbox.to_owned(), lane.to_owned()));
+            }
+            let taken = self.inner.claim_and_apply(outbox, lane, worker, ttl, seen, step).await;
+            if self.is(SeenClaimStays) && taken.is_err() {
+                self.inner.claim(outbox, named, worker, ttl).await?;
+            }
+            let mut taken = taken?;
+            if let Some((lease, _)) = &mut taken {
+                self.note(lease);
+                if self.is(SeenFenceKept) {
+                    lease.fence = seen_fence;
+                }
+            }
+            Ok(taken)
+        })
     }
 
     fn lane<'a>(&'a self, outbox: &'a str, lane: &'a str) -> Pending<'a, LaneView> {
-        self.inner.lane(outbox, lane)
+        Box::pin(async move {
+            if self.is(LookClaims) {
+                let named = LaneChoice::Named(lane);
+                if let Some(lease) = self.inner.claim(outbox, named, "looker", Duration::ZERO).await? {
+                    self.inner.release(&lease).await?;
+                }
+            }
+            let mut view = self.inner.lane(outbox, lane).await?;
+            if self.is(LookSeesNobody) {
+                view.held_by = None;
+            }
+            if self.is(TipBehind) {
+                view.tip.lines -= 1;
+            }
+            Ok(view)
+        })
     }
 
-    fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>> {
-        self.inner.lanes(outbox, states)
+    fn lanes<'a>(&'a self, outbox: &'a str, mut states: Vec<State>) -> Pending<'a, Vec<String>> {
+        Box::pin(async move {
+            if self.is(LanesIgnoreStates) {
+                states.clear();
+            }
+            let mut lanes = self.inner.lanes(outbox, states).await?;
+            if self.is(LanesRepeated) {
+                lanes.extend(lanes.clone());
+            }
+            Ok(lanes)
+        })
     }
 
     fn tips<'a>(
@@ -395,15 +568,33 @@ impl Backend for Mutant {
         after: Option<&'a str>,
         limit: usize,
     ) -> Pending<'a, Vec<(String, Tip)>> {
+        let limit = if self.is(TipsIgnoreLimit) { usize::MAX } else { limit };
         self.inner.tips(outbox, after, limit)
     }
 
     fn lines<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Line>> {
-        self.inner.lines(outbox, after, limit)
+        Box::pin(async move {
+            let of = if self.is(ChainOfOneOutbox) { outbox.trim_end_matches(" outbox") } else { outbox };
+            let mut lines = self.inner.lines(of, after, limit).await?;
+            match self.mutation {
+                ChainWithoutTestimony => lines.retain(|line| !line.event.testimony),
+                ChainUnlinked => lines.iter_mut().for_each(|line| line.event.link = Default::default()),
+                ChainOfOthers => lines.iter_mut().for_each(|line| line.event.worker.push('!')),
+                ChainForked => lines.iter_mut().skip(1).for_each(|line| line.event.line = 2),
+                _ => {}
+            }
+            Ok(lines)
+        })
     }
 
     fn standings<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Standing>> {
-        self.inner.standings(outbox, after, limit)
+        Box::pin(async move {
+            let mut standings = self.inner.standings(outbox, after, limit).await?;
+            if self.is(StandingStale) {
+                standings.iter_mut().for_each(|standing| standing.last = None);
+            }
+            Ok(standings)
+        })
     }
 
     fn testify<'a>(&'a self, outbox: &'a str, worker: &'a str, entry: i64, data: Bytes) -> Pending<'a, ()> {
@@ -433,6 +624,8 @@ impl Backend for Mutant {
                 ListIgnoresAfter => query.after = 0,
                 ListIgnoresStates => query.states.clear(),
                 PrefixAsPattern => query.key_prefix = None,
+                KeysAscending => query.order = integration_store::Order::Written,
+                KeyPagesRepeat => query.key_before = None,
                 _ => {}
             }
             let mut listed = self.inner.list(outbox, query).await?;
@@ -455,6 +648,12 @@ impl Backend for Mutant {
             match self.mutation {
                 HistoryLosesLines if lines.len() > 3 => drop(lines.remove(1)),
                 HistoryBackwards => lines.reverse(),
+                FlightWithoutLine => {
+                    let known = self.known.lock().unwrap();
+                    if known.in_flight.contains(&(outbox.to_owned(), entry)) {
+                        lines.remove(0);
+                    }
+                }
                 ClaimWithoutHistory => {
                     let asked = lines.last().is_some_and(|last| {
                         last.state == State::Unknown && &*last.data == b"data of taken in_flight"

@@ -19,7 +19,8 @@ use std::time::Duration;
 use integration_core::BoxFuture;
 use integration_core::clock::{Clock, SystemClock};
 use integration_store::{
-    Backend, Change, LaneChoice, NewEntry, Query, Sqlite, State, Store, StoreErrorKind, conformance,
+    Backend, Change, Fault, LaneChoice, NewEntry, Outbox, Query, Sqlite, State, Step, Store, StoreErrorKind,
+    conformance,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -378,6 +379,8 @@ async fn the_first_schema_is_brought_up_to_now() {
     let entry = outbox.find("J-1/01/7").await.unwrap().unwrap();
     assert_eq!((entry.state, &entry.body[..]), (State::Unknown, &b"{\"n\":7}"[..]));
     assert_eq!(outbox.history(entry.id).await.unwrap().len(), 3);
+    let chain = outbox.verify().await.expect("the old lines were linked");
+    assert_eq!((chain.lanes, chain.lines), (1, 3));
     drop(outbox);
     Store::open(&folder.url()).await.expect("a second look finds it done");
 }
@@ -429,6 +432,7 @@ async fn a_clock_set_back_neither_ends_a_lease_nor_keeps_it_for_ever() {
 
     clock.set(-3_600);
     assert_eq!(claim("ben").await.unwrap(), None, "the worker is well, its lease is not cut short");
+    assert!(outbox.lane("a").await.unwrap().is_held());
     clock.set(-3_600 + 119);
     assert_eq!(claim("ben").await.unwrap(), None);
     clock.set(-3_600 + 121);
@@ -452,4 +456,243 @@ async fn a_clock_set_back_neither_ends_a_lease_nor_keeps_it_for_ever() {
         "a clock set forward ends leases; the fence decides"
     );
     assert_eq!(outbox.find("k").await.unwrap().unwrap().state, State::Unknown);
+}
+
+/// A look alone ends what a clock that was set back would have made last for hours: nobody need try to claim.
+#[tokio::test]
+async fn a_look_shortens_a_lease_of_the_future() {
+    let folder = Folder::new();
+    let clock =
+        Arc::new(SetClock { system: SystemClock::new(), offset: AtomicI64::new(0), lock: Mutex::new(()) });
+    let backend = Sqlite::open_with_clock(&folder.url(), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+    let outbox = Store::from_backend(backend).outbox("o");
+    let old = outbox.claim(LaneChoice::Named("a"), "ann", Duration::from_secs(120)).await.unwrap().unwrap();
+    clock.set(-3_600);
+    let step = || Step::new().with_append(new("a", "k").with_in_flight());
+    let taken = outbox.claim_and_apply("a", "ben", HOUR, old.fence, step()).await.unwrap();
+    assert!(taken.is_none() && outbox.lane("a").await.unwrap().is_held(), "it is not cut short");
+    clock.set(-3_600 + 121);
+    assert!(!outbox.lane("a").await.unwrap().is_held(), "it lasts no longer than its own length");
+    let taken = outbox.claim_and_apply("a", "ben", HOUR, old.fence, step()).await.unwrap();
+    assert!(taken.is_some());
+    let error = outbox.apply(&old, Step::new()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::LeaseLost);
+}
+
+/// What somebody does to the file behind the store's back, and what is said of it.
+#[tokio::test]
+async fn the_first_broken_line_is_named() {
+    let tampering = [
+        ("UPDATE integration_events SET data = x'01' WHERE id = 2", Fault::Altered, 2),
+        ("UPDATE integration_events SET at = at + 1 WHERE id = 3", Fault::Altered, 3),
+        ("UPDATE integration_events SET worker = 'eve' WHERE id = 1", Fault::Altered, 1),
+        ("UPDATE integration_events SET testimony = 1 WHERE id = 2", Fault::Altered, 2),
+        ("UPDATE integration_entries SET key = 'other' WHERE id = 1", Fault::Altered, 1),
+        ("DELETE FROM integration_events WHERE id = 2", Fault::Missing, 2),
+        ("DELETE FROM integration_events WHERE id = 6", Fault::Truncated, 6),
+        ("DELETE FROM integration_events WHERE id > 3", Fault::Truncated, 4),
+        (
+            "UPDATE integration_events SET id = 99 WHERE id = 2; UPDATE integration_events SET id = 2 WHERE id = 3;
+             UPDATE integration_events SET id = 3 WHERE id = 99",
+            Fault::Reordered,
+            2,
+        ),
+        ("UPDATE integration_lanes SET lines = 5", Fault::TipDiffers, 5),
+        ("UPDATE integration_lanes SET tip = zeroblob(32)", Fault::TipDiffers, 6),
+        ("UPDATE integration_lanes SET lines = 7", Fault::Truncated, 7),
+        ("UPDATE integration_entries SET state = 3 WHERE id = 1", Fault::EntryState, 3),
+        ("UPDATE integration_entries SET data = x'02' WHERE id = 2", Fault::EntryData, 6),
+        ("UPDATE integration_entries SET body = x'02' WHERE id = 2", Fault::EntryBody, 6),
+        ("UPDATE integration_entries SET changed = changed + 1 WHERE id = 2", Fault::EntryTime, 6),
+    ];
+    for (sql, fault, line) in tampering {
+        let folder = Folder::new();
+        let outbox = Store::open(&folder.url()).await.unwrap().outbox("o");
+        for key in ["k1", "k2"] {
+            issue(&outbox, "ann", key).await;
+        }
+        let chain = outbox.verify().await.unwrap();
+        assert_eq!((chain.lanes, chain.lines), (1, 6));
+        raw(&folder.file(), &format!("PRAGMA foreign_keys = OFF; {sql}")).await;
+        let error = outbox.verify().await.unwrap_err();
+        let broken = error.broken().unwrap_or_else(|| panic!("{sql}: {error}"));
+        assert_eq!((broken.fault, broken.line), (fault, line), "{sql}: {error}");
+        assert!(error.to_string().contains(&format!("line {line} of lane \"a\"")), "{error}");
+    }
+}
+
+/// One journalled call in a lane of one's own.
+async fn issue(outbox: &Outbox, worker: &str, key: &str) {
+    let seen = outbox.lane("a").await.unwrap();
+    let step = Step::new().with_append(new("a", key).with_in_flight());
+    let (lease, entries) =
+        outbox.claim_and_apply("a", worker, HOUR, seen.fence, step).await.unwrap().unwrap();
+    let done = to(&entries[0], State::Done);
+    outbox.apply(&lease, Step::new().with_change(done).with_release()).await.unwrap();
+}
+
+fn to(entry: &integration_store::Entry, state: State) -> Change {
+    Change { entry: entry.id, version: entry.version, state, data: "".into(), body: None }
+}
+
+/// How long a killed process keeps the lane.
+const SHORT_LEASE: Duration = Duration::from_millis(150);
+const FILE: &str = "INTEGRATION_STORE_TEST_FILE";
+const UP_TO: &str = "INTEGRATION_STORE_TEST_UP_TO";
+
+/// Not a test of its own: what the child processes of the tests below do. Writes down, sends and finishes one number after
+/// another, of one lane, as long as there are numbers; says so of each that is done.
+#[tokio::test]
+async fn child() {
+    let (Ok(url), Ok(up_to)) = (std::env::var(FILE), std::env::var(UP_TO)) else { return };
+    let outbox = Store::open(&url).await.unwrap().outbox("o");
+    let (worker, clock) = (format!("process {}", std::process::id()), SystemClock::new());
+    while let Some(next) = next_number(&outbox, up_to.parse().unwrap()).await {
+        let Some(key) = advance(&outbox, &worker, next).await else {
+            clock.sleep(Duration::from_millis(2)).await;
+            continue;
+        };
+        println!("answered {key}");
+    }
+}
+
+/// `None` when all numbers are done, with the fence that was seen before.
+async fn next_number(outbox: &Outbox, up_to: u32) -> Option<(i64, u32)> {
+    let seen = outbox.lane("a").await.unwrap();
+    let newest = outbox.list(Query::of_lane("a").newest_keys_first().with_limit(1)).await.unwrap();
+    let last = newest.first().map_or(0, |entry| entry.key.parse().unwrap());
+    let open = outbox.list(Query::open().with_lane("a")).await.unwrap();
+    (last < up_to || !open.is_empty()).then_some((seen.fence, last + 1))
+}
+
+/// Makes the next number, or finishes what a killed process left behind. `None` if somebody else is at it.
+async fn advance(outbox: &Outbox, worker: &str, (fence, number): (i64, u32)) -> Option<String> {
+    let step = Step::new().with_append(new("a", &format!("{number:06}")).with_in_flight());
+    let up_to: u32 = std::env::var(UP_TO).unwrap().parse().unwrap();
+    let taken = match number {
+        number if number <= up_to => outbox.claim_and_apply("a", worker, SHORT_LEASE, fence, step).await,
+        _ => Ok(None),
+    };
+    let (lease, entry) = match taken.unwrap() {
+        Some((lease, entries)) => (lease, entries[0].clone()),
+        None => left_behind(outbox, worker).await?,
+    };
+    let done = Step::new().with_change(to(&entry, State::Done)).with_release();
+    match outbox.apply(&lease, done).await {
+        Ok(_) => Some(entry.key),
+        Err(error) => {
+            assert_eq!(error.kind(), StoreErrorKind::LeaseLost, "{error}");
+            None
+        }
+    }
+}
+
+async fn left_behind(
+    outbox: &Outbox,
+    worker: &str,
+) -> Option<(integration_store::Lease, integration_store::Entry)> {
+    if outbox.lane("a").await.unwrap().is_held()
+        || outbox.list(Query::open().with_lane("a")).await.unwrap().is_empty()
+    {
+        return None;
+    }
+    let lease = outbox.claim(LaneChoice::Named("a"), worker, SHORT_LEASE).await.unwrap()?;
+    let lost = outbox.list(Query::in_states([State::Unknown]).with_lane("a")).await.unwrap();
+    match lost.into_iter().next() {
+        Some(entry) => Some((lease, entry)),
+        None => {
+            outbox.release(&lease).await.unwrap();
+            None
+        }
+    }
+}
+
+struct Process(std::process::Child);
+
+impl Process {
+    fn start(folder: &Folder, up_to: u32) -> Self {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "child", "--nocapture"])
+            .env(FILE, folder.url())
+            .env(UP_TO, up_to.to_string());
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    /// What it answered, once it ended; whether by itself.
+    fn end(self) -> (Vec<String>, bool) {
+        let output = self.0.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        // The harness may write the test's name before the first answer on the same line.
+        let answers =
+            text.lines().filter_map(|line| line.split_once("answered ").map(|(_, key)| key.to_owned()));
+        (answers.collect(), output.status.success())
+    }
+}
+
+/// Every number once, done, with nothing but what was allowed in its history, and everything that was answered.
+async fn all_are_there_once(folder: &Folder, up_to: u32, answered: &[String]) -> usize {
+    let outbox = Store::open(&folder.url()).await.unwrap().outbox("o");
+    let entries = outbox.list(Query::default()).await.unwrap();
+    let keys: Vec<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    let expected: Vec<String> = (1..=up_to).map(|number| format!("{number:06}")).collect();
+    assert_eq!(keys, expected, "each once, in order");
+    assert!(entries.iter().all(|entry| entry.state == State::Done));
+    assert!(answered.iter().all(|key| keys.contains(key)));
+    let mut once = answered.to_vec();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), answered.len(), "nothing was answered twice");
+    let mut unknown = 0;
+    for entry in &entries {
+        let states: Vec<State> =
+            outbox.history(entry.id).await.unwrap().iter().map(|line| line.state).collect();
+        let lost = states == [State::Prepared, State::InFlight, State::Unknown, State::Done];
+        assert!(lost || states == [State::Prepared, State::InFlight, State::Done], "{states:?}");
+        unknown += usize::from(lost);
+    }
+    outbox.verify().await.unwrap();
+    unknown
+}
+
+#[tokio::test]
+async fn two_processes_share_one_file() {
+    const UP_TO: u32 = 200;
+    let folder = Folder::new();
+    let processes = [Process::start(&folder, UP_TO), Process::start(&folder, UP_TO)];
+    let mut answered = Vec::new();
+    for process in processes {
+        let (keys, well) = process.end();
+        assert!(well);
+        println!("a process made {} of {UP_TO}", keys.len());
+        answered.extend(keys);
+    }
+    assert_eq!(answered.len(), UP_TO as usize);
+    all_are_there_once(&folder, UP_TO, &answered).await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_loses_nothing() {
+    const UP_TO: u32 = 300;
+    const KILLS: u32 = 10;
+    let folder = Folder::new();
+    let (mut answered, mut killed) = (Vec::new(), 0);
+    loop {
+        let mut process = Process::start(&folder, UP_TO);
+        if killed < KILLS {
+            let wait = 60.0 + 150.0 * SystemClock::new().random();
+            SystemClock::new().sleep(Duration::from_secs_f64(wait / 1_000.0)).await;
+            // SIGKILL on Unix.
+            process.0.kill().unwrap();
+        }
+        let (keys, well) = process.end();
+        answered.extend(keys);
+        if well {
+            break;
+        }
+        killed += 1;
+    }
+    let unknown = all_are_there_once(&folder, UP_TO, &answered).await;
+    println!("{UP_TO} numbers, {killed} kills, {unknown} found unknown and finished");
 }

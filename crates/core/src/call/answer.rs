@@ -52,12 +52,20 @@ impl Answer {
         Self { status, headers, body: Bytes::new(), complete: true, head: true }
     }
 
+    /// The same answer without its body, which holds a secret that nobody knows yet.
+    pub(crate) fn without_body(self) -> Self {
+        Self { body: Bytes::new(), ..self }
+    }
+
     /// The same answer with all of `secrets` masked in its body and headers.
     pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
         for secret in secrets.iter() {
             self = self.without(secret);
         }
-        if let Some(masked) = masked_json(&self.body, secrets) {
+        // Only a backslash can hide something from a search of the raw text.
+        if self.body.contains(&b'\\')
+            && let Some(masked) = masked_escapes(&self.body, secrets)
+        {
             self.body = masked;
         }
         self
@@ -161,6 +169,11 @@ impl Answer {
         self.headers.get(header::CONTENT_TYPE)?.to_str().ok()
     }
 
+    /// The declared content type without its parameters, which are the service's free text.
+    fn media_type(&self) -> Option<&str> {
+        self.content_type()?.split(';').next()
+    }
+
     /// The id of the request at the service or its gateway.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
@@ -168,14 +181,32 @@ impl Answer {
     }
 }
 
-/// A JSON body in which decoding would bring a secret to light (`\\u0073ecret`), written anew without it.
-fn masked_json(body: &Bytes, secrets: &Secrets) -> Option<Bytes> {
-    // Only a backslash can hide something from a search of the raw text.
-    if !body.contains(&b'\\') {
-        return None;
+/// A body in which decoding would bring a secret to light (`\\u0073ecret`), written anew without it.
+fn masked_escapes(body: &[u8], secrets: &Secrets) -> Option<Bytes> {
+    if let Ok(mut value) = serde_json::from_slice::<Value>(body) {
+        return mask_value(&mut value, secrets).then(|| value.to_string().into());
     }
-    let mut value: Value = serde_json::from_slice(body).ok()?;
-    mask_value(&mut value, secrets).then(|| value.to_string().into())
+    let text = unescaped(&String::from_utf8_lossy(body));
+    secrets.any_in(&text).then(|| secrets.redact(&text).into())
+}
+
+/// Text that is no JSON, or only the beginning of it, as a reader of its escapes would see it.
+fn unescaped(text: &str) -> String {
+    let mut pieces = text.split('\\');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        match escaped_char(piece) {
+            Some((c, rest)) => plain.extend(std::iter::once(c).chain(rest.chars())),
+            None => plain.push_str(piece),
+        }
+    }
+    plain
+}
+
+/// The character that `uXXXX` stands for, and what follows it.
+fn escaped_char(piece: &str) -> Option<(char, &str)> {
+    let (digits, rest) = piece.strip_prefix('u')?.split_at_checked(4)?;
+    Some((char::from_u32(u32::from_str_radix(digits, 16).ok()?)?, rest))
 }
 
 /// Depth is bounded by the reader that made the value. `true` if anything was masked.
@@ -260,7 +291,7 @@ impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")
             .field("status", &self.status.as_u16())
-            .field("content_type", &self.content_type())
+            .field("content_type", &self.media_type())
             .field("bytes", &self.body.len())
             .field("complete", &self.complete)
             .finish()

@@ -149,8 +149,13 @@ where
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = ready!(self.0.as_mut().poll_next(context));
-        Poll::Ready(next.map(|item| item.map_err(unreadable)))
+        loop {
+            match ready!(self.0.as_mut().poll_next(context)) {
+                // In a body sent in chunks, a chunk of nothing is how the end is written.
+                Some(Ok(piece)) if piece.is_empty() => {}
+                next => return Poll::Ready(next.map(|item| item.map_err(unreadable))),
+            }
+        }
     }
 }
 
@@ -273,7 +278,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_length_is_exact_or_an_error_before_the_last_byte() {
-        let table: [(Option<u64>, &[&str], &str, Option<&str>); 9] = [
+        type Row = (Option<u64>, &'static [&'static str], &'static str, Option<&'static str>);
+        let table: [Row; 9] = [
             (Some(4), &["12", "34"], "1234", None),
             (Some(4), &["12", "", "34", ""], "1234", None),
             (None, &["12", "34"], "1234", None),

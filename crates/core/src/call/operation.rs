@@ -154,6 +154,7 @@ pub struct Call {
     pub(crate) authorization: Option<Authorization>,
     pub(crate) base: Option<BaseUrl>,
     pub(crate) secrets: Vec<Secret>,
+    pub(crate) secret_answer: bool,
     pub(crate) limits: Limits,
     /// What is wrong with what was given; the call is not made then.
     pub(crate) faults: Vec<Fault>,
@@ -172,6 +173,7 @@ impl Call {
             authorization: None,
             base: None,
             secrets: Vec::new(),
+            secret_answer: false,
             limits: Limits::default(),
             faults: Vec::new(),
         }
@@ -237,6 +239,13 @@ impl Call {
     /// Names a secret that the call carries in its body or a header, so that no error of the call shows it.
     pub fn with_secret(mut self, secret: Secret) -> Self {
         self.secrets.push(secret);
+        self
+    }
+
+    /// Says that a success brings a secret, as a login does: if such an answer cannot be read, the error does not keep its
+    /// body. The judge must not put it into the error either; [`Answer::json`](super::Answer::json) does not.
+    pub fn with_secret_answer(mut self) -> Self {
+        self.secret_answer = true;
         self
     }
 

@@ -310,8 +310,10 @@ impl<'c> Run<'c> {
         // A judge that found a wait in the body knows more than the header.
         let said = error.as_ref().and_then(Error::retry_after);
         let wait = said.or_else(|| retry_after(&answer, &*self.shared.clock));
-        let (answer, error) = self.masked(answer, error, judge, secrets);
+        let (answer, error) = self.masked(&answer, error, judge, secrets);
         let error = error.unwrap_or_else(|| self.not_believed(&answer));
+        let secret = self.call.secret_answer && answer.status().is_success();
+        let answer = if secret { answer.without_body() } else { answer };
         let error = error.with_outcome(outcome).with_retry_after(wait).with_answer(answer);
         Err(Failed { error, failure, rejected })
     }
@@ -319,13 +321,13 @@ impl<'c> Run<'c> {
     /// The answer without secrets, and what the judge says of it.
     fn masked<T>(
         &self,
-        answer: Answer,
+        answer: &Answer,
         error: Option<Error>,
         judge: &impl Fn(&Answer) -> Verdict<T>,
         secrets: &Secrets,
     ) -> (Answer, Option<Error>) {
         let masked = answer.clone().masked(secrets);
-        if masked == answer || error.is_none() {
+        if masked == *answer || error.is_none() {
             return (masked, error);
         }
         let again = judge(&masked).into_error();

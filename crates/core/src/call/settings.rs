@@ -278,6 +278,8 @@ impl Settings {
     }
 }
 
+type Lookup<'l> = dyn Fn(&str) -> Option<String> + 'l;
+
 /// Reads environment variables and notes every fault, so that whoever sets a program up mends all of them at once.
 ///
 /// A value that is missing or cannot be used is noted and stands as empty, until [`finish`](Self::finish) tells. Values of
@@ -295,7 +297,7 @@ impl Settings {
 /// ```
 #[must_use = "`finish` tells what is missing"]
 pub struct Env<'l> {
-    lookup: Box<dyn Fn(&str) -> Option<String> + 'l>,
+    lookup: Box<Lookup<'l>>,
     faults: Faults,
 }
 

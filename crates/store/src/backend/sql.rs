@@ -35,7 +35,7 @@ use crate::error::StoreError;
 
 type Done<T> = Result<T, StoreError>;
 
-const ENTRY: &str = "id, lane, key, state, body, data, version, created, changed, checksum";
+pub(super) const ENTRY: &str = "id, lane, key, state, body, data, version, created, changed, checksum";
 const EVENT: &str = "v.id, v.entry, v.at, v.worker, v.state, v.testimony, v.data, v.body, v.line, v.link";
 
 /// How many lines of history go into one statement.
@@ -43,33 +43,35 @@ const LINES_AT_ONCE: usize = 100;
 
 /// A lane that is being changed: its row, locked until the transaction ends, and what the operation adds to its history. Both
 /// are written by [`close`](Self::close), so that an operation costs few statements however much it does.
-struct Lane {
-    outbox: String,
-    name: String,
-    fence: i64,
-    worker: Option<String>,
-    granted: i64,
-    ttl: i64,
+pub(super) struct Lane {
+    pub(super) outbox: String,
+    pub(super) name: String,
+    pub(super) fence: i64,
+    pub(super) worker: Option<String>,
+    pub(super) granted: i64,
+    pub(super) ttl: i64,
     queued: bool,
-    tip: Tip,
+    pub(super) tip: Tip,
     /// The moment at which the row was read, by the backend's clock.
     now: i64,
-    turn: Turn,
-    lines: Vec<Event>,
+    pub(super) turn: Turn,
+    pub(super) lines: Vec<Event>,
 }
 
 /// What becomes of a lane's place in the queue of ready lanes.
 #[derive(Clone, Copy)]
-enum Turn {
+pub(super) enum Turn {
     Stays,
     GoesToTheEnd,
     Leaves,
     /// To be found out from the lane's entries.
     Open,
+    /// It is ready: at the end of the queue, if it was not in there.
+    Joins,
 }
 
 impl Lane {
-    fn read(outbox: &str, name: &str, time: Moment, row: &Row) -> Done<Self> {
+    pub(super) fn read(outbox: &str, name: &str, time: Moment, row: &Row) -> Done<Self> {
         Ok(Self {
             outbox: outbox.to_owned(),
             name: name.to_owned(),
@@ -91,19 +93,19 @@ impl Lane {
     }
 
     /// Whether somebody else than `worker` may still be at work.
-    fn is_held_against(&self, worker: &str) -> bool {
+    pub(super) fn is_held_against(&self, worker: &str) -> bool {
         self.holder().is_some_and(|holder| holder != worker)
     }
 
-    fn is_held_by(&self, lease: &Lease) -> bool {
+    pub(super) fn is_held_by(&self, lease: &Lease) -> bool {
         self.worker.as_ref() == Some(&lease.worker) && self.fence == lease.fence
     }
 
-    fn at(&self) -> Done<Timestamp> {
+    pub(super) fn at(&self) -> Done<Timestamp> {
         moment(self.now)
     }
 
-    fn grant(&mut self, worker: &str, ttl: Duration) -> Lease {
+    pub(super) fn grant(&mut self, worker: &str, ttl: Duration) -> Lease {
         self.fence = self.fence.saturating_add(1);
         self.worker = Some(worker.to_owned());
         self.granted = self.now;
@@ -118,7 +120,7 @@ impl Lane {
         self.lines.push(event);
     }
 
-    fn add_change(&mut self, worker: &str, entry: &Entry) {
+    pub(super) fn add_change(&mut self, worker: &str, entry: &Entry) {
         self.add(&entry.key, Event::of(0, entry, worker));
     }
 
@@ -150,11 +152,12 @@ impl Lane {
 }
 
 impl Turn {
-    fn sql(self) -> String {
+    pub(super) fn sql(self) -> String {
         match self {
             Self::Stays => "turn".to_owned(),
             Self::GoesToTheEnd => NEXT_TURN.to_owned(),
             Self::Leaves => "NULL".to_owned(),
+            Self::Joins => format!("COALESCE(turn, {NEXT_TURN})"),
             Self::Open => {
                 let ready = any_of(&[State::Prepared, State::InFlight]);
                 let unknown = any_of(&[State::Unknown]);
@@ -197,7 +200,7 @@ fn digest(row: &Row, column: usize) -> Done<Digest> {
         .ok_or_else(|| corrupt("a hash is not 32 bytes long".to_owned()))
 }
 
-fn get<'r, T>(row: &'r Row, column: usize) -> Done<T>
+pub(super) fn get<'r, T>(row: &'r Row, column: usize) -> Done<T>
 where
     T: sqlx::Decode<'r, Database> + sqlx::Type<Database>,
 {
@@ -205,27 +208,32 @@ where
 }
 
 fn entry_of(row: &Row) -> Done<Entry> {
-    let entry = unchecked_entry(row)?;
-    check(seal_entry(&entry), get(row, 9)?, || format!("entry {} ({:?})", entry.id, entry.key))?;
+    entry_at(row, 0)
+}
+
+/// The entry whose columns begin at `first`.
+pub(super) fn entry_at(row: &Row, first: usize) -> Done<Entry> {
+    let entry = unchecked_entry(row, first)?;
+    check(seal_entry(&entry), get(row, first + 9)?, || format!("entry {} ({:?})", entry.id, entry.key))?;
     Ok(entry)
 }
 
-fn unchecked_entry(row: &Row) -> Done<Entry> {
+fn unchecked_entry(row: &Row, first: usize) -> Done<Entry> {
     Ok(Entry {
-        id: get(row, 0)?,
-        lane: get(row, 1)?,
-        key: get(row, 2)?,
-        state: state_of(get(row, 3)?)?,
-        body: get::<Vec<u8>>(row, 4)?.into(),
-        data: get::<Vec<u8>>(row, 5)?.into(),
-        version: get(row, 6)?,
-        created: moment(get(row, 7)?)?,
-        changed: moment(get(row, 8)?)?,
+        id: get(row, first)?,
+        lane: get(row, first + 1)?,
+        key: get(row, first + 2)?,
+        state: state_of(get(row, first + 3)?)?,
+        body: get::<Vec<u8>>(row, first + 4)?.into(),
+        data: get::<Vec<u8>>(row, first + 5)?.into(),
+        version: get(row, first + 6)?,
+        created: moment(get(row, first + 7)?)?,
+        changed: moment(get(row, first + 8)?)?,
     })
 }
 
 /// What the checksum covers: everything but the id, which is the engine's to give.
-fn seal_entry(entry: &Entry) -> i64 {
+pub(super) fn seal_entry(entry: &Entry) -> i64 {
     let numbers = [
         state_code(entry.state),
         entry.version,
@@ -468,31 +476,38 @@ async fn release(connection: &mut Connection, lease: &Lease) -> Done<()> {
     Ok(())
 }
 
-async fn apply(connection: &mut Connection, time: Moment, lease: &Lease, step: Step) -> Done<Vec<Entry>> {
+/// A step in a lane: with the lease that is held, or with one to be claimed if the lane stands as it was seen.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    /// The lease; of a lane to be claimed, what was seen of it.
+    pub(super) lease: Lease,
+    /// For how long the lane is to be claimed.
+    pub(super) claim: Option<Duration>,
+    pub(super) step: Step,
+}
+
+/// Makes the step under the lane's lock. `None` only if a lane to be claimed does not stand as it was seen.
+pub(super) async fn locked(
+    connection: &mut Connection,
+    time: Moment,
+    request: Request,
+) -> Done<Option<(Lease, Vec<Entry>)>> {
+    let Request { lease, claim, step } = request;
     if !step.append.is_empty() {
         lock_outbox(connection, &lease.outbox).await?;
     }
-    let lane = lock_held(connection, time, lease).await?;
-    make(connection, lane, &lease.worker, step).await
-}
-
-async fn claim_and_apply(
-    connection: &mut Connection,
-    time: Moment,
-    seen: Lease,
-    ttl: Duration,
-    step: Step,
-) -> Done<Option<(Lease, Vec<Entry>)>> {
-    if !step.append.is_empty() {
-        lock_outbox(connection, &seen.outbox).await?;
-    }
-    let mut lane = lock_lane(connection, time, &seen.outbox, &seen.lane).await?;
-    let stands = !lane.is_held_against(&seen.worker) && lane.fence == seen.fence;
+    let Some(ttl) = claim else {
+        let lane = lock_held(connection, time, &lease).await?;
+        let entries = make(connection, lane, &lease.worker, step).await?;
+        return Ok(Some((lease, entries)));
+    };
+    let mut lane = lock_lane(connection, time, &lease.outbox, &lease.lane).await?;
+    let stands = !lane.is_held_against(&lease.worker) && lane.fence == lease.fence;
     if !stands || is_unsettled(connection, &lane).await? {
         return Ok(None);
     }
-    let lease = lane.grant(&seen.worker, ttl);
-    let entries = make(connection, lane, &seen.worker, step).await?;
+    let lease = lane.grant(&lease.worker, ttl);
+    let entries = make(connection, lane, &lease.worker, step).await?;
     Ok(Some((lease, entries)))
 }
 
@@ -593,27 +608,32 @@ async fn lane_view(
 }
 
 async fn lanes(connection: &mut Connection, outbox: &str, states: Vec<State>) -> Done<Vec<String>> {
-    let states: Vec<State> =
-        if states.is_empty() { State::ALL.to_vec() } else { distinct(&states).collect() };
-    let mut sql = String::new();
-    for (position, state) in states.into_iter().enumerate() {
+    let sql = lanes_sql(&states);
+    // Sorted here: asked for in order, SQLite would rather walk through all entries of an index that is in that order.
+    let rows = sqlx::query(&sql).bind(outbox).fetch_all(connection).await.map_err(failed)?;
+    let lanes: BTreeSet<String> = rows.iter().map(|row| get(row, 0)).collect::<Done<_>>()?;
+    Ok(lanes.into_iter().collect())
+}
+
+/// What is done is most of all there is: it is asked for lane by lane. Of the rest there is an index, which SQLite only takes if
+/// the id is spoken of as well.
+pub(super) fn lanes_sql(states: &[State]) -> String {
+    let any = |state: State| {
         let code = state_code(state);
-        sql += if position == 0 { "" } else { " UNION " };
-        // What is done is most of all there is: it is asked for lane by lane. Of the rest there is an index.
-        sql += &if state == State::Done {
+        if state == State::Done {
             format!(
                 "SELECT lane FROM integration_lanes l WHERE outbox = $1 AND EXISTS
                  (SELECT 1 FROM integration_entries e WHERE e.outbox = $1 AND e.lane = l.lane AND e.state = {code})"
             )
         } else {
             format!(
-                "SELECT lane FROM integration_entries WHERE outbox = $1 AND state = {code} AND state <> 2"
+                "SELECT lane FROM integration_entries
+                 WHERE outbox = $1 AND state = {code} AND state <> 2 AND id > 0"
             )
-        };
-    }
-    sql += " ORDER BY 1";
-    let rows = sqlx::query(&sql).bind(outbox).fetch_all(connection).await.map_err(failed)?;
-    rows.iter().map(|row| get(row, 0)).collect()
+        }
+    };
+    let all = if states.is_empty() { &State::ALL } else { states };
+    distinct(all).map(any).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 async fn tips(
@@ -666,7 +686,7 @@ async fn standings(
 
 fn standing_of(row: &Row) -> Done<Standing> {
     let last = get::<Option<i64>>(row, 10)?.map(|_| event_of(row, 10)).transpose()?;
-    Ok(Standing { entry: unchecked_entry(row)?, last, changes: get(row, 20)? })
+    Ok(Standing { entry: unchecked_entry(row, 0)?, last, changes: get(row, 20)? })
 }
 
 /// Chains the lines that were written before there was a chain, page by page; the caller's transaction makes it all or none.
@@ -716,21 +736,25 @@ async fn link_old_line(
     Ok(())
 }
 
-async fn list(connection: &mut Connection, outbox: &str, query: Query) -> Done<Vec<Entry>> {
+pub(super) async fn list(connection: &mut Connection, outbox: &str, query: Query) -> Done<Vec<Entry>> {
     if [&query.key_prefix, &query.key_before].into_iter().flatten().any(|text| text.contains('\0')) {
         return Ok(Vec::new());
     }
+    let rows = list_sql(outbox, &query).build().fetch_all(connection).await.map_err(failed)?;
+    rows.iter().map(entry_of).collect()
+}
+
+pub(super) fn list_sql(outbox: &str, query: &Query) -> QueryBuilder<'static, Database> {
     let mut sql = QueryBuilder::<Database>::new("");
     let states: Vec<Option<State>> =
         if query.states.is_empty() { vec![None] } else { distinct(&query.states).map(Some).collect() };
     // One branch a state, each in index order and cut to a page: a page costs what it holds, however old the outbox is.
     for (position, state) in states.into_iter().enumerate() {
         sql.push(if position == 0 { "" } else { " UNION ALL " });
-        push_branch(&mut sql, outbox, &query, state);
+        push_branch(&mut sql, outbox, query, state);
     }
-    sql.push(format!(" ORDER BY {} LIMIT {}", order(&query), query.page_size()));
-    let rows = sql.build().fetch_all(connection).await.map_err(failed)?;
-    rows.iter().map(entry_of).collect()
+    sql.push(format!(" ORDER BY {} LIMIT {}", order(query), query.page_size()));
+    sql
 }
 
 fn distinct(states: &[State]) -> impl Iterator<Item = State> {
@@ -742,7 +766,9 @@ fn push_branch(sql: &mut QueryBuilder<'_, Database>, outbox: &str, query: &Query
     sql.push_bind(query.after).push(" AND outbox = ").push_bind(outbox.to_owned());
     if let Some(state) = state {
         // Literal numbers, and the index's own condition spelled out: that is how the engines recognise a partial index.
-        sql.push(format!(" AND state = {}", state_code(state)));
+        // What is done is most of a lane: its highest key is found by walking down the keys, which the plus makes sure of.
+        let walk = state == State::Done && query.order == Order::NewestKeysFirst;
+        sql.push(format!(" AND {}state = {}", if walk { "+" } else { "" }, state_code(state)));
         sql.push(if state == State::Done { "" } else { " AND state <> 2" });
     }
     if let Some(lane) = &query.lane {
@@ -985,11 +1011,11 @@ impl Backend for Engine {
     }
 
     fn apply<'a>(&'a self, lease: &'a Lease, step: Step) -> Pending<'a, Vec<Entry>> {
-        let lease = lease.clone();
         Box::pin(async move {
             check_step(&lease.lane, &step)?;
-            self.transact(work(move |c, time| Box::pin(async move { apply(c, time, &lease, step).await })))
-                .await
+            let request = Request { lease: lease.clone(), claim: None, step };
+            let outcome = self.step(request).await?;
+            outcome.map(|(_, entries)| entries).ok_or_else(|| lease_lost(lease))
         })
     }
 
@@ -1005,11 +1031,8 @@ impl Backend for Engine {
         Box::pin(async move {
             check_names([outbox, lane, worker])?;
             check_step(lane, &step)?;
-            let seen = Lease::new(outbox, lane, worker, seen_fence);
-            self.transact(work(move |c, time| {
-                Box::pin(async move { claim_and_apply(c, time, seen, ttl, step).await })
-            }))
-            .await
+            let lease = Lease::new(outbox, lane, worker, seen_fence);
+            self.step(Request { lease, claim: Some(ttl), step }).await
         })
     }
 
@@ -1081,7 +1104,7 @@ impl Backend for Engine {
 
     fn list<'a>(&'a self, outbox: &'a str, query: Query) -> Pending<'a, Vec<Entry>> {
         let outbox = outbox.to_owned();
-        Box::pin(self.look(work(move |c, _| Box::pin(async move { list(c, &outbox, query).await }))))
+        Box::pin(async move { self.page(outbox, query).await })
     }
 
     fn history<'a>(&'a self, outbox: &'a str, entry: i64) -> Pending<'a, Vec<Event>> {

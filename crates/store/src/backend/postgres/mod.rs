@@ -7,8 +7,12 @@ mod error;
 mod schema;
 // One text for two engines: each compiles it for its own connection.
 #[allow(clippy::duplicate_mod)]
+#[path = "../short.rs"]
+mod short;
+#[allow(clippy::duplicate_mod)]
 #[path = "../sql.rs"]
 mod sql;
+mod step;
 
 use std::future::poll_fn;
 use std::str::FromStr as _;
@@ -21,6 +25,7 @@ use integration_core::clock::{Clock, SystemClock};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, PgPool};
 
+use crate::entry::{Entry, Order, Query};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::configuration;
 use error::failed;
@@ -39,6 +44,8 @@ const NEXT_TURN: &str = "nextval('integration_turns')";
 const NOW: &str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
 
 const CONNECTIONS: u32 = 16;
+/// How long a connection may lie idle and be used again unasked.
+const TRUSTED: Duration = Duration::from_millis(500);
 /// How long a server may be away before an operation that needs a connection is `Unavailable`.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an operation may take altogether: a network that swallows everything must not hold a worker for ever.
@@ -130,6 +137,23 @@ impl Postgres {
         .await
     }
 
+    /// A page in the order of ids misses nothing: see [`lock_outbox`].
+    async fn page(&self, outbox: String, query: Query) -> Result<Vec<Entry>, StoreError> {
+        if query.order != Order::Written {
+            return self
+                .look(|connection, ()| Box::pin(async move { sql::list(connection, &outbox, query).await }))
+                .await;
+        }
+        self.transact(|connection, ()| {
+            Box::pin(async move {
+                let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1229870151))";
+                sqlx::query(lock).bind(&outbox).execute(&mut *connection).await.map_err(failed)?;
+                sql::list(connection, &outbox, query).await
+            })
+        })
+        .await
+    }
+
     async fn limited<T>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send,
@@ -158,6 +182,13 @@ fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(CONNECT)
+        // Only a connection that lay idle for a while is asked whether it still stands: a round trip saved on all others.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                Ok(meta.idle_for < TRUSTED || sqlx::Connection::ping(connection).await.is_ok())
+            })
+        })
         .after_connect(|connection, _| {
             Box::pin(async move { sqlx::query(SESSION).execute(connection).await.map(drop) })
         })
@@ -174,9 +205,10 @@ async fn now(connection: &mut Connection, (): Moment) -> Result<i64, StoreError>
     sqlx::query_scalar(&sql).fetch_one(connection).await.map_err(failed)
 }
 
-/// Appends to one outbox come one after another until they are committed: ids become visible in their order.
+/// Appends to one outbox go on side by side, and a reader of pages waits until those under way are committed: no id can
+/// become visible behind one that it has seen.
 async fn lock_outbox(connection: &mut Connection, outbox: &str) -> Result<(), StoreError> {
-    let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1229870151))";
+    let sql = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1229870151))";
     sqlx::query(sql).bind(outbox).execute(connection).await.map_err(failed)?;
     Ok(())
 }

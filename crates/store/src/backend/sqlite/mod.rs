@@ -7,8 +7,12 @@ mod error;
 mod schema;
 // One text for two engines: each compiles it for its own connection.
 #[allow(clippy::duplicate_mod)]
+#[path = "../short.rs"]
+mod short;
+#[allow(clippy::duplicate_mod)]
 #[path = "../sql.rs"]
 mod sql;
+mod step;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +26,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::entry::{Entry, Lease, Query};
 use crate::error::StoreError;
 use crate::store::configuration;
 use error::failed;
@@ -45,6 +50,9 @@ const NOW: &str = "0";
 /// How long a writer waits for one of another process before it says `Unavailable`.
 const BUSY: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
+/// After how many pages of 4 KiB the log is written back: a step writes some ten of them, so SQLite's own 1,000 would pay the
+/// syncs of a checkpoint every hundred steps. The log grows to some 32 MB.
+const CHECKPOINT: &str = "8000";
 
 /// A store in one SQLite file. Clones share one connection to it.
 ///
@@ -118,6 +126,14 @@ impl Sqlite {
         self.writer.run(work).await
     }
 
+    async fn step(&self, request: sql::Request) -> Result<Option<(Lease, Vec<Entry>)>, StoreError> {
+        self.transact(move |connection, time| Box::pin(step::step(connection, time, request))).await
+    }
+
+    async fn page(&self, outbox: String, query: Query) -> Result<Vec<Entry>, StoreError> {
+        self.look(|connection, _| Box::pin(async move { sql::list(connection, &outbox, query).await })).await
+    }
+
     async fn look<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         F: for<'c> FnOnce(&'c mut Connection, Moment) -> BoxFuture<'c, Result<T, StoreError>> + Send,
@@ -146,6 +162,7 @@ fn connect_options(file: &Path) -> SqliteConnectOptions {
         .filename(file)
         .synchronous(SqliteSynchronous::Full)
         .pragma("fullfsync", "1")
+        .pragma("wal_autocheckpoint", CHECKPOINT)
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .disable_statement_logging()

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::backend::Backend;
-use crate::entry::{LaneChoice, NewEntry};
+use crate::entry::{LaneChoice, NewEntry, State};
 use crate::error::StoreErrorKind;
 
 struct Folder(PathBuf);
@@ -127,4 +127,31 @@ async fn poll_fn_once<T>(future: &mut BoxFuture<'_, T>) {
         std::task::Poll::Ready(())
     })
     .await;
+}
+
+/// The very texts that are run.
+#[tokio::test]
+async fn lists_of_what_is_open_go_by_an_index_of_it() {
+    let folder = Folder::new("plans-of-lists");
+    let store = folder.open().await;
+    let open = [State::Prepared, State::InFlight, State::Unknown];
+    let lane = || Query::of_lane("a");
+    let newest = || lane().newest_keys_first().with_limit(1);
+    let by_state = "integration_entries_state (outbox=? AND state=?";
+    let by_lane = "integration_entries_lane (outbox=? AND lane=? AND state=?";
+    let by_key = "integration_entries_keys (outbox=? AND lane=?";
+    let plans = [
+        (sql::lanes_sql(&open), by_state),
+        (sql::list_sql("o", &Query::open()).sql().to_owned(), by_state),
+        (sql::list_sql("o", &lane().with_states(open)).sql().to_owned(), by_lane),
+        (sql::list_sql("o", &newest()).sql().to_owned(), by_key),
+        (sql::list_sql("o", &newest().with_states([State::Done])).sql().to_owned(), by_key),
+    ];
+    for (sql, index) in plans {
+        let text: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+        let plan = plan(&store, text).await;
+        let searches: Vec<&str> = plan.lines().filter(|line| line.contains("integration_entries")).collect();
+        assert!(!searches.is_empty() && searches.iter().all(|line| line.contains(index)), "{sql}\n{plan}");
+        assert!(!plan.contains("SCAN integration_entries"), "{sql}\n{plan}");
+    }
 }

@@ -1,0 +1,232 @@
+//! The store beside the bare database, through the same driver: `cargo bench -p integration-benches --bench store`.
+//!
+//! One call is what a journalled call costs: two durable commits, `claim_and_apply` (claim, write down, into flight) and `apply`
+//! (done, give the lane back). The floor is one INSERT and one UPDATE of the same payload, each its own commit. PostgreSQL is
+//! measured if `INTEGRATION_TEST_POSTGRES_URL` is set (`.ci/with-postgres cargo bench …`).
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use integration_benches::{Rounds, is_asked_for, median, time};
+use integration_store::{Change, DEFAULT_LEASE, NewEntry, Outbox, Query, Sqlite, State, Step, Store};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+const ROUNDS: usize = 21;
+const CALLS: usize = 100;
+const LANES: usize = 16;
+const BODY: [u8; 1_000] = [b'x'; 1_000];
+const DATA: [u8; 100] = [b'd'; 100];
+
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
+fn main() {
+    if !is_asked_for() {
+        return;
+    }
+    // Beside the sources, not in /tmp: that may be memory.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store-figures");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        println!("one fdatasync of a block here: {:.0} µs (median of 200)\n", sync_cost(&folder).await);
+        println!("| calls of two durable commits | calls/s | floor, calls/s | ratio |\n|---|---|---|---|");
+        sqlite(&folder).await;
+        postgres().await;
+        println!("\n| recovery on SQLite: what is open, 10 entries | median, ms |\n|---|---|");
+        for old in [1_000, 100_000, 1_000_000] {
+            recovery(&folder, old).await;
+        }
+    });
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+/// What the disk asks for a commit, in microseconds.
+async fn sync_cost(folder: &Path) -> f64 {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(folder.join("sync")).unwrap();
+    let mut costs = Vec::new();
+    for _ in 0..200 {
+        let write = async {
+            file.write_all(&[7; 4_096]).unwrap();
+            file.sync_data().unwrap();
+        };
+        costs.push(time(write).await.0.as_secs_f64() * 1e6);
+    }
+    median(costs)
+}
+
+/// One journalled call.
+async fn call(outbox: &Outbox, lane: &str) {
+    let key = format!("{lane}/{:010}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let seen = outbox.lane(lane).await.unwrap();
+    let new = NewEntry::new(lane, key, &BODY[..], &DATA[..]).with_in_flight();
+    let step = Step::new().with_append(new);
+    let claimed = outbox.claim_and_apply(lane, "ann", DEFAULT_LEASE, seen.fence, step).await.unwrap();
+    let (lease, entries) = claimed.expect("nobody else is at it");
+    let entry = &entries[0];
+    let done = Change {
+        entry: entry.id,
+        version: entry.version,
+        state: State::Done,
+        data: DATA[..].into(),
+        body: None,
+    };
+    outbox.apply(&lease, Step::new().with_change(done).with_release()).await.unwrap();
+}
+
+async fn calls(outbox: Outbox, lane: String, count: usize) {
+    for _ in 0..count {
+        call(&outbox, &lane).await;
+    }
+}
+
+async fn many_lanes(outbox: &Outbox, each: usize) {
+    let start = |lane| tokio::spawn(calls(outbox.clone(), format!("lane {lane}"), each));
+    let tasks: Vec<_> = (0..LANES).map(start).collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+/// Both engines read this text alike.
+const TABLE: &str =
+    "CREATE TABLE bare (id BIGINT PRIMARY KEY, lane TEXT, state BIGINT, body BLOB, data BLOB)";
+const INSERT: &str = "INSERT INTO bare (id, lane, state, body, data) VALUES ($1, $2, 1, $3, $4)";
+const UPDATE: &str = "UPDATE bare SET state = 2, data = $2 WHERE id = $1";
+
+/// The same two commits on a bare table.
+macro_rules! bare {
+    ($name:ident, $connection:ty) => {
+        async fn $name(connection: &mut $connection, count: usize) {
+            for _ in 0..count {
+                let id = NUMBER.fetch_add(1, Ordering::Relaxed) as i64;
+                let insert = sqlx::query(INSERT).bind(id).bind("lane").bind(&BODY[..]).bind(&DATA[..]);
+                insert.execute(&mut *connection).await.unwrap();
+                sqlx::query(UPDATE).bind(id).bind(&DATA[..]).execute(&mut *connection).await.unwrap();
+            }
+        }
+    };
+}
+bare!(bare_sqlite, SqliteConnection);
+bare!(bare_postgres, PgConnection);
+
+async fn sqlite(folder: &Path) {
+    let options = SqliteConnectOptions::new().filename(folder.join("bare.db")).create_if_missing(true);
+    let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    let mut bare = options.connect().await.unwrap();
+    sqlx::raw_sql(TABLE).execute(&mut bare).await.unwrap();
+    let backend = Sqlite::open(&format!("sqlite:{}", folder.join("store.db").display())).await.unwrap();
+    let outbox = Store::from_backend(backend.clone()).outbox("o");
+    let (mut one, mut many, mut commits) = (Rounds::default(), Rounds::default(), Vec::new());
+    for _ in 0..ROUNDS {
+        let floor = time(bare_sqlite(&mut bare, CALLS)).await.0;
+        one.note(CALLS, floor, time(calls(outbox.clone(), "lane".into(), CALLS)).await.0);
+        let floor = time(bare_sqlite(&mut bare, CALLS)).await.0;
+        let before = backend.commits();
+        // As many calls as the floor makes alone: both in one file with one writer.
+        many.note(CALLS, floor, time(many_lanes(&outbox, CALLS / LANES)).await.0.mul_f64(rest()));
+        commits.push((backend.commits() - before) as f64 / (CALLS / LANES * LANES * 2) as f64);
+    }
+    println!("{}", one.line("SQLite, 1 lane"));
+    println!("{}", many.line("SQLite, 16 lanes"));
+    println!("(16 lanes: {:.2} commits a step)", median(commits));
+}
+
+/// What `CALLS` leaves over when it is dealt out to the lanes.
+fn rest() -> f64 {
+    CALLS as f64 / (CALLS / LANES * LANES) as f64
+}
+
+async fn postgres() {
+    let Ok(url) = std::env::var("INTEGRATION_TEST_POSTGRES_URL") else {
+        println!("(PostgreSQL: INTEGRATION_TEST_POSTGRES_URL is not set)");
+        return;
+    };
+    let mut bare = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("CREATE SCHEMA figures").execute(&mut bare).await.unwrap();
+    let url = format!("{url}?options=-csearch_path%3Dfigures");
+    let mut bare = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(&TABLE.replace("BLOB", "BYTEA")).execute(&mut bare).await.unwrap();
+    let outbox = Store::open(&url).await.unwrap().outbox("o");
+    let mut pool = Vec::new();
+    for _ in 0..LANES {
+        pool.push(PgConnection::connect(&url).await.unwrap());
+    }
+    let (mut one, mut many) = (Rounds::default(), Rounds::default());
+    for _ in 0..ROUNDS {
+        let floor = time(bare_postgres(&mut bare, CALLS)).await.0;
+        one.note(CALLS, floor, time(calls(outbox.clone(), "lane".into(), CALLS)).await.0);
+        let (floor, back) = time(many_connections(pool, CALLS / LANES)).await;
+        pool = back;
+        many.note(CALLS / LANES * LANES, floor, time(many_lanes(&outbox, CALLS / LANES)).await.0);
+    }
+    println!("{}", one.line("PostgreSQL, 1 lane"));
+    println!("{}", many.line("PostgreSQL, 16 lanes on 16 connections"));
+}
+
+async fn many_connections(pool: Vec<PgConnection>, each: usize) -> Vec<PgConnection> {
+    let start = |mut connection: PgConnection| {
+        tokio::spawn(async move {
+            bare_postgres(&mut connection, each).await;
+            connection
+        })
+    };
+    let tasks: Vec<_> = pool.into_iter().map(start).collect();
+    let mut back = Vec::new();
+    for task in tasks {
+        back.push(task.await.unwrap());
+    }
+    back
+}
+
+/// Opens the outbox and finds what is open beside `old` entries that are done.
+async fn recovery(folder: &Path, old: usize) {
+    let file = folder.join(format!("old-{old}.db"));
+    let url = fill(&file, old).await;
+    let mut took = Vec::new();
+    for _ in 0..ROUNDS {
+        let look = async {
+            let outbox = Store::open(&url).await.unwrap().outbox("o");
+            assert_eq!(
+                outbox.lanes([State::Prepared, State::InFlight, State::Unknown]).await.unwrap().len(),
+                10
+            );
+            assert_eq!(outbox.list(Query::open()).await.unwrap().len(), 10);
+            let newest = Query::of_lane("old").newest_keys_first().with_limit(1);
+            // Written by hand, without a checksum: only how long it takes to be found is of interest.
+            let _ = outbox.list(newest).await;
+        };
+        took.push(time(look).await.0.as_secs_f64() * 1e3);
+    }
+    println!("| beside {old} that are done | {:.2} |", median(took));
+    let _ = std::fs::remove_file(file);
+}
+
+async fn fill(file: &PathBuf, old: usize) -> String {
+    let url = format!("sqlite:{}", file.display());
+    let outbox = Store::open(&url).await.unwrap().outbox("o");
+    let open =
+        (0..10).map(|number| NewEntry::new(format!("open {number}"), format!("open/{number}"), "x", ""));
+    outbox.append("ann", open.collect()).await.unwrap();
+    let mut connection = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+    let fill = format!(
+        "INSERT INTO integration_lanes (outbox, lane) VALUES ('o', 'old');
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {old})
+         INSERT INTO integration_entries (outbox, lane, key, state, body, data, version, created, changed, checksum)
+         SELECT 'o', 'old', printf('old/%010d', i), 2, x'00', x'', 3, i, i, 0 FROM n"
+    );
+    sqlx::raw_sql(&fill).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    url
+}

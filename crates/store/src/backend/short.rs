@@ -1,0 +1,161 @@
+//! The steps of which a call is made, with all that they need read by one statement and decided before anything is written:
+//! at most one entry written down, at most one changed, which keeps its bytes. What differs between the engines is how the plan
+//! is then carried out. Compiled for each of them, as `sql.rs` is.
+
+use sqlx::Row as _;
+
+use super::sql::{ENTRY, Lane, Request, Turn, entry_at, get};
+use super::{Connection, Moment, NOW, failed};
+use crate::backend::row::state_code;
+use crate::backend::{lease_lost, no_such_entry};
+use crate::chain::Tip;
+use crate::entry::{Entry, Lease, NewEntry, State, Step};
+use crate::error::StoreError;
+
+/// The steps of which a call is made: at most one entry written down, at most one changed, which keeps its bytes.
+pub(super) fn is_short(step: &Step) -> bool {
+    step.append.len() <= 1
+        && step.changes.len() <= 1
+        && step.changes.iter().all(|change| change.body.is_none())
+}
+
+/// What the look found.
+struct Look {
+    lane: Lane,
+    /// The entry to be changed, if one is.
+    entry: Option<Entry>,
+    /// Whether the lane holds, beside it, entries that are prepared, in flight, unknown.
+    others: [bool; 3],
+}
+
+async fn look(
+    connection: &mut Connection,
+    time: Moment,
+    request: &Request,
+) -> Result<Option<Look>, StoreError> {
+    let other = |state: State| {
+        let code = state_code(state);
+        format!(
+            "EXISTS (SELECT 1 FROM integration_entries o
+             WHERE o.outbox = $1 AND o.lane = $2 AND o.state = {code} AND o.id <> $3)"
+        )
+    };
+    let others = [State::Prepared, State::InFlight, State::Unknown].map(other).join(", ");
+    let columns = ENTRY.split(", ").map(|column| format!("e.{column}")).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT l.fence, l.worker, l.granted, l.ttl, l.turn, l.lines, l.tip, {NOW}, {others}, {columns}
+         FROM integration_lanes l LEFT JOIN integration_entries e ON e.outbox = $1 AND e.id = $3
+         WHERE l.outbox = $1 AND l.lane = $2"
+    );
+    let Lease { outbox, lane, .. } = &request.lease;
+    let change = request.step.changes.first();
+    let query = sqlx::query(&sql).bind(outbox).bind(lane).bind(change.map_or(0, |change| change.entry));
+    let row = query.fetch_optional(connection).await.map_err(failed)?;
+    let Some(row) = row else { return Ok(None) };
+    let found = row.try_get::<Option<i64>, _>(11).map_err(failed)?.is_some();
+    Ok(Some(Look {
+        lane: Lane::read(outbox, lane, time, &row)?,
+        entry: if found { Some(entry_at(&row, 11)?) } else { None },
+        others: [get(&row, 8)?, get(&row, 9)?, get(&row, 10)?],
+    }))
+}
+
+impl Look {
+    fn may_be_claimed(&self, seen: &Lease) -> bool {
+        let [_, in_flight, unknown] = self.others;
+        let entry = self.entry.as_ref().map(|entry| entry.state);
+        let unsettled = in_flight || unknown || matches!(entry, Some(State::InFlight | State::Unknown));
+        !unsettled && !self.lane.is_held_against(&seen.worker) && self.lane.fence == seen.fence
+    }
+}
+
+/// Everything that the statement will write.
+pub(super) struct Plan {
+    /// Fence, holder and tip at the look.
+    #[allow(dead_code, reason = "SQLite has the whole file for itself between look and write")]
+    pub(super) seen: (i64, Option<String>, Tip),
+    pub(super) lane: Lane,
+    pub(super) lease: Lease,
+    pub(super) append: Option<Entry>,
+    pub(super) change: Option<Entry>,
+}
+
+impl Plan {
+    fn new(look: Look, request: &Request) -> Result<Self, StoreError> {
+        let Look { mut lane, entry, others } = look;
+        let seen = (lane.fence, lane.worker.clone(), lane.tip);
+        let lease = match request.claim {
+            Some(ttl) => lane.grant(&request.lease.worker, ttl),
+            None => request.lease.clone(),
+        };
+        let append = request.step.append.first().map(|new| plan_append(&mut lane, &lease, new.clone()));
+        let append = append.transpose()?;
+        let mut change = None;
+        if let Some(wanted) = request.step.changes.first() {
+            let entry = entry.as_ref().ok_or_else(|| no_such_entry(&lease.outbox, wanted.entry))?;
+            let changed = entry.changed(&lane.name, wanted, lane.at()?)?;
+            lane.add_change(&lease.worker, &changed);
+            change = Some(changed);
+        }
+        let standing = [append.as_ref(), change.as_ref(), entry.as_ref().filter(|_| change.is_none())];
+        lane.turn = turn_after(&lane, others, standing.into_iter().flatten());
+        if request.step.release {
+            lane.worker = None;
+        }
+        Ok(Self { seen, lane, lease, append, change })
+    }
+}
+
+/// What is to be done about a request, as far as a look tells.
+pub(super) enum Next {
+    /// The lane is not there yet: it must be made.
+    MakeLane,
+    /// A lane to be claimed does not stand as it was seen.
+    Refuse,
+    Write(Box<Plan>),
+}
+
+/// Looks, and decides.
+pub(super) async fn plan(
+    connection: &mut Connection,
+    time: Moment,
+    request: &Request,
+) -> Result<Next, StoreError> {
+    let Some(look) = look(connection, time, request).await? else { return Ok(Next::MakeLane) };
+    let lease = &request.lease;
+    if request.claim.is_some() && !look.may_be_claimed(lease) {
+        return Ok(Next::Refuse);
+    }
+    if request.claim.is_none() && !look.lane.is_held_by(lease) {
+        return Err(lease_lost(lease));
+    }
+    Ok(Next::Write(Box::new(Plan::new(look, request)?)))
+}
+
+/// The entry as it will stand, with its lines added to the lane. Its id is the server's to give.
+fn plan_append(lane: &mut Lane, lease: &Lease, new: NewEntry) -> Result<Entry, StoreError> {
+    let in_flight = new.in_flight;
+    let prepared = Entry::prepared(0, new, lane.at()?);
+    lane.add_change(&lease.worker, &prepared);
+    if !in_flight {
+        return Ok(prepared);
+    }
+    let sent = prepared.sent_at_once();
+    lane.add_change(&lease.worker, &sent);
+    Ok(sent)
+}
+
+/// A lane is ready if something is prepared or in flight and nothing unknown.
+fn turn_after<'e>(lane: &Lane, others: [bool; 3], standing: impl Iterator<Item = &'e Entry>) -> Turn {
+    let [prepared, in_flight, mut unknown] = others;
+    let mut ready = prepared || in_flight;
+    for entry in standing.filter(|entry| entry.lane == lane.name) {
+        ready |= matches!(entry.state, State::Prepared | State::InFlight);
+        unknown |= entry.state == State::Unknown;
+    }
+    match (ready && !unknown, lane.turn) {
+        (false, _) => Turn::Leaves,
+        (true, Turn::GoesToTheEnd) => Turn::GoesToTheEnd,
+        (true, _) => Turn::Joins,
+    }
+}
