@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub(super) struct Desk {
     clock: Arc<dyn Clock>,
     /// One task of this process at a time in each lane: the worker's lease does not tell its tasks apart.
     turns: Mutex<HashMap<String, Lane>>,
+    /// Lanes that this worker left in order, each with the fence that they had then.
+    left_in_order: Mutex<HashMap<String, i64>>,
 }
 
 impl Desk {
@@ -40,7 +42,7 @@ impl Desk {
         total: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { outbox, worker, lease, total, clock, turns: Mutex::default() }
+        Self { outbox, worker, lease, total, clock, turns: Mutex::default(), left_in_order: Mutex::default() }
     }
 
     pub(super) fn worker(&self) -> &str {
@@ -62,6 +64,21 @@ impl Desk {
             turns.entry(lane.to_owned()).or_insert_with(|| Lane::new(1)).clone()
         };
         turn.enter().await
+    }
+
+    /// Notes that the lane was given back with nothing in flight, in doubt or missing in it. As long as its fence stays the same
+    /// nobody has worked in it, so the next document needs no look at it.
+    pub(super) fn left_in_order(&self, lease: &Lease) {
+        self.orderly().insert(lease.lane.clone(), lease.fence);
+    }
+
+    /// The fence under which the lane was left in order, once: whoever takes it leaves it in order again, or looks.
+    pub(super) fn take_order(&self, lane: &str) -> Option<i64> {
+        self.orderly().remove(lane)
+    }
+
+    fn orderly(&self) -> MutexGuard<'_, HashMap<String, i64>> {
+        self.left_in_order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long to wait for another worker before giving up: it may have a whole call and its resolution before it.

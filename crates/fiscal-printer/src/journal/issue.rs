@@ -7,7 +7,7 @@ use integration_core::{Error, ErrorKind, Fault, Outcome};
 use integration_store::{Change, State, Step, StoreErrorKind};
 
 use super::begin::{Begun, Job, Start};
-use super::entry::JournalEntry;
+use super::entry::{DocumentState, JournalEntry};
 use super::judge::{Fate, fate};
 use super::record::{Evidence, Issuance, Note, Record, Testimony, Told};
 use super::series::Series;
@@ -155,6 +155,10 @@ impl Journal {
             }
             Err(error) => return Err(unwritten(error, told)),
         };
+        let in_order = matches!(entry.state(), DocumentState::Issued | DocumentState::Rejected);
+        if in_order && entry.record.gap_after.is_none() {
+            self.0.documents.left_in_order(&begun.lease);
+        }
         match (told, fate) {
             (Ok(_), _) | (Err(_), Some(Fate::AlreadyIssued)) => Ok(entry),
             (Err(error), fate) => Err(explained(error, fate.unwrap_or(Fate::Unknown), &entry)),
