@@ -41,6 +41,18 @@
 //! # Ok::<(), StoreError>(()) }).unwrap();
 //! ```
 //!
+//! Where calls are many, the same takes two commits instead of five: [`Outbox::lane`] looks, [`Outbox::claim_and_apply`] claims
+//! the lane and takes the call into flight if it still stands as it was seen, and [`Outbox::apply`] writes down what became of it
+//! and gives the lane back.
+//!
+//! # What the hash chain proves, and what it does not
+//!
+//! Each line of a lane's history carries the hash of the one before, and the lane the newest ([`Tip`]). [`Outbox::verify`]
+//! recomputes them all: it names the first line that was altered, removed, moved or cut off, and the first entry that does not
+//! stand as its history says. It does **not** prove who wrote the lines: whoever can write the database can compute every link
+//! anew. Whoever must be convinced of more notes the [`tip`](Outbox::tip) of each lane from time to time in a place where such a
+//! person cannot write, and compares. Lines older than schema version 3 were chained when the store was brought to it.
+//!
 //! # What each backend guarantees, and what it does not
 //!
 //! All of them keep every sentence of [`Backend`]'s page, and pass `conformance`, the suite behind the feature of that name.
@@ -51,7 +63,7 @@
 //! | survives loss of power | no | yes: WAL, synced at each commit, if the disk does not lie about syncs | as the server is set up; `synchronous_commit` is never left off |
 //! | workers | tasks of one process | processes of one machine, on a local disk; not on a network file system | any number of machines |
 //! | clock of leases | the process's, which never goes back | the machine's wall clock | the server's wall clock |
-//! | many lanes at once | – | operations that wait together share one sync | each operation commits by itself; appends to one outbox one after another |
+//! | many lanes at once | – | operations that wait together share one sync | each operation commits by itself, and the server syncs together what comes together |
 //! | damage | – | entries, checkpoints and records carry checksums; a mismatch is `Corrupt` | the same |
 //! | after a failed sync | – | writes nothing more until it is opened again | as the server does |
 //!

@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use integration_core::clock::{Clock, SystemClock};
 use integration_store::{
-    Backend, Change, LaneChoice, NewEntry, Postgres, Query, State, Store, StoreErrorKind, conformance,
+    Backend, Change, Fault, LaneChoice, NewEntry, Postgres, Query, State, Step, Store, StoreErrorKind,
+    conformance,
 };
 use sqlx::{Connection as _, PgConnection};
 
@@ -136,6 +137,88 @@ async fn the_first_schema_is_brought_up_to_now() {
     let entry = outbox.find("J-1/01/7").await.unwrap().unwrap();
     assert_eq!((entry.state, &entry.body[..]), (State::Unknown, &b"{\"n\":7}"[..]));
     assert_eq!(outbox.history(entry.id).await.unwrap().len(), 3);
+    let chain = outbox.verify().await.expect("the old lines were linked");
+    assert_eq!((chain.lanes, chain.lines), (1, 3));
+}
+
+/// The planner's own choice beside 20,000 entries that are done.
+#[tokio::test]
+async fn what_is_open_is_found_without_looking_at_what_is_old() {
+    let _guard = CRASH.read().await;
+    let Some(server) = Server::find("what_is_open_is_found").await else { return };
+    let outbox = Store::open(&server.url()).await.unwrap().outbox("o");
+    outbox.append("ann", vec![new("open", "open")]).await.unwrap();
+    server
+        .raw(
+            "INSERT INTO integration_lanes (outbox, lane) VALUES ('o', 'old');
+             INSERT INTO integration_entries (outbox, lane, key, state, body, data, version, created, changed, checksum)
+             SELECT 'o', 'old', 'old/' || to_char(i, 'FM0000000000'), 2, '', '', 3, i, i, 0
+             FROM generate_series(1, 20000) AS i;
+             ANALYZE integration_entries; ANALYZE integration_lanes",
+        )
+        .await;
+    assert_eq!(outbox.lanes([State::Prepared, State::Unknown]).await.unwrap(), ["open"]);
+    assert_eq!(outbox.lanes([State::Done]).await.unwrap(), ["old"]);
+    let cases = [
+        (
+            "lane FROM integration_entries WHERE outbox = 'o' AND state = 0 AND state <> 2 AND id > 0",
+            "_state",
+        ),
+        (
+            "* FROM integration_entries WHERE id > 0 AND outbox = 'o' AND state = 4 AND state <> 2 ORDER BY id LIMIT 1000",
+            "_state",
+        ),
+        (
+            "* FROM integration_entries WHERE id > 0 AND outbox = 'o' AND state = 1 AND state <> 2 AND lane = 'old' ORDER BY id LIMIT 1000",
+            "_",
+        ),
+        (
+            "* FROM integration_entries WHERE id > 0 AND outbox = 'o' AND lane = 'old' ORDER BY key DESC LIMIT 1",
+            "_key",
+        ),
+        (
+            "* FROM integration_entries WHERE id > 0 AND outbox = 'o' AND +state = 2 AND lane = 'old' ORDER BY key DESC LIMIT 1",
+            "_key",
+        ),
+    ];
+    let mut connection = PgConnection::connect(&server.url()).await.unwrap();
+    for (sql, index) in cases {
+        let explain = format!("EXPLAIN (ANALYZE, TIMING OFF) SELECT {sql}");
+        let plan: Vec<String> = sqlx::query_scalar(&explain).fetch_all(&mut connection).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains(&format!("integration_entries{index}")), "{sql}\n{plan}");
+        assert!(!plan.contains("Seq Scan") && !plan.contains("Rows Removed"), "{sql}\n{plan}");
+    }
+}
+
+/// What somebody does to the tables behind the store's back is named, on the server as in a file.
+#[tokio::test]
+async fn the_first_broken_line_is_named() {
+    let _guard = CRASH.read().await;
+    for (sql, fault, line) in [
+        ("UPDATE integration_events SET data = '\\x01' WHERE line = 2", Fault::Altered, 2),
+        ("DELETE FROM integration_events WHERE line = 2", Fault::Missing, 2),
+        ("DELETE FROM integration_events WHERE line = 3", Fault::Truncated, 3),
+        ("UPDATE integration_entries SET body = '\\x02'", Fault::EntryBody, 3),
+    ] {
+        let Some(server) = Server::find("the_first_broken_line_is_named").await else { return };
+        let outbox = Store::open(&server.url()).await.unwrap().outbox("o");
+        let step = Step::new().with_append(new("a", "k").with_in_flight());
+        let (lease, entries) = outbox.claim_and_apply("a", "ann", HOUR, 0, step).await.unwrap().unwrap();
+        let done = Change {
+            entry: entries[0].id,
+            version: entries[0].version,
+            state: State::Done,
+            data: "".into(),
+            body: None,
+        };
+        outbox.apply(&lease, Step::new().with_change(done).with_release()).await.unwrap();
+        assert_eq!(outbox.verify().await.unwrap().lines, 3);
+        server.raw(sql).await;
+        let error = outbox.verify().await.unwrap_err();
+        let broken = error.broken().unwrap_or_else(|| panic!("{sql}: {error}"));
+        assert_eq!((broken.fault, broken.line), (fault, line), "{sql}: {error}");
+    }
 }
 
 #[tokio::test]

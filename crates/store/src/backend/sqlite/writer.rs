@@ -152,13 +152,13 @@ impl Task {
             // Nobody else's work hangs on it: the transaction is its savepoint.
             return alone.run(&mut self.connection, now).await;
         }
+        self.execute("SAVEPOINT operation").await?;
         for job in jobs {
-            self.execute("SAVEPOINT operation").await?;
-            if let Err(error) = job.run(&mut self.connection, now).await {
-                let undone = self.execute("ROLLBACK TO operation").await;
-                undone.map_err(|_| error)?;
+            match job.run(&mut self.connection, now).await {
+                // In one message to the driver's thread; the last savepoint ends with the transaction.
+                Ok(()) => self.execute("RELEASE operation; SAVEPOINT operation").await?,
+                Err(error) => self.execute("ROLLBACK TO operation").await.map_err(|_| error)?,
             }
-            self.execute("RELEASE operation").await?;
         }
         Ok(())
     }
