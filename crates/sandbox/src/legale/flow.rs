@@ -159,7 +159,7 @@ impl Office {
         if status == 1 {
             sign_file(paper);
         }
-        let letters: Vec<Letter> = [Event::End, Event::AppEvent]
+        let letters: Vec<Letter> = [Event::End, Event::AppReport]
             .into_iter()
             .filter_map(|event| Letter::write(event, paper, &self.settings))
             .collect();
