@@ -100,7 +100,9 @@ impl Office {
             .cloned()
             .collect();
         for signer in due {
-            let known = |mail: &super::records::Mail| mail.guid == guid && mail.to == signer.email && mail.link == signer.link;
+            let known = |mail: &super::records::Mail| {
+                mail.guid == guid && mail.to == signer.email && mail.link == signer.link
+            };
             if !self.mails.iter().any(known) {
                 self.mail(&signer.email, &guid, "invitation", signer.link);
             }
