@@ -1,28 +1,35 @@
 //! Answers, and how a fault spoils them: what is written on the socket instead, and how the connection ends.
 
-use bytes::Bytes;
 use http::StatusCode;
 
 use crate::fault::{Ending, Scripted};
+use crate::payload::Payload;
 
 /// What a service says when nothing is wrong with the wire.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
-    pub(crate) body: Bytes,
+    /// Text of the `Location` header.
+    pub(crate) location: Option<String>,
+    pub(crate) body: Payload,
 }
 
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 impl Answer {
     pub(crate) fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, content_type: JSON, body: body.to_string().into() }
+        Self::new(status, JSON, body.to_string())
     }
 
-    pub(crate) fn text(status: u16, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type: TEXT, body: body.into() }
+    pub(crate) fn text(status: u16, body: impl Into<Payload>) -> Self {
+        Self::new(status, TEXT, body)
+    }
+
+    pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Payload>) -> Self {
+        Self { status, content_type, location: None, body: body.into() }
     }
 }
 
@@ -41,9 +48,17 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Cut {
     pub(crate) bytes: Vec<u8>,
-    /// Spaces written after the bytes (a large body that nobody has to hold).
+    /// Written after the bytes.
+    pub(crate) body: Payload,
+    /// Spaces written after the body (a large body that nobody has to hold).
     pub(crate) padding: u64,
     pub(crate) end: End,
+}
+
+impl Cut {
+    fn then(end: End) -> Self {
+        Self { bytes: Vec::new(), body: Payload::default(), padding: 0, end }
+    }
 }
 
 /// How a connection ends.
@@ -59,11 +74,11 @@ pub(crate) enum End {
 
 impl Outcome {
     pub(crate) fn reset() -> Self {
-        Self::Cut(Cut { bytes: Vec::new(), padding: 0, end: End::Reset })
+        Self::Cut(Cut::then(End::Reset))
     }
 
-    fn close(bytes: Vec<u8>, padding: u64) -> Self {
-        Self::Cut(Cut { bytes, padding, end: End::Close })
+    fn close(cut: Cut) -> Self {
+        Self::Cut(Cut { end: End::Close, ..cut })
     }
 
     /// The status that the client can read, if any.
@@ -89,13 +104,15 @@ pub(crate) fn spoil(ending: Ending, honest: Answer) -> Outcome {
     match ending {
         Ending::Honest | Ending::Late(_) | Ending::Held => Outcome::Answer(honest),
         Ending::Reset => Outcome::reset(),
-        Ending::Close => Outcome::close(Vec::new(), 0),
+        Ending::Close => Outcome::Cut(Cut::then(End::Close)),
         Ending::Hang => Outcome::Silence,
-        Ending::CutLength => Outcome::close(half_of_length(&honest), 0),
-        Ending::Stall => Outcome::Cut(Cut { bytes: half_of_length(&honest), padding: 0, end: End::Hold }),
-        Ending::CutChunked => Outcome::close(half_of_chunks(&honest), 0),
+        Ending::CutLength => Outcome::close(half_of_length(&honest)),
+        Ending::Stall => Outcome::Cut(Cut { end: End::Hold, ..half_of_length(&honest) }),
+        Ending::CutChunked => Outcome::close(half_of_chunks(&honest)),
+        Ending::ShortLength => Outcome::close(short_length(&honest)),
+        Ending::Truncated => Outcome::Answer(Answer { body: honest.body.first_half(), ..honest }),
         Ending::Oversized(bytes) => oversized(&honest, bytes),
-        Ending::Scripted(scripted) => Outcome::close(scripted_bytes(&scripted), 0),
+        Ending::Scripted(scripted) => Outcome::close(scripted_bytes(&scripted)),
     }
 }
 
@@ -110,42 +127,42 @@ fn head(status: u16, headers: &[(&str, &str)]) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn first_half(body: &Bytes) -> &[u8] {
-    body.get(..body.len() / 2).unwrap_or_default()
+/// The head of an honest answer that announces this length, and no body yet.
+fn announced(honest: &Answer, length: u64) -> Cut {
+    let length = length.to_string();
+    let headers = [("content-type", honest.content_type), ("content-length", &length)];
+    Cut { bytes: head(honest.status, &headers), ..Cut::then(End::Close) }
 }
 
-fn half_of_length(honest: &Answer) -> Vec<u8> {
+fn half_of_length(honest: &Answer) -> Cut {
     // At least one byte is always missing, even from an empty answer.
-    let announced = honest.body.len().max(1).to_string();
-    let mut bytes =
-        head(honest.status, &[("content-type", honest.content_type), ("content-length", &announced)]);
-    bytes.extend_from_slice(first_half(&honest.body));
-    bytes
+    Cut { body: honest.body.first_half(), ..announced(honest, honest.body.len().max(1)) }
 }
 
-fn half_of_chunks(honest: &Answer) -> Vec<u8> {
-    let mut bytes =
-        head(honest.status, &[("content-type", honest.content_type), ("transfer-encoding", "chunked")]);
-    let half = first_half(&honest.body);
-    // A chunk of length zero would be the regular end of the body.
-    if !half.is_empty() {
+/// The whole body after half of its length was announced.
+fn short_length(honest: &Answer) -> Cut {
+    Cut { body: honest.body.clone(), ..announced(honest, honest.body.len() / 2) }
+}
+
+fn half_of_chunks(honest: &Answer) -> Cut {
+    let headers = [("content-type", honest.content_type), ("transfer-encoding", "chunked")];
+    let mut bytes = head(honest.status, &headers);
+    let half = honest.body.first_half();
+    // A chunk of length zero would be the regular end of the body. Its line end is missing as well.
+    if half.len() > 0 {
         bytes.extend_from_slice(format!("{:x}\r\n", half.len()).as_bytes());
-        bytes.extend_from_slice(half);
-        bytes.extend_from_slice(b"\r\n");
     }
-    bytes
+    Cut { bytes, body: half, ..Cut::then(End::Close) }
 }
 
 /// The honest body followed by spaces: still valid JSON, so only a limit on the size protects the client.
 fn oversized(honest: &Answer, length: u64) -> Outcome {
-    let body = honest.body.len() as u64;
-    let announced = length.max(body).to_string();
-    let mut bytes = head(200, &[("content-type", honest.content_type), ("content-length", &announced)]);
-    bytes.extend_from_slice(&honest.body);
-    Outcome::close(bytes, length.saturating_sub(body))
+    let body = honest.body.len();
+    let head = announced(&Answer { status: 200, ..honest.clone() }, length.max(body));
+    Outcome::close(Cut { body: honest.body.clone(), padding: length.saturating_sub(body), ..head })
 }
 
-fn scripted_bytes(scripted: &Scripted) -> Vec<u8> {
+fn scripted_bytes(scripted: &Scripted) -> Cut {
     let length = scripted.body.len().to_string();
     let mut headers: Vec<(&str, &str)> =
         scripted.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -155,9 +172,8 @@ fn scripted_bytes(scripted: &Scripted) -> Vec<u8> {
     if !headers.iter().any(|(name, _)| framed(name)) {
         headers.push(("content-length", &length));
     }
-    let mut bytes = head(scripted.status, &headers);
-    bytes.extend_from_slice(scripted.body.as_bytes());
-    bytes
+    let bytes = head(scripted.status, &headers);
+    Cut { bytes, body: scripted.body.clone().into(), ..Cut::then(End::Close) }
 }
 
 #[cfg(test)]
@@ -166,7 +182,7 @@ mod tests {
 
     fn written(ending: Ending) -> String {
         match spoil(ending, Answer::text(200, "abcdefgh")) {
-            Outcome::Cut(cut) => String::from_utf8(cut.bytes).unwrap(),
+            Outcome::Cut(cut) => String::from_utf8([cut.bytes, cut.body.to_vec()].concat()).unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -182,7 +198,13 @@ mod tests {
     fn a_cut_chunked_body_lacks_its_last_chunk() {
         let sent = written(Ending::CutChunked);
         assert!(sent.contains("transfer-encoding: chunked\r\n"));
-        assert!(sent.ends_with("\r\n\r\n4\r\nabcd\r\n"));
+        assert!(sent.ends_with("\r\n\r\n4\r\nabcd"));
+    }
+
+    #[test]
+    fn a_short_length_announces_less_than_it_sends() {
+        let sent = written(Ending::ShortLength);
+        assert!(sent.contains("content-length: 4\r\n") && sent.ends_with("\r\n\r\nabcdefgh"));
     }
 
     #[test]

@@ -10,8 +10,35 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
 /// An instant, as the simulated services see it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(Timestamp);
+
+/// The clock of one service, which a test can stop and put forward.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Timeline {
+    stopped_at: Option<Moment>,
+    ahead: Duration,
+}
+
+impl Timeline {
+    pub(crate) fn now(&self) -> Moment {
+        self.stopped_at.unwrap_or_else(|| now().plus(self.ahead))
+    }
+
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.ahead = self.ahead.saturating_add(by);
+        self.stopped_at = self.stopped_at.map(|moment| moment.plus(by));
+    }
+
+    /// Time stands still until [`run`](Self::run).
+    pub(crate) fn stop(&mut self) {
+        self.stopped_at = Some(self.now());
+    }
+
+    pub(crate) fn run(&mut self) {
+        self.stopped_at = None;
+    }
+}
 
 impl Moment {
     #[cfg(test)]
@@ -22,6 +49,28 @@ impl Moment {
     /// Seconds since the epoch (`iat` of a token).
     pub(crate) fn epoch(self) -> i64 {
         self.0.as_second()
+    }
+
+    /// Later by this much, or the end of time.
+    pub(crate) fn plus(self, by: Duration) -> Self {
+        let by = jiff::SignedDuration::try_from(by).unwrap_or(jiff::SignedDuration::MAX);
+        Self(self.0.checked_add(by).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Earlier by this much, or the beginning of time.
+    pub(crate) fn minus(self, by: Duration) -> Self {
+        let by = jiff::SignedDuration::try_from(by).unwrap_or(jiff::SignedDuration::MAX);
+        Self(self.0.checked_sub(by).unwrap_or(Timestamp::MIN))
+    }
+
+    /// `2021-10-19T16:05:44.158662Z`
+    pub(crate) fn iso_micros(self) -> String {
+        self.utc("%Y-%m-%dT%H:%M:%S%.6fZ")
+    }
+
+    /// UTC in a format of `strftime`.
+    pub(crate) fn utc(self, format: &str) -> String {
+        Offset::UTC.to_datetime(self.0).strftime(format).to_string()
     }
 
     /// Wall time in Caracas: no zone is written by the service, UTC-4 is the contract's reading.
@@ -67,7 +116,25 @@ pub(crate) async fn within(limit: Duration, work: impl Future<Output = ()>) -> b
 
 #[cfg(test)]
 mod tests {
-    use super::Moment;
+    use std::time::Duration;
+
+    use super::{Moment, Timeline};
+
+    #[test]
+    fn a_stopped_clock_moves_only_when_it_is_put_forward() {
+        let mut timeline = Timeline::default();
+        timeline.stop();
+        let before = timeline.now();
+        timeline.advance(Duration::from_secs(5));
+        assert_eq!(timeline.now(), before.plus(Duration::from_secs(5)));
+        timeline.run();
+        assert!(timeline.now() >= before.plus(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn utc_texts_have_six_digits_of_fraction() {
+        assert_eq!(Moment::from_epoch(1_736_902_805).iso_micros(), "2025-01-15T01:00:05.000000Z");
+    }
 
     #[test]
     fn wall_time_is_four_hours_behind_utc() {

@@ -7,12 +7,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 use http_body_util::{BodyExt, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Outcome};
 use crate::fault::{Fault, When};
 use crate::fiscal::{Endpoint, Fiscal, Issuer, Settings};
+use crate::legale::Legale;
 use crate::server::{Handler, Request};
+
+mod legale;
 
 /// Largest body that the control API reads.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -21,6 +26,7 @@ const BODY_LIMIT: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Control {
     fiscal: Fiscal,
+    legale: Legale,
 }
 
 /// A refusal: what is wrong, and what is allowed.
@@ -53,8 +59,8 @@ fn refusal(wrong: &Wrong) -> Answer {
 }
 
 impl Control {
-    pub(crate) fn new(fiscal: Fiscal) -> Self {
-        Self { fiscal }
+    pub(crate) fn new(fiscal: Fiscal, legale: Legale) -> Self {
+        Self { fiscal, legale }
     }
 
     async fn dispatch(&self, method: &Method, path: &str, body: &Bytes) -> Outcomes {
@@ -67,6 +73,9 @@ impl Control {
             ("POST", "/_sandbox/fiscal/issuers") => self.add_issuer(object(body)?),
             ("POST", "/_sandbox/fiscal/settings") => self.change_settings(object(body)?),
             ("POST", "/_sandbox/reset") => self.reset().await,
+            (method, path) if path.starts_with("/_sandbox/legale/") => {
+                legale::dispatch(&self.legale, method, path, body).await
+            }
             _ => Err(Wrong { status: 404, error: format!("there is no {method} {path}"), allowed: routes() }),
         }
     }
@@ -128,6 +137,8 @@ impl Control {
 
     async fn reset(&self) -> Outcomes {
         self.fiscal.reset();
+        self.legale.reset();
+        legale::clear_faults(&self.legale).await?;
         self.clear_faults().await
     }
 }
@@ -141,9 +152,17 @@ fn object(body: &Bytes) -> Result<Map<String, Value>, Wrong> {
 }
 
 fn take_endpoint(input: &mut Map<String, Value>) -> Result<Endpoint, Wrong> {
-    let named = input.remove("endpoint").unwrap_or_default();
-    serde_json::from_value(named.clone())
-        .map_err(|_| wrong(format!("endpoint: {named} is not one"), json!(Endpoint::ALL)))
+    take_name(input, "endpoint", json!(Endpoint::ALL))
+}
+
+/// Takes the value under `key`, which is one of `allowed`.
+fn take_name<T: DeserializeOwned>(
+    input: &mut Map<String, Value>,
+    key: &str,
+    allowed: Value,
+) -> Result<T, Wrong> {
+    let named = input.remove(key).unwrap_or_default();
+    serde_json::from_value(named.clone()).map_err(|_| wrong(format!("{key}: {named} is not one"), allowed))
 }
 
 /// One of `times`, `always` and `probability` with `seed`; once if none is given.
@@ -170,15 +189,22 @@ fn random(probability: &Value, seed: Option<&Value>) -> Option<When> {
     Some(When::Random { probability, seed })
 }
 
-/// Reads a fault, and refuses parameters that it does not have: a misspelt one would silently do nothing.
 fn read_fault(input: &Map<String, Value>) -> Result<Fault, Wrong> {
-    let allowed = || json!(Fault::examples());
-    let fault: Fault = serde_json::from_value(Value::Object(input.clone()))
-        .map_err(|error| wrong(format!("fault: {error}"), allowed()))?;
-    let known = json!(fault);
+    read_known("fault", input, &json!(Fault::examples()))
+}
+
+/// Reads an object, and refuses keys that it does not have: a misspelt one would silently do nothing.
+fn read_known<T: DeserializeOwned + Serialize>(
+    what: &str,
+    input: &Map<String, Value>,
+    allowed: &Value,
+) -> Result<T, Wrong> {
+    let read: T = serde_json::from_value(Value::Object(input.clone()))
+        .map_err(|error| wrong(format!("{what}: {error}"), allowed.clone()))?;
+    let known = json!(read);
     match input.keys().find(|key| known.get(key).is_none()) {
-        Some(unknown) => Err(wrong(format!("{}: it has no {unknown}", fault.name()), allowed())),
-        None => Ok(fault),
+        Some(unknown) => Err(wrong(format!("{what}: it has no {unknown}"), allowed.clone())),
+        None => Ok(read),
     }
 }
 
@@ -206,6 +232,7 @@ fn routes() -> Value {
         "POST /_sandbox/fiscal/release": "lets answers go that act_then_hold holds back",
         "POST /_sandbox/fiscal/issuers": "adds an issuer and answers its token",
         "POST /_sandbox/fiscal/settings": "changes the settings that are given",
+        "GET /_sandbox/legale/": "the same help for legale",
         "POST /_sandbox/reset": "everything back to the beginning",
     })
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// One way to misbehave.
 ///
@@ -70,8 +71,17 @@ pub enum Fault {
         /// Length of the body.
         bytes: u64,
     },
+    /// The service acts, announces half of its answer by `Content-Length`, and sends the whole.
+    ActThenShortLength,
+    /// The service acts and sends half of its answer as if it were the whole: right length, cut content.
+    ActThenTruncated,
     /// The service acts, then answers 200 with an empty body.
     ActThenEmpty,
+    /// The service acts, then answers 200 with an envelope that holds an error.
+    ActThenErrorInside {
+        /// The error's code.
+        code: String,
+    },
     /// The service acts, then answers this instead of its own answer.
     ActThenAnswer(Scripted),
     /// A refusal that says when to come back.
@@ -87,6 +97,14 @@ pub enum Fault {
     Empty,
     /// 200 with a JSON object that lacks the service's mark of success.
     NoSuccess,
+    /// 200 with an envelope that holds an error: `{"data":null,"success":false,"code":…,"message":…}`.
+    ErrorInside {
+        /// The error's code.
+        code: String,
+    },
+    /// The session or key of this request ends before it is looked at, for good; then the request is served,
+    /// which ends in 401. A service without sessions answers a bare 401.
+    RevokeCredential,
     /// A redirect.
     Redirect {
         /// HTTP status, 301 to 308.
@@ -161,12 +179,17 @@ impl Fault {
             Self::ActThenLate { .. } => "act_then_late",
             Self::ActThenHold => "act_then_hold",
             Self::ActThenOversized { .. } => "act_then_oversized",
+            Self::ActThenShortLength => "act_then_short_length",
+            Self::ActThenTruncated => "act_then_truncated",
             Self::ActThenEmpty => "act_then_empty",
+            Self::ActThenErrorInside { .. } => "act_then_error_inside",
             Self::ActThenAnswer(_) => "act_then_answer",
             Self::RetryLater { .. } => "retry_later",
             Self::Html => "html",
             Self::Empty => "empty",
             Self::NoSuccess => "no_success",
+            Self::ErrorInside { .. } => "error_inside",
+            Self::RevokeCredential => "revoke_credential",
             Self::Redirect { .. } => "redirect",
             Self::Answer(_) => "answer",
         }
@@ -191,12 +214,17 @@ impl Fault {
             Self::act_then_late(Duration::from_millis(500)),
             Self::ActThenHold,
             Self::ActThenOversized { bytes: 2_097_152 },
+            Self::ActThenShortLength,
+            Self::ActThenTruncated,
             Self::ActThenEmpty,
+            Self::ActThenErrorInside { code: "ERROR_SOMETHING".into() },
             Self::ActThenAnswer(Scripted::new(200).body("{}")),
             Self::too_many_requests("2"),
             Self::Html,
             Self::Empty,
             Self::NoSuccess,
+            Self::ErrorInside { code: "ERROR_SOMETHING".into() },
+            Self::RevokeCredential,
             Self::redirect("http://127.0.0.1:1/elsewhere"),
             Self::Answer(Scripted::new(418).header("x-odd", "yes").body("short and stout")),
         ]
@@ -216,6 +244,8 @@ impl Fault {
             Self::ActThenLate { delay } => Ending::Late(delay),
             Self::ActThenHold => Ending::Held,
             Self::ActThenOversized { bytes } => Ending::Oversized(bytes),
+            Self::ActThenShortLength => Ending::ShortLength,
+            Self::ActThenTruncated => Ending::Truncated,
             answered => Ending::Scripted(answered.scripted()),
         }
     }
@@ -233,6 +263,12 @@ impl Fault {
             Self::NoSuccess => {
                 Scripted::new(200).header("content-type", "application/json").body(r#"{"data":{}}"#)
             }
+            Self::ErrorInside { code } | Self::ActThenErrorInside { code } => {
+                let body =
+                    json!({ "data": null, "success": false, "code": code, "message": "something failed" });
+                Scripted::new(200).header("content-type", "application/json").body(body.to_string())
+            }
+            Self::RevokeCredential => text(401, "Unauthorized"),
             Self::Answer(answer) | Self::ActThenAnswer(answer) => answer,
             _ => Scripted::new(200),
         }
@@ -261,6 +297,8 @@ pub(crate) enum Ending {
     CutLength,
     CutChunked,
     Stall,
+    ShortLength,
+    Truncated,
     Oversized(u64),
     Scripted(Scripted),
 }
@@ -342,24 +380,24 @@ fn draw(seed: &mut u64) -> f64 {
 /// The injected faults of one service, in the order of injection.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
-pub(crate) struct Plan<E>(Vec<Entry<E>>);
+pub(crate) struct Plan<E, F = Fault>(Vec<Entry<E, F>>);
 
 #[derive(Debug, Clone, Serialize)]
-struct Entry<E> {
+struct Entry<E, F> {
     endpoint: E,
     #[serde(flatten)]
-    fault: Fault,
+    fault: F,
     when: When,
 }
 
-impl<E> Default for Plan<E> {
+impl<E, F> Default for Plan<E, F> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<E: PartialEq> Plan<E> {
-    pub(crate) fn add(&mut self, endpoint: E, fault: Fault, when: When) {
+impl<E: PartialEq, F: Clone> Plan<E, F> {
+    pub(crate) fn add(&mut self, endpoint: E, fault: F, when: When) {
         self.0.push(Entry { endpoint, fault, when });
     }
 
@@ -367,6 +405,20 @@ impl<E: PartialEq> Plan<E> {
         self.0.clear();
     }
 
+    /// The fault that strikes what happens at `endpoint`, if a fault is not about connections.
+    pub(crate) fn next(&mut self, endpoint: &E) -> Option<F> {
+        self.first(|entry| entry.endpoint == *endpoint)
+    }
+
+    fn first(&mut self, concerns: impl Fn(&Entry<E, F>) -> bool) -> Option<F> {
+        let mut concerned = self.0.iter_mut().filter(|entry| concerns(entry));
+        let fault = concerned.find_map(|entry| entry.when.strikes().then(|| entry.fault.clone()));
+        self.0.retain(|entry| !entry.when.is_spent());
+        fault
+    }
+}
+
+impl<E: PartialEq> Plan<E> {
     /// The fault that strikes this request: the first in order that is due.
     pub(crate) fn take(&mut self, endpoint: &E) -> Option<Fault> {
         self.first(|entry| entry.endpoint == *endpoint && entry.fault != Fault::ResetOnAccept)
@@ -376,26 +428,19 @@ impl<E: PartialEq> Plan<E> {
     pub(crate) fn resets_connection(&mut self) -> bool {
         self.first(|entry| entry.fault == Fault::ResetOnAccept).is_some()
     }
-
-    fn first(&mut self, concerns: impl Fn(&Entry<E>) -> bool) -> Option<Fault> {
-        let mut concerned = self.0.iter_mut().filter(|entry| concerns(entry));
-        let fault = concerned.find_map(|entry| entry.when.strikes().then(|| entry.fault.clone()));
-        self.0.retain(|entry| !entry.when.is_spent());
-        fault
-    }
 }
 
 /// Durations as whole milliseconds.
-mod millis {
+pub(crate) mod millis {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(delay: &Duration, out: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(delay: &Duration, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_u64(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
         u64::deserialize(input).map(Duration::from_millis)
     }
 }

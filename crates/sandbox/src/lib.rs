@@ -26,20 +26,27 @@
 //! | [`Sandbox`] | start, ports, stop |
 //! | [`Fault`], [`Scripted`] | ways to misbehave, the same for every service |
 //! | [`fiscal`] | the SMART digital fiscal printing house, Venezuela |
+//! | [`legale`] | Legale.io certified e-signature, Chile |
 //!
 //! The program `sandbox` serves the same on fixed ports, with a control API under `/_sandbox/`.
 
 mod answer;
+mod blob;
+mod chance;
 mod clock;
 mod control;
 mod error;
 mod fault;
 pub mod fiscal;
 mod json;
+pub mod legale;
+mod payload;
 mod sandbox;
 mod server;
+mod sieve;
 
 pub use error::Error;
 pub use fault::{Fault, Scripted};
 pub use fiscal::Fiscal;
+pub use legale::Legale;
 pub use sandbox::{Sandbox, SandboxBuilder};

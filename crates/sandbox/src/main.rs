@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use integration_sandbox::{Error, Sandbox};
 
 const DEFAULT_PORT: u16 = 7800;
-const USAGE: &str = "usage: sandbox [--port N]   (control API on N, fiscal printer on N+1; default 7800)";
+const USAGE: &str =
+    "usage: sandbox [--port N]   (control API on N, fiscal printer on N+1, legale on N+2; default 7800)";
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
@@ -25,8 +26,8 @@ fn wish(arguments: &[String]) -> Wish {
         [] => Wish::Serve(DEFAULT_PORT),
         ["--help" | "-h"] => Wish::Help,
         ["--port", port] => match port.parse::<u16>() {
-            // The next port has to exist too.
-            Ok(port) if (1..u16::MAX).contains(&port) => Wish::Serve(port),
+            // The next two ports have to exist too.
+            Ok(port) if (1..u16::MAX - 1).contains(&port) => Wish::Serve(port),
             _ => Wish::Unclear,
         },
         _ => Wish::Unclear,
@@ -67,7 +68,10 @@ async fn serve(port: u16) -> ExitCode {
 }
 
 async fn start(port: u16) -> Result<(), Error> {
-    let builder = Sandbox::builder().control_port(port).fiscal_port(port.saturating_add(1));
+    let builder = Sandbox::builder()
+        .control_port(port)
+        .fiscal_port(port.saturating_add(1))
+        .legale_port(port.saturating_add(2));
     let sandbox = builder.start().await?;
     say(io::stdout(), welcome(&sandbox));
     // Without signals there is no Ctrl-C to wait for, and the process is ended some other way.
@@ -78,6 +82,31 @@ async fn start(port: u16) -> Result<(), Error> {
 }
 
 fn welcome(sandbox: &Sandbox) -> String {
+    format!("{}\n\n{}\n\nCtrl-C stops.", welcome_fiscal(sandbox), welcome_legale(sandbox))
+}
+
+fn welcome_legale(sandbox: &Sandbox) -> String {
+    let legale = sandbox.legale();
+    let (base, control) = (legale.base_url(), sandbox.control_url());
+    let (key, email, password) = (legale.api_key(), legale.email(), legale.password());
+    format!(
+        "legale:         {base}   (V1 below /api, V2 below /api/v2)\n\
+         \n\
+         export LEGALE_BASE_URL={base}\n\
+         export LEGALE_API_KEY={key}   # or both of the next two\n\
+         # export LEGALE_EMAIL={email} LEGALE_PASSWORD={password}\n\
+         \n\
+         # create a document, and see it\n\
+         curl -s {base}/api/document/create -H 'Legale-Api-Key: {key}' -H 'Content-Type: application/json' \
+         -d '{{\"file_name\":\"Contrato_ClienteX_2025.pdf\",\"description\":\"Contrato\",\"file\":\"JVBERi0xLjQK\"}}'\n\
+         curl -s {control}/_sandbox/legale/state\n\
+         \n\
+         # once a flow is started: signer 1 signs\n\
+         curl -s -X POST {control}/_sandbox/legale/documents/GUID/signers/1/sign"
+    )
+}
+
+fn welcome_fiscal(sandbox: &Sandbox) -> String {
     let fiscal = sandbox.fiscal();
     let (base, token, control) = (fiscal.base_url(), fiscal.token(), sandbox.control_url());
     let body = sample_invoice(fiscal.rif());
@@ -98,9 +127,7 @@ fn welcome(sandbox: &Sandbox) -> String {
          # what really happened; all faults and settings; back to the beginning\n\
          curl -s {control}/_sandbox/fiscal/state\n\
          curl -s {control}/_sandbox/\n\
-         curl -s -X POST {control}/_sandbox/reset\n\
-         \n\
-         Ctrl-C stops."
+         curl -s -X POST {control}/_sandbox/reset"
     )
 }
 
@@ -133,7 +160,7 @@ mod tests {
         assert_eq!(wished(&[]), Wish::Serve(7800));
         assert_eq!(wished(&["--port", "9000"]), Wish::Serve(9000));
         assert_eq!(wished(&["-h"]), Wish::Help);
-        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65535"], &["--port", "x"], &["9000"]] {
+        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65534"], &["--port", "x"], &["9000"]] {
             assert_eq!(wished(odd), Wish::Unclear, "{odd:?}");
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::control::Control;
 use crate::error::Error;
 use crate::fiscal::Fiscal;
+use crate::legale::Legale;
 use crate::server::{self, Running};
 
 /// The running simulators. They live on the tokio runtime that started them and stop when this is dropped.
@@ -20,9 +21,10 @@ use crate::server::{self, Running};
 #[derive(Debug)]
 pub struct Sandbox {
     fiscal: Fiscal,
+    legale: Legale,
     control_url: String,
     // Held for their `Drop`, which ends the services.
-    _running: [Running; 2],
+    _running: Vec<Running>,
 }
 
 impl Sandbox {
@@ -47,6 +49,12 @@ impl Sandbox {
         &self.fiscal
     }
 
+    /// Legale, the e-signature service.
+    #[must_use]
+    pub fn legale(&self) -> &Legale {
+        &self.legale
+    }
+
     /// Root of the control API, such as `http://127.0.0.1:7800`; the API is below `/_sandbox/`.
     #[must_use]
     pub fn control_url(&self) -> &str {
@@ -66,6 +74,7 @@ impl Sandbox {
 pub struct SandboxBuilder {
     control_port: u16,
     fiscal_port: u16,
+    legale_port: u16,
 }
 
 impl SandboxBuilder {
@@ -83,6 +92,13 @@ impl SandboxBuilder {
         self
     }
 
+    /// Port of Legale; 0 takes any free one.
+    #[must_use]
+    pub fn legale_port(mut self, port: u16) -> Self {
+        self.legale_port = port;
+        self
+    }
+
     /// Binds the ports on 127.0.0.1 and starts serving.
     ///
     /// # Errors
@@ -91,8 +107,10 @@ impl SandboxBuilder {
     pub async fn start(self) -> Result<Sandbox, Error> {
         let control = server::bind(self.control_port).await?;
         let (fiscal, fiscal_running) = Fiscal::serve(server::bind(self.fiscal_port).await?);
+        let (legale, [legale_running, postman]) = Legale::serve(server::bind(self.legale_port).await?);
         let control_url = control.url();
-        let control_running = control.serve(Arc::new(Control::new(fiscal.clone())));
-        Ok(Sandbox { fiscal, control_url, _running: [control_running, fiscal_running] })
+        let control_running = control.serve(Arc::new(Control::new(fiscal.clone(), legale.clone())));
+        let running = vec![control_running, fiscal_running, legale_running, postman];
+        Ok(Sandbox { fiscal, legale, control_url, _running: running })
     }
 }

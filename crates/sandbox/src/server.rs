@@ -10,9 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,6 +23,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::answer::{Answer, Cut, End, Outcome};
 use crate::clock;
 use crate::error::Error;
+use crate::payload::{Payload, Streamed};
 
 /// A request whose body is still on the socket.
 pub(crate) type Request = http::Request<Incoming>;
@@ -78,6 +77,13 @@ impl Bound {
 /// A served port; dropping it ends the listener and every connection.
 #[derive(Debug)]
 pub(crate) struct Running(JoinHandle<()>);
+
+impl Running {
+    /// Runs something else that belongs to a service, until the guard is dropped.
+    pub(crate) fn beside(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -237,7 +243,7 @@ async fn respond<H: Handler>(
     handler: Arc<H>,
     request: Request,
     cuts: mpsc::Sender<Cut>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Streamed>, Infallible> {
     match handler.handle(request).await {
         Outcome::Answer(answer) => return Ok(response(answer)),
         Outcome::Cut(cut) => {
@@ -249,16 +255,19 @@ async fn respond<H: Handler>(
     std::future::pending().await
 }
 
-fn response(answer: Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(answer.body));
+fn response(answer: Answer) -> Response<Streamed> {
+    let mut response = Response::new(Streamed::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    let location = answer.location.and_then(|location| HeaderValue::try_from(location).ok());
+    headers.extend(location.map(|location| (header::LOCATION, location)));
     response
 }
 
 /// Writes the last bytes and ends the connection. The peer may be gone: there is nobody left to tell.
 async fn finish(mut stream: TcpStream, cut: Cut) {
-    let written = write_all(&mut stream, &cut).await;
+    let written = write_all(&mut stream, cut.bytes, cut.body, cut.padding).await;
     match cut.end {
         End::Reset => reset(stream),
         End::Close if written.is_ok() => {
@@ -275,10 +284,13 @@ async fn wait_for_end(mut stream: TcpStream) {
     while stream.read(&mut ignored).await.is_ok_and(|read| read > 0) {}
 }
 
-async fn write_all(stream: &mut TcpStream, cut: &Cut) -> io::Result<()> {
+async fn write_all(stream: &mut TcpStream, head: Vec<u8>, body: Payload, padding: u64) -> io::Result<()> {
     static SPACES: [u8; 65_536] = [b' '; 65_536];
-    stream.write_all(&cut.bytes).await?;
-    let mut left = cut.padding;
+    stream.write_all(&head).await?;
+    for chunk in body.chunks() {
+        stream.write_all(&chunk?).await?;
+    }
+    let mut left = padding;
     while left > 0 {
         let next = usize::try_from(left).unwrap_or(usize::MAX).min(SPACES.len());
         stream.write_all(SPACES.get(..next).unwrap_or_default()).await?;

@@ -4,9 +4,10 @@ use super::*;
 use crate::server;
 
 /// The handle works for state without its service; only the door needs one.
-async fn control() -> (Control, server::Running) {
+async fn control() -> (Control, Vec<server::Running>) {
     let (fiscal, running) = Fiscal::serve(server::bind(0).await.unwrap());
-    (Control::new(fiscal), running)
+    let (legale, [service, postman]) = Legale::serve(server::bind(0).await.unwrap());
+    (Control::new(fiscal, legale), vec![running, service, postman])
 }
 
 async fn call(control: &Control, method: Method, path: &str, body: Value) -> Outcomes {
