@@ -58,7 +58,10 @@ fn main() {
 struct Instant;
 
 impl Transport for Instant {
-    fn send(&self, _: http::Request<Body>) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>> {
+    fn send(
+        &self,
+        _: http::Request<Body>,
+    ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>> {
         let answer = r#"{"success":true,"data":{"numerodocumento":"00-00000001","mensaje":"ok"}}"#;
         let body: BodyStream = Box::pin(Once(Some(Bytes::from_static(answer.as_bytes()))));
         Box::pin(std::future::ready(Ok(http::Response::new(body))))
@@ -84,13 +87,23 @@ fn rif(series: usize) -> String {
 
 fn client(series: usize) -> Client {
     let environment = Environment::custom("http://127.0.0.1:1").unwrap();
-    Client::builder().environment(environment).transport(Instant).token("token").rif(rif(series)).build().unwrap()
+    Client::builder()
+        .environment(environment)
+        .transport(Instant)
+        .token("token")
+        .rif(rif(series))
+        .build()
+        .unwrap()
 }
 
 fn document(series: usize) -> Document {
     let buyer = Buyer::new("Comercial Ejemplo", "V-12345678").address("Calle 1").phone("0412-1234567");
     let line = Line::new("A2", "Dos", "20.00", 1);
-    Document::invoice(rif(series), NUMBER.fetch_add(1, Ordering::Relaxed)).buyer(buyer).line(line).build().unwrap()
+    Document::invoice(rif(series), NUMBER.fetch_add(1, Ordering::Relaxed))
+        .buyer(buyer)
+        .line(line)
+        .build()
+        .unwrap()
 }
 
 async fn issue(journal: Journal, series: usize, count: usize) {
@@ -111,7 +124,8 @@ fn journals(store: &Store) -> Vec<Journal> {
     (0..SERIES).map(|series| Journal::builder(client(series), store).build().unwrap()).collect()
 }
 
-const TABLE: &str = "CREATE TABLE bare (id BIGINT PRIMARY KEY, lane TEXT, state BIGINT, body BLOB, data BLOB)";
+const TABLE: &str =
+    "CREATE TABLE bare (id BIGINT PRIMARY KEY, lane TEXT, state BIGINT, body BLOB, data BLOB)";
 const INSERT: &str = "INSERT INTO bare (id, lane, state, body, data) VALUES ($1, $2, 1, $3, $4)";
 const UPDATE: &str = "UPDATE bare SET state = 2, data = $2 WHERE id = $1";
 
