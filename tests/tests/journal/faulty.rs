@@ -14,6 +14,8 @@ use integration_store::{
 /// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
+    /// Not at all, this once.
+    Fine,
     /// Nothing happened.
     Before(StoreErrorKind),
     /// It was applied, and the answer was lost.
@@ -53,7 +55,7 @@ impl Faulty {
         let how = self.next(operation);
         Box::pin(async move {
             match how {
-                None => work.await,
+                None | Some(How::Fine) => work.await,
                 Some(How::Before(kind)) => Err(StoreError::new(kind, "it was told to fail")),
                 Some(How::AnswerLost) => {
                     work.await?;

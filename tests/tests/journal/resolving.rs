@@ -437,6 +437,11 @@ async fn an_open_question_on_paper_is_never_resent() {
     assert_eq!(bench.entry(1).await.paper().unwrap().0, "00-777");
     let ruling = Ruling::NotIssued;
     bench.journal.resolve_manually(&bench.series(), &number(1), ruling, "Ana", "paper").await.unwrap();
+    for result in [bench.journal.issue(&invoice(1)).await, bench.journal.prepare(&invoice(1)).await] {
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Conflict, Outcome::NotSent), "{error}");
+    }
+    assert_eq!(bench.issues().len(), 1, "what is on paper is not issued a second time");
     bench.journal.issue(&corrected(1)).await.unwrap();
 }
 
@@ -471,4 +476,18 @@ async fn a_draft_on_paper_or_discarded_is_not_sent() {
     journal.issue(&invoice(2)).await.unwrap();
     let error = journal.cover_by_paper(&series, &number(2), "00-778", "Ana", "x").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
+}
+
+/// What was refused in the first round is still reported after the last.
+#[tokio::test]
+async fn settling_reports_what_failed_on_the_way() {
+    let bench = bench().await;
+    bench.journal.issue(&invoice(1)).await.unwrap();
+    bench.lose_unacted(2).await;
+    bench.journal.prepare(&debit_note(1, "00-00000001")).await.unwrap();
+    bench.refuse(2, "campo");
+    let resumed = bench.journal.settle(|_| {}).await.unwrap();
+    assert_eq!((resumed.settled.len(), resumed.open.len()), (1, 0));
+    assert_eq!(resumed.failed[0].1.service_code(), Some("2"));
+    assert!(!resumed.is_complete());
 }

@@ -255,3 +255,38 @@ async fn a_draft_is_set_aside_before_paper_covers_it() {
         assert!(bench.journal.resume().await.unwrap().issued.is_empty());
     }
 }
+
+/// 9.1 holds for a resend too: the raw answer reaches the caller, and the question stays open for the right reason.
+#[tokio::test]
+async fn a_store_that_fails_after_a_resend_hides_no_answer() {
+    let (bench, backend) = faulty().await;
+    bench.lose_unacted(1).await;
+    bench.clock.advance(DELAY);
+    let broken = How::Before(StoreErrorKind::NotWritable);
+    backend.fail("apply", How::Fine, 1);
+    backend.fail("apply", broken, 1);
+    backend.fail("find", How::Fine, 2);
+    backend.fail("find", broken, 1);
+    let error = bench.journal.resolve(&bench.series(), &number(1)).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Store, Outcome::Unknown), "{error}");
+    assert!(error.answer().unwrap().text().contains("00-00000001"), "{error}");
+    assert_eq!(bench.issues().len(), 2);
+    // The one resend is used, and nothing else is sent: a person reads the control number in the error.
+    assert_eq!(bench.resolve_open(1).await.because, Because::NeedsPerson);
+    assert_eq!((bench.issues().len(), bench.fiscal().documents().len()), (2, 1));
+}
+
+/// One series that cannot be worked on keeps no other waiting.
+#[tokio::test]
+async fn a_failure_in_one_series_keeps_no_other_waiting() {
+    let (bench, backend) = faulty().await;
+    bench.journal.issue(&invoice(1)).await.unwrap();
+    bench.lose_unacted(2).await;
+    bench.journal.prepare(&debit_note(1, "00-00000001")).await.unwrap();
+    backend.fail("history", How::Before(StoreErrorKind::Corrupt), 1);
+    let error = bench.journal.resume().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Store);
+    let note = bench.series_of(DocumentType::DebitNote);
+    let entry = bench.journal.find(&note, &number(1)).await.unwrap().unwrap();
+    assert_eq!(entry.state(), DocumentState::Issued);
+}

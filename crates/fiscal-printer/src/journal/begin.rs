@@ -170,7 +170,8 @@ impl Journal {
 
     /// A text that paper covers is not issued a second time by a program that repeats its call (9.5, contingency).
     async fn check_paper(&self, entry: &Entry) -> Result<(), Error> {
-        let entry = self.complete(JournalEntry::read(entry.clone())?).await?;
+        let history = self.0.documents.outbox.history(entry.id).await.map_err(trouble::before)?;
+        let entry = JournalEntry::read(entry.clone())?.with_history(&history);
         match entry.paper() {
             Some((paper, _)) => Err(trouble::on_paper(&entry, paper)),
             None => Ok(()),
@@ -225,9 +226,10 @@ impl Job {
         }
     }
 
-    /// Whether it is the very text that was set aside under its number.
+    /// Whether it is the very text that was set aside or refused under its number.
     fn repeats(&self, entry: &Entry) -> bool {
-        self.wanted == Wanted::Named && entry.state == State::Dead && entry.body == self.body
+        let idle = matches!(entry.state, State::Refused | State::Dead);
+        self.wanted == Wanted::Named && idle && entry.body == self.body
     }
 }
 

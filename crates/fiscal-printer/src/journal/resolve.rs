@@ -302,7 +302,7 @@ impl Journal {
         let record = job.record.clone().succeeds(&case.record);
         let again = Change::new(&case.entry, State::Prepared, record.write()).with_body(job.body.clone());
         let step = match case.entry.state {
-            State::Dead if case.entry.body == job.body && entry.paper().is_some() => {
+            State::Refused | State::Dead if case.entry.body == job.body && entry.paper().is_some() => {
                 let paper = entry.paper().map_or("?", |(paper, _)| paper);
                 return Err(trouble::on_paper(&entry, paper));
             }
@@ -516,8 +516,10 @@ impl Journal {
     /// The error is written down in the entry; what counts now is where that stands.
     async fn after_resend(&self, case: &Case, error: Error) -> Result<Resolution, Error> {
         tracing::info!(%error, number = case.record.number, "the identical resend did not succeed");
-        let found = self.0.documents.outbox.find(&case.entry.key).await.map_err(trouble::before)?;
-        let Some(entry) = found else { return Err(error) };
+        // A store that does not answer now must not hide what the service said.
+        let Ok(Some(entry)) = self.0.documents.outbox.find(&case.entry.key).await else {
+            return Err(error.with_outcome(Outcome::Unknown));
+        };
         match entry.state {
             State::Unknown => Ok(Resolution::Open(Box::new(self.open(entry).await?))),
             State::Done | State::Refused => {

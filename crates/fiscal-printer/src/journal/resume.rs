@@ -1,6 +1,7 @@
 //! Going on after a start: abandoned requests become open questions, questions are answered where a program may, and what was
 //! only written down is sent. The work is proportional to what is open, not to what the journal holds.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use integration_core::Error;
@@ -57,6 +58,17 @@ impl Resumed {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.open.is_empty() && self.failed.is_empty() && self.busy.is_empty()
+    }
+
+    /// Adds what an earlier run did. What failed in it is kept unless it was tried again: a document that was refused then is
+    /// not found now.
+    fn follow(&mut self, before: Self) {
+        let tried = self.issued.iter().chain(self.failed.iter().map(|(entry, _)| entry));
+        let again: HashSet<i64> = tried.map(|entry| entry.entry.id).collect();
+        let failed = before.failed.into_iter().filter(|(entry, _)| !again.contains(&entry.entry.id));
+        self.failed.splice(0..0, failed.collect::<Vec<_>>());
+        self.settled.splice(0..0, before.settled);
+        self.issued.splice(0..0, before.issued);
     }
 
     /// How long the question that settles last still has to wait.
@@ -119,10 +131,9 @@ impl Journal {
             let Some(remaining) = resumed.settling() else { break };
             observer(Progress::Waiting(remaining));
             self.0.documents.clock().sleep(remaining).await;
-            let (settled, issued) = (resumed.settled, resumed.issued);
+            let before = resumed;
             resumed = self.resume_with(&mut observer).await?;
-            resumed.settled.splice(0..0, settled);
-            resumed.issued.splice(0..0, issued);
+            resumed.follow(before);
         }
         Ok(resumed)
     }
