@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fiscal_printer::Clock;
+use fiscal_printer::ManualClock;
 use integration_store::{
     Backend, Checkpoint, Commit, Entry, Event, LaneChoice, LaneView, Lease, Line, Memory, NewEntry, Pending,
     Query, Standing, State, Step, StoreError, StoreErrorKind, Tip,
@@ -20,6 +20,8 @@ pub enum How {
     Before(StoreErrorKind),
     /// It was applied, and the answer was lost.
     AnswerLost,
+    /// It was applied, and then the program stood still for so long.
+    Slow(Duration),
 }
 
 type Failures = Arc<Mutex<VecDeque<(&'static str, How)>>>;
@@ -28,12 +30,14 @@ type Failures = Arc<Mutex<VecDeque<(&'static str, How)>>>;
 #[derive(Debug, Clone)]
 pub struct Faulty {
     inner: Arc<Memory>,
+    clock: ManualClock,
     failures: Failures,
 }
 
 impl Faulty {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { inner: Arc::new(Memory::with_clock(clock)), failures: Failures::default() }
+    pub fn new(clock: ManualClock) -> Self {
+        let inner = Arc::new(Memory::with_clock(Arc::new(clock.clone())));
+        Self { inner, clock, failures: Failures::default() }
     }
 
     /// The next `times` calls of `operation` fail.
@@ -52,7 +56,7 @@ impl Faulty {
     }
 
     fn run<'a, T: Send + 'a>(&self, operation: &'static str, work: Pending<'a, T>) -> Pending<'a, T> {
-        let how = self.next(operation);
+        let (how, clock) = (self.next(operation), self.clock.clone());
         Box::pin(async move {
             match how {
                 None | Some(How::Fine) => work.await,
@@ -60,6 +64,11 @@ impl Faulty {
                 Some(How::AnswerLost) => {
                     work.await?;
                     Err(StoreError::new(StoreErrorKind::Unavailable, "its answer was lost"))
+                }
+                Some(How::Slow(pause)) => {
+                    let done = work.await;
+                    clock.advance(pause);
+                    done
                 }
             }
         })

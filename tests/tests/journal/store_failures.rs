@@ -10,7 +10,7 @@ use super::*;
 
 async fn faulty() -> (Bench, Faulty) {
     let bench = bench().await;
-    let backend = Faulty::new(Arc::new(bench.clock.clone()));
+    let backend = Faulty::new(bench.clock.clone());
     let store = Store::from_backend(backend.clone());
     let client = client_on(bench.fiscal(), bench.fiscal().token(), &bench.clock);
     let journal = Journal::builder(client, &store).build().unwrap();
@@ -289,4 +289,72 @@ async fn a_failure_in_one_series_keeps_no_other_waiting() {
     let note = bench.series_of(DocumentType::DebitNote);
     let entry = bench.journal.find(&note, &number(1)).await.unwrap().unwrap();
     assert_eq!(entry.state(), DocumentState::Issued);
+}
+
+/// A program that stood still between writing down and sending may have lost its series: it does not send any more.
+#[tokio::test]
+async fn a_program_that_was_held_up_before_sending_sends_nothing() {
+    for (pause, sent) in [(Duration::from_secs(4), 1), (Duration::from_secs(6), 0)] {
+        let (bench, backend) = faulty().await;
+        backend.fail("claim_and_apply", How::Slow(pause), 1);
+        let told = bench.journal.issue(&invoice(1)).await;
+        assert_eq!(bench.issues().len(), sent);
+        if sent == 0 {
+            let error = told.unwrap_err();
+            assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent), "{error}");
+            assert_eq!(bench.state(1).await, DocumentState::Prepared);
+            bench.journal.issue(&invoice(1)).await.unwrap();
+        }
+        assert_eq!(bench.fiscal().documents().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_series_stays_with_its_worker_while_a_request_is_under_way() {
+    let bench = bench().await;
+    bench.play(Fault::ActThenHold);
+    let document = invoice(1);
+    let meanwhile = async {
+        bench.fiscal().wait_for_requests(1).await;
+        for _ in 0..5 {
+            bench.clock.advance(Duration::from_secs(4));
+            // Lets the renewal run.
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let lane = format!("{}|{RIF}|01", bench.journal.environment());
+        let view = bench.outbox().lane(&lane).await.unwrap();
+        assert_eq!(view.held_by.as_deref(), Some(bench.journal.worker()));
+        bench.fiscal().release_held();
+    };
+    let (told, ()) = tokio::join!(bench.journal.issue(&document), meanwhile);
+    assert_eq!(told.unwrap().state(), DocumentState::Issued);
+    assert!(bench.history(1).await.iter().all(|event| !event.testimony));
+}
+
+/// The other worker wrote a correction of its own while a late refusal and a late success were on their way: neither is taken
+/// for the correction's.
+#[tokio::test]
+async fn a_late_answer_to_another_text_settles_nothing() {
+    let bench = bench().await;
+    bench.play(Fault::Hang);
+    let document = invoice(1);
+    drop_once_sent(bench.fiscal(), 1, bench.journal.issue(&document)).await;
+    let lease = steal(&bench).await;
+    bench.outbox().release(&lease).await.unwrap();
+    let hash = bench.entry(1).await.hash().to_owned();
+    bench.clock.advance(DELAY);
+    let (series, journal) = (bench.series(), &bench.journal);
+    let ruling = Ruling::NotIssued;
+    journal.resolve_manually(&series, &number(1), ruling, "Ana", "portal").await.unwrap();
+    bench.play(Fault::ResetBeforeActing);
+    journal.issue(&corrected(1)).await.unwrap_err();
+    let late = format!(
+        r#"{{"testimony":"answer","attempt":1,"hash":"{hash}","fate":{{"issued":{{"evidence":"answer","control":"00-00000099"}}}}}}"#
+    );
+    bench.outbox().testify("late", bench.stored(1).await.id, late).await.unwrap();
+    let resumed = journal.resume().await.unwrap();
+    assert_eq!((resumed.settled.len(), resumed.open.len()), (0, 1));
+    assert_eq!(bench.state(1).await, DocumentState::Unknown);
 }
