@@ -11,4 +11,5 @@ mod drafts;
 mod faults;
 mod flows;
 mod idempotency;
+mod journal;
 mod leaks;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use integration_core::{BoxFuture, Error, ErrorKind, Outcome};
-use integration_store::{Entry, Query, State};
+use integration_store::{Query, State};
 
 use super::record::Record;
 use super::series::Series;
@@ -15,9 +15,10 @@ use crate::number::InternalNumber;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Known {
-    /// Numbers whose documents were refused or set aside, in ascending order: to be used first, or they stay gaps.
+    /// Numbers below the highest whose documents were refused or set aside, in ascending order: to be used first, or they stay
+    /// gaps.
     pub released: Vec<InternalNumber>,
-    /// The highest number that was ever written down.
+    /// The highest number that is taken: issued, open or written down, or somebody else's.
     pub highest: Option<InternalNumber>,
 }
 
@@ -94,26 +95,26 @@ impl Journal {
 
     async fn known(&self, series: &Series) -> Result<Known, Error> {
         let outbox = &self.0.documents.outbox;
-        let mut released = Vec::new();
-        let mut free = Query::in_states([State::Refused, State::Dead]);
-        free.lane = Some(series.lane());
+        let (mut released, mut taken) = (Vec::new(), Vec::new());
+        let free = Query::of_lane(series.lane()).with_states([State::Refused, State::Dead]);
         let mut pages = outbox.pages(free);
         while let Some(page) = pages.next_page().await.map_err(trouble::before)? {
             for entry in &page {
-                released.extend(number_of(entry, Record::releases_number)?);
+                let record = Record::read(entry)?;
+                let list = if record.releases_number() { &mut released } else { &mut taken };
+                list.extend(record.number());
             }
         }
+        let used = [State::Prepared, State::InFlight, State::Done, State::Unknown];
+        let newest = Query::of_lane(series.lane()).with_states(used).newest_keys_first().with_limit(1);
+        for entry in outbox.list(newest).await.map_err(trouble::before)? {
+            taken.extend(Record::read(&entry)?.number());
+        }
+        let highest = taken.into_iter().max_by_key(InternalNumber::value);
+        // What was refused above the highest is no gap: it comes again in its turn, or was far off.
+        let below = highest.as_ref().map_or(0, InternalNumber::value);
+        released.retain(|number| number.value() < below);
         released.sort_by_key(InternalNumber::value);
-        let newest = outbox.list(Query::of_lane(series.lane()).newest_keys_first().with_limit(1)).await;
-        let highest = match newest.map_err(trouble::before)?.first() {
-            Some(entry) => number_of(entry, |_| true)?,
-            None => None,
-        };
         Ok(Known { released, highest })
     }
-}
-
-fn number_of(entry: &Entry, wanted: impl Fn(&Record) -> bool) -> Result<Option<InternalNumber>, Error> {
-    let record = Record::read(entry)?;
-    Ok(record.number().filter(|_| wanted(&record)))
 }

@@ -23,8 +23,18 @@ pub(super) struct Job {
     pub(super) key: String,
     pub(super) body: bytes::Bytes,
     pub(super) record: Record,
-    /// Whether the number was allocated for it: then it must not be anybody's.
-    pub(super) fresh: bool,
+    pub(super) wanted: Wanted,
+}
+
+/// Who wants it issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A caller who named the number.
+    Named,
+    /// A caller for whom the number was allocated: it must not be anybody's, and is free again if nothing was sent.
+    Fresh,
+    /// `resume`, because it was written down: only as long as it still is, with this text.
+    Draft,
 }
 
 /// What came of trying to begin.
@@ -34,7 +44,7 @@ pub(super) enum Start {
     Begun(Box<Begun>),
     /// It was issued before, with the same text.
     Stored(Box<JournalEntry>),
-    /// Somebody else has the number.
+    /// Somebody else has the number, or the draft is none any more.
     Taken,
 }
 
@@ -45,8 +55,11 @@ pub(super) struct Begun {
     pub(super) entry: Entry,
     pub(super) record: Record,
     pub(super) attempt: Attempt,
+    pub(super) wanted: Wanted,
     /// When it was decided to send, by the monotonic clock.
     pub(super) since: Duration,
+    /// Whether its lane may hold a document that found a gap: then the next one must look.
+    pub(super) gaps: bool,
 }
 
 /// What is to be done about the entry of the key, once nothing in the lane stands against it.
@@ -62,7 +75,9 @@ impl Journal {
     /// Needs the lane's turn.
     pub(super) async fn begin(&self, job: &Job) -> Result<Start, Error> {
         let desk = &self.0.documents;
-        if let Some(begun) = self.begin_unseen(job).await? {
+        if job.wanted != Wanted::Draft
+            && let Some(begun) = self.begin_unseen(job).await?
+        {
             return Ok(Start::Begun(Box::new(begun)));
         }
         let mut patience = desk.patience();
@@ -85,12 +100,12 @@ impl Journal {
                     continue;
                 }
                 Look::Abandoned => None,
-                Look::Go(plan) => Some(plan).filter(|_| holder.is_none()),
+                Look::Go { plan, gaps } => Some((plan, gaps)).filter(|_| holder.is_none()),
             };
-            if let Some(plan) = plan
+            if let Some((plan, gaps)) = plan
                 && let Some(begun) = self.carry(job, plan, fence, since).await?
             {
-                return Ok(Start::Begun(Box::new(begun)));
+                return Ok(Start::Begun(Box::new(Begun { gaps, ..begun })));
             }
             desk.bury(&job.lane, holder.as_deref(), fence).await?;
             patience.wait(&job.lane, holder.as_deref().unwrap_or("a faster one")).await?;
@@ -114,22 +129,71 @@ impl Journal {
     /// Decides by what is written down; `held`: another worker has the lane, so what is in flight may well be alive.
     async fn look(&self, job: &Job, held: bool) -> Result<Look, Error> {
         let outbox = &self.0.documents.outbox;
-        let mut query = Query::in_states([State::InFlight, State::Unknown, State::Refused]);
-        query.lane = Some(job.lane.clone());
         let existing = outbox.find(&job.key).await.map_err(trouble::before)?;
         let decided = existing.as_ref().map(|entry| decided(job, entry)).transpose()?.flatten();
         if let Some(start) = decided {
             return Ok(Look::Answer(start));
         }
-        let open = outbox.list(query).await.map_err(trouble::before)?;
+        if let Some(entry) = existing.as_ref().filter(|entry| job.repeats(entry)) {
+            self.check_paper(entry).await?;
+        }
+        let open = self.standing_against(&job.lane).await?;
         if open.iter().any(|entry| entry.state == State::InFlight) {
             return Ok(Look::Abandoned);
         }
         // What stands against it is final only while nobody else is working on it.
         if !held {
-            check_lane(job, &open)?;
+            self.check_lane(job, &open).await?;
         }
-        Ok(Look::Go(plan(job, existing)))
+        let gaps = open.iter().any(found_a_gap);
+        Ok(Look::Go { plan: plan(job, existing), gaps })
+    }
+
+    /// Everything of a series that may keep its other numbers from being sent.
+    async fn standing_against(&self, lane: &str) -> Result<Vec<Entry>, Error> {
+        let mut query = Query::in_states([State::InFlight, State::Unknown, State::Refused]);
+        query.lane = Some(lane.to_owned());
+        let mut found = Vec::new();
+        // To the last page: an open question may stand behind any number of refusals.
+        let mut pages = self.0.documents.outbox.pages(query);
+        while let Some(page) = pages.next_page().await.map_err(trouble::before)? {
+            found.extend(page);
+        }
+        Ok(found)
+    }
+
+    /// What the rest of the series says against it: an open question, or a number that is missing before it.
+    async fn check_lane(&self, job: &Job, open: &[Entry]) -> Result<(), Error> {
+        let number = job.record.number().map_or(0, |number| number.value());
+        for entry in open.iter().filter(|entry| entry.key != job.key) {
+            let other = JournalEntry::read(entry.clone())?;
+            if entry.state == State::Unknown {
+                return Err(trouble::blocked(&other));
+            }
+            if let Some(highest) = other.record.gap_after.filter(|highest| number > highest.saturating_add(1))
+                && !self.is_filled(&other, highest).await?
+            {
+                return Err(trouble::gap(&other, highest));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the number that was missing has been issued since this entry found out.
+    async fn is_filled(&self, by: &JournalEntry, highest: u64) -> Result<bool, Error> {
+        let key = by.series().key_of(highest.saturating_add(1));
+        let missing = self.0.documents.outbox.find(&key).await.map_err(trouble::before)?;
+        Ok(missing.is_some_and(|entry| entry.state == State::Done && entry.changed >= by.changed()))
+    }
+
+    /// A text that paper covers is not issued a second time by a program that repeats its call (9.5, contingency).
+    async fn check_paper(&self, entry: &Entry) -> Result<(), Error> {
+        let history = self.0.documents.outbox.history(entry.id).await.map_err(trouble::before)?;
+        let entry = JournalEntry::read(entry.clone())?.with_history(&history);
+        match entry.paper() {
+            Some((paper, _)) => Err(trouble::on_paper(&entry, paper)),
+            None => Ok(()),
+        }
     }
 
     async fn carry(
@@ -157,8 +221,8 @@ impl Journal {
             }
             Plan::Revise(entry) => desk.revise(job, fence, *entry, &record).await?,
         };
-        let attempt = Attempt::Plain;
-        Ok(begun.map(|(lease, entry)| Begun { lease, entry, record, attempt, since }))
+        let (attempt, wanted) = (Attempt::Plain, job.wanted);
+        Ok(begun.map(|(lease, entry)| Begun { lease, entry, record, attempt, wanted, since, gaps: false }))
     }
 }
 
@@ -166,13 +230,33 @@ enum Look {
     Answer(Start),
     /// Something is in flight in the lane.
     Abandoned,
-    Go(Plan),
+    Go {
+        plan: Plan,
+        gaps: bool,
+    },
+}
+
+impl Job {
+    /// Whether somebody else has the number, or the draft was issued, set aside or corrected since it was read.
+    fn is_overtaken(&self, entry: &Entry) -> bool {
+        let idle = matches!(entry.state, State::Refused | State::Dead);
+        match self.wanted {
+            Wanted::Named => false,
+            Wanted::Fresh => !idle,
+            Wanted::Draft => idle || entry.body != self.body,
+        }
+    }
+
+    /// Whether it is the very text that was set aside or refused under its number.
+    fn repeats(&self, entry: &Entry) -> bool {
+        let idle = matches!(entry.state, State::Refused | State::Dead);
+        self.wanted == Wanted::Named && idle && entry.body == self.body
+    }
 }
 
 /// What the entry of the key alone decides.
 fn decided(job: &Job, entry: &Entry) -> Result<Option<Start>, Error> {
-    let refuse_or_go = matches!(entry.state, State::Refused | State::Dead);
-    if job.fresh && !refuse_or_go {
+    if job.is_overtaken(entry) {
         return Ok(Some(Start::Taken));
     }
     match entry.state {
@@ -186,19 +270,9 @@ fn decided(job: &Job, entry: &Entry) -> Result<Option<Start>, Error> {
     }
 }
 
-/// What the rest of the series says against it: an open question, or a number that is missing before it.
-fn check_lane(job: &Job, open: &[Entry]) -> Result<(), Error> {
-    let number = job.record.number().map_or(0, |number| number.value());
-    for entry in open.iter().filter(|entry| entry.key != job.key) {
-        let other = JournalEntry::read(entry.clone())?;
-        if entry.state == State::Unknown {
-            return Err(trouble::blocked(&other));
-        }
-        if let Some(highest) = other.record.gap_after.filter(|highest| number > highest.saturating_add(1)) {
-            return Err(trouble::gap(&other, highest));
-        }
-    }
-    Ok(())
+/// What cannot be read is taken for one: the look that follows says what is wrong with it.
+fn found_a_gap(entry: &Entry) -> bool {
+    Record::read(entry).map_or(true, |record| record.gap_after.is_some())
 }
 
 fn plan(job: &Job, existing: Option<Entry>) -> Plan {

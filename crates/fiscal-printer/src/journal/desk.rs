@@ -29,10 +29,22 @@ pub(super) struct Desk {
     total: Duration,
     clock: Arc<dyn Clock>,
     /// One task of this process at a time in each lane: the worker's lease does not tell its tasks apart.
-    turns: Mutex<HashMap<String, Lane>>,
+    turns: Mutex<HashMap<String, Arc<Lane>>>,
     /// Lanes that this worker left in order, each with the fence that they had then.
     left_in_order: Mutex<HashMap<String, i64>>,
 }
+
+/// A task's turn in a lane, until it is dropped.
+#[derive(Debug)]
+#[must_use = "the turn is over when this is dropped"]
+pub(super) struct Turn {
+    _place: Place,
+    /// Keeps the lane in the list while somebody is in it or waits for it.
+    _lane: Arc<Lane>,
+}
+
+/// Above this many lanes, those in which nobody is are forgotten: every mail has one of its own.
+const LANES_KEPT: usize = 1024;
 
 impl Desk {
     pub(super) fn new(
@@ -58,12 +70,15 @@ impl Desk {
     }
 
     /// Waits until no other task of this process works in the lane.
-    pub(super) async fn turn(&self, lane: &str) -> Place {
-        let turn = {
+    pub(super) async fn turn(&self, lane: &str) -> Turn {
+        let lane = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            turns.entry(lane.to_owned()).or_insert_with(|| Lane::new(1)).clone()
+            if turns.len() >= LANES_KEPT {
+                turns.retain(|_, lane| Arc::strong_count(lane) > 1);
+            }
+            Arc::clone(turns.entry(lane.to_owned()).or_insert_with(|| Arc::new(Lane::new(1))))
         };
-        turn.enter().await
+        Turn { _place: lane.enter().await, _lane: lane }
     }
 
     /// Notes that the lane was given back with nothing in flight, in doubt or missing in it. As long as its fence stays the same
@@ -132,10 +147,10 @@ impl Desk {
         }
     }
 
-    /// Writes a step that changes the entry of `key` first, through a store that may falter: when the answer to a write was lost,
+    /// Writes a step that changes the entry of `key` last, through a store that may falter: when the answer to a write was lost,
     /// the entry tells whether it took effect.
     pub(super) async fn persist(&self, lease: &Lease, key: &str, step: Step) -> Result<Entry, StoreError> {
-        let Some(change) = step.changes.first().cloned() else { return Err(nothing_to_write(key)) };
+        let Some(change) = step.changes.last().cloned() else { return Err(nothing_to_write(key)) };
         let mut pause = FIRST_PAUSE;
         let mut tries = 0u32;
         loop {
@@ -160,7 +175,7 @@ impl Desk {
 
     async fn write_once(&self, lease: &Lease, key: &str, step: &Step) -> Result<Entry, StoreError> {
         let entries = self.outbox.apply(lease, step.clone()).await?;
-        entries.into_iter().find(|entry| entry.key == key).ok_or_else(|| nothing_to_write(key))
+        entries.into_iter().rfind(|entry| entry.key == key).ok_or_else(|| nothing_to_write(key))
     }
 
     /// Does `work` while keeping the lease alive.

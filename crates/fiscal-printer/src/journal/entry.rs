@@ -93,7 +93,11 @@ impl JournalEntry {
             match testimony {
                 Testimony::Control { control, decision } => self.learn_control(control, decision),
                 Testimony::Paper { number, decision } => self.paper = Some((number, decision)),
-                Testimony::Answer { fate: Told::Issued(issuance), .. } => self.learn_answer(issuance),
+                Testimony::Answer { fate: Told::Issued(issuance), hash, .. }
+                    if self.record.is_of(hash.as_deref()) =>
+                {
+                    self.learn_answer(issuance);
+                }
                 Testimony::Answer { .. } => {}
             }
         }

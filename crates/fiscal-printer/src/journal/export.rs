@@ -123,7 +123,7 @@ impl Journal {
     /// # }
     /// ```
     pub async fn export_csv(&self, search: Search, out: &mut (impl Write + Send)) -> Result<u64, Error> {
-        let mut table = csv::Writer::from_writer(out);
+        let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
         table.write_record(COLUMNS).map_err(unwritten)?;
         let mut found = self.search(search);
         let mut count = 0u64;

@@ -6,7 +6,7 @@ use integration_core::call::Authorization;
 use integration_core::{Error, ErrorKind, Fault, Outcome};
 use integration_store::{Change, State, Step, StoreErrorKind};
 
-use super::begin::{Begun, Job, Start};
+use super::begin::{Begun, Job, Start, Wanted};
 use super::entry::{DocumentState, JournalEntry};
 use super::judge::{Fate, fate};
 use super::record::{Evidence, Issuance, Note, Record, Testimony, Told};
@@ -54,7 +54,7 @@ impl Journal {
     /// # }
     /// ```
     pub async fn issue(&self, document: &Document) -> Result<JournalEntry, Error> {
-        let (job, authorization) = self.job(document, false).await?;
+        let (job, authorization) = self.job(document, Wanted::Named).await?;
         let _turn = self.0.documents.turn(&job.lane).await;
         let _place = self.0.client.issue_lane(document.kind()).enter().await;
         match self.begin(&job).await? {
@@ -70,7 +70,7 @@ impl Journal {
     /// another worker was faster.
     ///
     /// **Not repeatable as [`issue`](Self::issue) is**: a second call is a second document. After an unknown outcome, resolve it;
-    /// do not call this again for the same sale.
+    /// do not call this again for the same sale. After one that was not sent, do: nothing is kept of it, and its number is free.
     ///
     /// # Errors
     /// What `build` returns, and as [`issue`](Self::issue).
@@ -88,7 +88,7 @@ impl Journal {
             let number = self.next_number(&series).await?;
             let document = build(number.clone())?;
             check_built(&document, &series, &number)?;
-            let (job, authorization) = self.job(&document, true).await?;
+            let (job, authorization) = self.job(&document, Wanted::Fresh).await?;
             match self.begin(&job).await? {
                 Start::Begun(begun) => return self.send(*begun, authorization).await,
                 Start::Stored(_) | Start::Taken => patience.wait(&lane, "a faster one").await?,
@@ -97,32 +97,40 @@ impl Journal {
     }
 
     /// Writes a document down without sending it: a draft, or one for later. [`resume`](Self::resume) sends it, in the order of
-    /// numbers, and so does [`issue`](Self::issue) with the same document.
+    /// numbers, and so does [`issue`](Self::issue) with the same document. It takes the place of another draft of the number, and
+    /// of a document that was refused or set aside.
     ///
     /// # Errors
     /// As [`issue`](Self::issue) before sending.
     pub async fn prepare(&self, document: &Document) -> Result<JournalEntry, Error> {
-        let (job, _) = self.job(document, false).await?;
+        let (job, _) = self.job(document, Wanted::Named).await?;
         let new = integration_store::NewEntry::new(&job.lane, &job.key, job.body.clone(), job.record.write());
         let desk = &self.0.documents;
         let appended = desk.outbox.append(desk.worker(), vec![new]).await.map_err(trouble::before)?;
-        let Some((entry, _)) = appended.into_iter().next() else {
+        let Some((entry, is_new)) = appended.into_iter().next() else {
             return Err(trouble::not_found("prepare", job.record.number.as_str()));
         };
         let stored = JournalEntry::read(entry)?;
-        if stored.hash() == job.record.hash {
-            self.complete(stored).await
-        } else {
-            Err(trouble::another_text(&stored))
+        let same = stored.hash() == job.record.hash;
+        match stored.state() {
+            _ if is_new => Ok(stored),
+            DocumentState::Prepared if same => self.complete(stored).await,
+            DocumentState::Prepared | DocumentState::Rejected | DocumentState::Discarded => {
+                self.draft_again(&job).await
+            }
+            _ if same => self.complete(stored).await,
+            DocumentState::Issued => Err(trouble::another_text(&stored)),
+            DocumentState::InFlight | DocumentState::Unknown => Err(trouble::blocked(&stored)),
         }
     }
 
-    pub(super) async fn job(&self, document: &Document, fresh: bool) -> Result<(Job, Authorization), Error> {
+    async fn job(&self, document: &Document, wanted: Wanted) -> Result<(Job, Authorization), Error> {
         check_mail(document)?;
         let series = Series::of(&self.0.environment, document);
         let (bytes, authorization) = self.0.client.stored_request(document).await?;
         let record = Record::new(document, &bytes);
-        let job = Job { lane: series.lane(), key: series.key(document.number()), body: bytes, record, fresh };
+        let job =
+            Job { lane: series.lane(), key: series.key(document.number()), body: bytes, record, wanted };
         Ok((job, authorization))
     }
 
@@ -145,23 +153,28 @@ impl Journal {
 
     async fn record_end(&self, begun: Begun, told: Result<Issued, Error>) -> Result<JournalEntry, Error> {
         let (state, record, fate) = end_of(&begun, &told);
-        let change = Change::new(&begun.entry, state, record.write());
-        let step = Step::new().with_change(change).with_release();
+        let step = last_step(&begun, state, &record).with_release();
         let written = self.0.documents.persist(&begun.lease, &begun.entry.key, step).await;
         let entry = match written {
-            Ok(entry) => JournalEntry::read(entry)?,
+            Ok(entry) => {
+                self.saw_lost(&entry);
+                JournalEntry::read(entry)?
+            }
             Err(error) if matches!(error.kind(), StoreErrorKind::LeaseLost | StoreErrorKind::Conflict) => {
                 return self.testify(&begun, told, fate).await;
             }
             Err(error) => return Err(unwritten(error, told)),
         };
         let in_order = matches!(entry.state(), DocumentState::Issued | DocumentState::Rejected);
-        if in_order && entry.record.gap_after.is_none() {
+        if in_order && !begun.gaps && entry.record.gap_after.is_none() {
             self.0.documents.left_in_order(&begun.lease);
         }
         match (told, fate) {
             (Ok(_), _) | (Err(_), Some(Fate::AlreadyIssued)) => Ok(entry),
-            (Err(error), fate) => Err(explained(error, fate.unwrap_or(Fate::Unknown), &entry)),
+            (Err(error), fate) => {
+                let fate = fate.unwrap_or(Fate::Unknown);
+                Err(explained(error, fate, begun.wanted, &entry))
+            }
         }
     }
 
@@ -183,7 +196,8 @@ impl Journal {
             (Err(error), Some(Fate::NotSent)) => Told::NotSent(Note::of(error)),
             (Err(_), _) => return Err(into_unknown(told)),
         };
-        let testimony = Testimony::Answer { attempt: begun.record.tries, fate };
+        let hash = Some(begun.record.hash.clone());
+        let testimony = Testimony::Answer { attempt: begun.record.tries, hash, fate };
         if let Err(error) = desk.outbox.testify(desk.worker(), begun.entry.id, testimony.write()).await {
             return Err(unwritten(error, told));
         }
@@ -210,12 +224,25 @@ fn end_of(begun: &Begun, told: &Result<Issued, Error>) -> (State, Record, Option
     }
 }
 
+/// Of a document whose number was allocated for it nothing is kept if nothing was sent: whoever asks again makes a new one, and
+/// `resume` would send this one as well.
+fn last_step(begun: &Begun, state: State, record: &Record) -> Step {
+    let change = Change::new(&begun.entry, state, record.write());
+    let aside = Change { version: change.version.saturating_add(1), state: State::Dead, ..change.clone() };
+    let step = Step::new().with_change(change);
+    match (begun.wanted, state) {
+        (Wanted::Fresh, State::Prepared) => step.with_change(aside),
+        _ => step,
+    }
+}
+
 /// The error as the client gave it, with what the journal made of it.
-fn explained(error: Error, fate: Fate, entry: &JournalEntry) -> Error {
+fn explained(error: Error, fate: Fate, wanted: Wanted, entry: &JournalEntry) -> Error {
     match fate {
         Fate::Unknown => error.with_outcome(Outcome::Unknown).with_hint(
             "written down as an open question: call `resolve` or `resume`; do not issue it in another way",
         ),
+        Fate::NotSent if wanted == Wanted::Fresh => error,
         Fate::NotSent => error.with_hint(format!(
             "number {} is written down as prepared: issue it again, call `resume`, or `discard` it",
             entry.number()

@@ -77,12 +77,13 @@ fn refused(before: Before, refusal: Option<&Refusal>) -> Fate {
     }
 }
 
-/// Code 8 (9.4, rows 1 to 3).
+/// Code 8 (9.4, rows 1 to 3). Where rows 1 and 2 both apply, row 2 does: what is there may be what an earlier refusal's
+/// rollback left behind, perhaps with another text, and this one would be called issued wrongly.
 fn number_taken(before: Before) -> Fate {
-    if before.doubted || !before.attempt.is_plain() {
-        Fate::AlreadyIssued
-    } else if before.insert_refused {
+    if before.insert_refused {
         Fate::Unknown
+    } else if before.doubted || !before.attempt.is_plain() {
+        Fate::AlreadyIssued
     } else {
         Fate::Rejected
     }
@@ -131,6 +132,8 @@ mod tests {
             (RESEND, "8", "", Fate::AlreadyIssued),
             (doubted, "8", "", Fate::AlreadyIssued),
             (inserted, "8", "", Fate::Unknown),
+            (Before { insert_refused: true, ..doubted }, "8", "", Fate::Unknown),
+            (Before { insert_refused: true, ..RESEND }, "8", "", Fate::Unknown),
             (PLAIN, "8", "", Fate::Rejected),
             (PLAIN, "9", "ultimo 7", Fate::Rejected),
             (RESEND, "9", "ultimo 42", Fate::Unknown),

@@ -44,6 +44,9 @@ pub(super) struct Record {
     /// Whether a request with this number was refused with code 4 or 14.
     #[serde(default)]
     pub(super) insert_refused: bool,
+    /// Whether the service's series was already at this number or past it when it refused (code 9).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) overtaken: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) issued: Option<Issuance>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,7 +146,13 @@ pub struct Decision {
 #[serde(tag = "testimony", rename_all = "snake_case")]
 pub(super) enum Testimony {
     /// The answer to a try came when the series had passed to another worker.
-    Answer { attempt: u32, fate: Told },
+    Answer {
+        attempt: u32,
+        /// The text that was sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hash: Option<String>,
+        fate: Told,
+    },
     /// The control number of a document whose issue was known without it.
     Control { control: String, decision: Decision },
     /// The document was issued on paper instead.
@@ -171,6 +180,7 @@ impl Record {
             resent: false,
             doubted: BTreeSet::new(),
             insert_refused: false,
+            overtaken: false,
             issued: None,
             refusal: None,
             doubt: None,
@@ -198,6 +208,11 @@ impl Record {
         self.insert_refused = earlier.insert_refused;
         self.resent = earlier.resent && earlier.hash == self.hash;
         self
+    }
+
+    /// Whether a late answer was to this text; one that does not say which was written when there was one only.
+    pub(super) fn is_of(&self, hash: Option<&str>) -> bool {
+        hash.is_none_or(|hash| hash == self.hash)
     }
 
     pub(super) fn number(&self) -> Option<InternalNumber> {
@@ -258,15 +273,24 @@ impl Record {
     }
 
     fn refused(mut self, error: &Error, note: Note) -> Self {
-        let code = Refusal::of(error).and_then(Refusal::code);
+        let maximum = Refusal::of(error).and_then(Refusal::current_maximum);
+        let ours = self.number().map(|number| number.value());
+        self.overtaken = maximum.zip(ours).is_some_and(|(maximum, ours)| maximum >= ours);
+        self.refused_with(note)
+    }
+
+    /// Not issued, as this note tells.
+    pub(super) fn refused_with(mut self, note: Note) -> Self {
+        let code = note.code.as_deref().and_then(|code| code.trim().parse().ok());
         self.insert_refused |= code.is_some_and(|code| AFTER_INSERT.contains(&code));
         self.refusal = Some(note);
         self
     }
 
-    /// Whether another document may be issued under this number after a refusal: not if somebody else has it.
+    /// Whether another document may be issued under this number after a refusal: not if somebody else has it, or the service
+    /// has passed it.
     pub(super) fn releases_number(&self) -> bool {
-        self.refusal.as_ref().and_then(|note| note.code.as_deref()) != Some("8")
+        !self.overtaken && self.refusal.as_ref().and_then(|note| note.code.as_deref()) != Some("8")
     }
 }
 

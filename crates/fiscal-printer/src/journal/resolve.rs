@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use integration_core::call::Place;
 use integration_core::clock::Clock;
 use integration_core::{Error, Outcome};
 use integration_store::{Change, Entry, Event, Lease, Query, State, Step};
 
-use super::begin::Begun;
+use super::begin::{Begun, Job, Wanted};
+use super::desk::Turn;
 use super::entry::{DocumentState, JournalEntry, testimonies};
 use super::judge::Attempt;
 use super::probe::{Finding, Question};
@@ -70,20 +70,36 @@ pub enum Ruling {
 
 /// When this process first saw a question open, by the monotonic clock.
 ///
-/// The delay is over when either clock says so: the wall clock survives restarts, the monotonic one survives a wall clock that
-/// was set back.
+/// Of a request that this process lost itself, the monotonic clock alone tells how long ago that was: no setting of the wall
+/// clock shortens the delay. Of any other, the delay is over when either clock says so: the wall clock survives restarts, the
+/// monotonic one survives a wall clock that was set back.
 #[derive(Debug, Default)]
-pub(super) struct Sightings(Mutex<HashMap<(i64, i64), Duration>>);
+pub(super) struct Sightings(Mutex<HashMap<(i64, i64), Sighting>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Sighting {
+    at: Duration,
+    /// Whether the request was lost then, and not before.
+    own: bool,
+}
 
 impl Sightings {
     fn remaining(&self, entry: &Entry, delay: Duration, clock: &dyn Clock) -> Duration {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock.elapsed();
-        let first = *seen.entry((entry.id, entry.version)).or_insert(now);
-        let since_seen = now.saturating_sub(first);
+        let first = *seen.entry((entry.id, entry.version)).or_insert(Sighting { at: now, own: false });
+        let since_seen = now.saturating_sub(first.at);
+        if first.own {
+            return delay.saturating_sub(since_seen);
+        }
         let since_lost = clock.wall().duration_since(entry.changed);
         let since_lost = Duration::try_from(since_lost).unwrap_or_default();
         delay.saturating_sub(since_seen.max(since_lost))
+    }
+
+    fn lost(&self, entry: &Entry, now: Duration) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert((entry.id, entry.version), Sighting { at: now, own: true });
     }
 
     fn forget(&self, entry: &Entry) {
@@ -95,7 +111,7 @@ impl Sightings {
 /// An open question while its lane is held.
 struct Case {
     /// Keeps other tasks of this process out; the lease keeps other workers out.
-    _turn: Option<Place>,
+    _turn: Option<Turn>,
     lease: Lease,
     entry: Entry,
     record: Record,
@@ -259,15 +275,48 @@ impl Journal {
         decision: Decision,
     ) -> Result<JournalEntry, Error> {
         let entry = JournalEntry::read(case.entry.clone())?;
-        if !matches!(entry.state(), DocumentState::Prepared | DocumentState::Unknown) {
-            return Err(trouble::wrong_state("cover by paper", &entry, "prepared or an open question"));
-        }
+        let entry = match entry.state() {
+            // First of all, so that a program that ends here leaves nothing that could be both sent and on paper.
+            DocumentState::Prepared => self.settle_case(case, State::Dead, &case.record).await?,
+            // Also one set aside: by this very call, when it broke off halfway.
+            DocumentState::Unknown | DocumentState::Discarded => entry,
+            _ => return Err(trouble::wrong_state("cover by paper", &entry, "prepared or an open question")),
+        };
         let paper = Testimony::Paper { number: paper_number.to_owned(), decision };
-        let covered = self.add_testimony(&entry, &paper).await?;
-        match entry.state() {
-            DocumentState::Prepared => self.settle_case(case, State::Dead, &case.record).await,
-            _ => Ok(covered),
-        }
+        self.add_testimony(&entry, &paper).await
+    }
+
+    /// Puts another draft in the place of one, or of what was refused or set aside.
+    pub(super) async fn draft_again(&self, job: &Job) -> Result<JournalEntry, Error> {
+        let Some(series) = Series::from_lane(&job.lane) else {
+            return Err(trouble::not_found("prepare", &job.record.number));
+        };
+        let case = self.open_case(&series, &job.key).await?;
+        let result = self.redraft(&case, job).await;
+        self.0.documents.give_back(&case.lease).await;
+        result
+    }
+
+    async fn redraft(&self, case: &Case, job: &Job) -> Result<JournalEntry, Error> {
+        let entry = JournalEntry::read(case.entry.clone())?.with_history(&case.history);
+        let record = job.record.clone().succeeds(&case.record);
+        let again = Change::new(&case.entry, State::Prepared, record.write()).with_body(job.body.clone());
+        let step = match case.entry.state {
+            State::Refused | State::Dead if case.entry.body == job.body && entry.paper().is_some() => {
+                let paper = entry.paper().map_or("?", |(paper, _)| paper);
+                return Err(trouble::on_paper(&entry, paper));
+            }
+            State::Refused | State::Dead => Step::new().with_change(again),
+            // Only what is set aside may get other bytes.
+            State::Prepared => {
+                let aside = Change::new(&case.entry, State::Dead, case.entry.data.clone());
+                let again = Change { version: again.version.saturating_add(1), ..again };
+                Step::new().with_change(aside).with_change(again)
+            }
+            _ => return Err(trouble::wrong_state("prepare", &entry, "prepared or rejected")),
+        };
+        let written = self.0.documents.persist(&case.lease, &job.key, step.with_release()).await;
+        JournalEntry::read(written.map_err(trouble::before)?)
     }
 
     /// Sets a prepared document aside: it is not sent, and its number is free again.
@@ -315,13 +364,27 @@ impl Journal {
         self.complete(JournalEntry::read(entry.entry.clone())?).await
     }
 
+    /// Notes when a request of this process was lost.
+    pub(super) fn saw_lost(&self, entry: &Entry) {
+        if entry.state == State::Unknown {
+            self.0.sightings.lost(entry, self.0.documents.clock().elapsed());
+        }
+    }
+
     pub(super) fn remaining(&self, entry: &Entry) -> Duration {
         self.0.sightings.remaining(entry, self.0.settling_delay, self.0.documents.clock())
     }
 
     /// One try, without waiting for the delay.
     pub(super) async fn resolve_once(&self, series: &Series, key: &str) -> Result<Resolution, Error> {
-        let case = self.open_case(series, key).await?;
+        let _turn = self.0.documents.turn(&series.lane()).await;
+        // Before the lease, as issuing does: two workers that each hold a lease and wait for the other's place would both wait
+        // until their leases ran out.
+        let _place = match series.kind() {
+            Some(kind) => Some(self.0.client.issue_lane(kind).enter().await),
+            None => None,
+        };
+        let case = self.open_case_in_turn(series, key).await?;
         let result = self.treat(&case).await;
         self.0.documents.give_back(&case.lease).await;
         result
@@ -433,10 +496,6 @@ impl Journal {
     async fn resend(&self, case: &Case, attempt: Attempt) -> Result<Resolution, Error> {
         let desk = &self.0.documents;
         let (authorization, _) = self.0.client.authorization_for(case.series.issuer()).await?;
-        let _place = match case.series.kind() {
-            Some(kind) => Some(self.0.client.issue_lane(kind).enter().await),
-            None => None,
-        };
         if super::record::hash(&case.entry.body) != case.record.hash {
             return Err(trouble::altered(&case.record.number));
         }
@@ -446,7 +505,8 @@ impl Journal {
         let written = desk.persist(&case.lease, &case.entry.key, Step::new().with_change(change)).await;
         let entry = written.map_err(trouble::before)?;
         self.0.sightings.forget(&entry);
-        let begun = Begun { lease: case.lease.clone(), entry, record, attempt, since };
+        let (lease, wanted) = (case.lease.clone(), Wanted::Named);
+        let begun = Begun { lease, entry, record, attempt, wanted, since, gaps: true };
         match self.send(begun, authorization).await {
             Ok(entry) => Ok(Resolution::Settled(Box::new(entry))),
             Err(error) => self.after_resend(case, error).await,
@@ -456,8 +516,10 @@ impl Journal {
     /// The error is written down in the entry; what counts now is where that stands.
     async fn after_resend(&self, case: &Case, error: Error) -> Result<Resolution, Error> {
         tracing::info!(%error, number = case.record.number, "the identical resend did not succeed");
-        let found = self.0.documents.outbox.find(&case.entry.key).await.map_err(trouble::before)?;
-        let Some(entry) = found else { return Err(error) };
+        // A store that does not answer now must not hide what the service said.
+        let Ok(Some(entry)) = self.0.documents.outbox.find(&case.entry.key).await else {
+            return Err(error.with_outcome(Outcome::Unknown));
+        };
         match entry.state {
             State::Unknown => Ok(Resolution::Open(Box::new(self.open(entry).await?))),
             State::Done | State::Refused => {
@@ -496,7 +558,9 @@ impl Journal {
 fn by_testimony(record: &Record, history: &[Event]) -> Option<(State, Record)> {
     let told: Vec<(u32, Told)> = testimonies(history)
         .filter_map(|testimony| match testimony {
-            Testimony::Answer { attempt, fate } => Some((attempt, fate)),
+            Testimony::Answer { attempt, hash, fate } if record.is_of(hash.as_deref()) => {
+                Some((attempt, fate))
+            }
             _ => None,
         })
         .collect();
@@ -509,7 +573,7 @@ fn by_testimony(record: &Record, history: &[Event]) -> Option<(State, Record)> {
         let only = record.tries <= 1;
         told.into_iter().find_map(|(attempt, fate)| match fate {
             Told::Rejected(note) | Told::NotSent(note) if only && attempt == record.tries => {
-                Some((State::Refused, Record { refusal: Some(note), ..record.clone() }))
+                Some((State::Refused, record.clone().refused_with(note)))
             }
             _ => None,
         })

@@ -1,14 +1,15 @@
 //! Going on after a start: abandoned requests become open questions, questions are answered where a program may, and what was
 //! only written down is sent. The work is proportional to what is open, not to what the journal holds.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use integration_core::Error;
 use integration_store::{Entry, Query, State};
 
-use super::begin::{Job, Start};
+use super::begin::{Job, Start, Wanted};
 use super::entry::{DocumentState, JournalEntry};
-use super::record::Record;
+use super::record::{Record, hash};
 use super::resolve::{Because, Open, Resolution};
 use super::series::Series;
 use super::{Journal, trouble};
@@ -59,6 +60,17 @@ impl Resumed {
         self.open.is_empty() && self.failed.is_empty() && self.busy.is_empty()
     }
 
+    /// Adds what an earlier run did. What failed in it is kept unless it was tried again: a document that was refused then is
+    /// not found now.
+    fn follow(&mut self, before: Self) {
+        let tried = self.issued.iter().chain(self.failed.iter().map(|(entry, _)| entry));
+        let again: HashSet<i64> = tried.map(|entry| entry.entry.id).collect();
+        let failed = before.failed.into_iter().filter(|(entry, _)| !again.contains(&entry.entry.id));
+        self.failed.splice(0..0, failed.collect::<Vec<_>>());
+        self.settled.splice(0..0, before.settled);
+        self.issued.splice(0..0, before.issued);
+    }
+
     /// How long the question that settles last still has to wait.
     fn settling(&self) -> Option<Duration> {
         let waits = self.open.iter().filter_map(|open| match open.because {
@@ -74,7 +86,8 @@ impl Journal {
     /// start, and whenever questions are open. Series of other issuers than this client's are left alone.
     ///
     /// # Errors
-    /// The store's failures and a token that cannot be had. What single documents meet is in the result.
+    /// The store's failures and a token that cannot be had: the first of them, after every series was tried. What single
+    /// documents meet is in the result.
     ///
     /// ```
     /// # use fiscal_printer::{Client, Environment, journal::Journal};
@@ -98,11 +111,14 @@ impl Journal {
     /// As [`resume`](Self::resume).
     pub async fn resume_with(&self, mut observer: impl FnMut(Progress) + Send) -> Result<Resumed, Error> {
         let mut resumed = Resumed::default();
+        let mut failure = None;
         for series in self.open_series().await? {
             observer(Progress::Series(series.clone()));
-            self.resume_series(&series, &mut resumed, &mut observer).await?;
+            // One series that cannot be worked on keeps no other waiting.
+            let worked = self.resume_series(&series, &mut resumed, &mut observer).await;
+            failure = failure.or(worked.err());
         }
-        Ok(resumed)
+        failure.map_or(Ok(resumed), Err)
     }
 
     /// As [`resume_with`](Self::resume_with), again and again until no question waits for the settling delay any more.
@@ -115,10 +131,9 @@ impl Journal {
             let Some(remaining) = resumed.settling() else { break };
             observer(Progress::Waiting(remaining));
             self.0.documents.clock().sleep(remaining).await;
-            let (settled, issued) = (resumed.settled, resumed.issued);
+            let before = resumed;
             resumed = self.resume_with(&mut observer).await?;
-            resumed.settled.splice(0..0, settled);
-            resumed.issued.splice(0..0, issued);
+            resumed.follow(before);
         }
         Ok(resumed)
     }
@@ -189,7 +204,9 @@ impl Journal {
     ) -> Result<(), Error> {
         for entry in self.in_state(series, State::Prepared).await? {
             match self.send_one(series, &entry).await {
-                Ok(entry) => {
+                // Somebody else issued it, corrected it or set it aside since it was listed.
+                Ok(None) => {}
+                Ok(Some(entry)) => {
                     observer(Progress::Issued(Box::new(entry.clone())));
                     resumed.issued.push(entry);
                 }
@@ -200,19 +217,22 @@ impl Journal {
         Ok(())
     }
 
-    async fn send_one(&self, series: &Series, entry: &Entry) -> Result<JournalEntry, Error> {
+    async fn send_one(&self, series: &Series, entry: &Entry) -> Result<Option<JournalEntry>, Error> {
         let (authorization, _) = self.0.client.authorization_for(series.issuer()).await?;
         let (lane, key) = (entry.lane.clone(), entry.key.clone());
-        let job = Job { lane, key, body: entry.body.clone(), record: Record::read(entry)?, fresh: false };
+        let record = Record::read(entry)?;
+        if hash(&entry.body) != record.hash {
+            return Err(trouble::altered(&record.number));
+        }
+        let job = Job { lane, key, body: entry.body.clone(), record, wanted: Wanted::Draft };
         let _turn = self.0.documents.turn(&job.lane).await;
         let _place = match series.kind() {
             Some(kind) => Some(self.0.client.issue_lane(kind).enter().await),
             None => None,
         };
         match self.begin(&job).await? {
-            Start::Begun(begun) => self.send(*begun, authorization).await,
-            Start::Stored(entry) => self.complete(*entry).await,
-            Start::Taken => Err(trouble::not_found("resume", &job.record.number)),
+            Start::Begun(begun) => self.send(*begun, authorization).await.map(Some),
+            Start::Stored(_) | Start::Taken => Ok(None),
         }
     }
 

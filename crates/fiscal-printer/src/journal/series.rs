@@ -88,7 +88,11 @@ impl Series {
 
     /// The natural key. By value: two spellings of one number are one document.
     pub(super) fn key(&self, number: &InternalNumber) -> String {
-        format!("{}{SEPARATOR}{:0KEY_DIGITS$}", self.lane(), number.value())
+        self.key_of(number.value())
+    }
+
+    pub(super) fn key_of(&self, value: u64) -> String {
+        format!("{}{SEPARATOR}{value:0KEY_DIGITS$}", self.lane())
     }
 }
 

@@ -91,6 +91,14 @@ pub(super) fn another_text(entry: &JournalEntry) -> Error {
         .with_hint("give the new document the next number; correct an issued one by a note")
 }
 
+/// This very text is on paper already.
+pub(super) fn on_paper(entry: &JournalEntry, paper: &str) -> Error {
+    Error::new(ErrorKind::Conflict, ISSUE.name)
+        .with_outcome(Outcome::NotSent)
+        .with_message(format!("number {} is covered by the paper document {paper}", entry.number()))
+        .with_hint("do not issue the same sale twice; a document of another content may take the number")
+}
+
 /// Another worker kept the series for too long.
 pub(super) fn busy(lane: &str, holder: &str) -> Error {
     Error::new(ErrorKind::Timeout, ISSUE.name)
