@@ -46,8 +46,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         println!("| documents through the journal | issued/s | floor, calls/s | ratio |\n|---|---|---|---|");
-        sqlite(&folder).await;
-        postgres().await;
+        Box::pin(sqlite(&folder)).await;
+        Box::pin(postgres()).await;
         without_store().await;
     });
     let _ = std::fs::remove_dir_all(&folder);

@@ -276,7 +276,7 @@ async fn tally(fiscal: &Fiscal, plan: &Plan, count: &mut Count) {
         let agrees = entry
             .and_then(|entry| entry.control_text())
             .is_none_or(|control| numbers.iter().any(|number| number == control));
-        if known != !numbers.is_empty() || !agrees {
+        if known == numbers.is_empty() || !agrees {
             count.lost += 1;
             println!("{text}: journal {entry:?}, service {numbers:?}");
         }

@@ -57,7 +57,7 @@ impl Journal {
         let (job, authorization) = self.job(document, Wanted::Named).await?;
         let _turn = self.0.documents.turn(&job.lane).await;
         let _place = self.0.client.issue_lane(document.kind()).enter().await;
-        match self.begin(&job).await? {
+        match Box::pin(self.begin(&job)).await? {
             Start::Stored(entry) => self.complete(*entry).await,
             Start::Begun(begun) => self.send(*begun, authorization).await,
             // Only a document with an allocated number can find it taken.
@@ -89,7 +89,7 @@ impl Journal {
             let document = build(number.clone())?;
             check_built(&document, &series, &number)?;
             let (job, authorization) = self.job(&document, Wanted::Fresh).await?;
-            match self.begin(&job).await? {
+            match Box::pin(self.begin(&job)).await? {
                 Start::Begun(begun) => return self.send(*begun, authorization).await,
                 Start::Stored(_) | Start::Taken => patience.wait(&lane, "a faster one").await?,
             }
@@ -145,10 +145,11 @@ impl Journal {
         let told = if late {
             Err(held_up(desk.lease()))
         } else {
-            let sending = self.0.client.send_stored(begun.entry.body.clone(), authorization);
+            // On the heap: a call's state is large, and this future is part of those of our callers.
+            let sending = Box::pin(self.0.client.send_stored(begun.entry.body.clone(), authorization));
             desk.holding(&begun.lease, sending).await
         };
-        self.record_end(begun, told).await
+        Box::pin(self.record_end(begun, told)).await
     }
 
     async fn record_end(&self, begun: Begun, told: Result<Issued, Error>) -> Result<JournalEntry, Error> {

@@ -230,7 +230,7 @@ impl Journal {
             Some(kind) => Some(self.0.client.issue_lane(kind).enter().await),
             None => None,
         };
-        match self.begin(&job).await? {
+        match Box::pin(self.begin(&job)).await? {
             Start::Begun(begun) => self.send(*begun, authorization).await.map(Some),
             Start::Stored(_) | Start::Taken => Ok(None),
         }
