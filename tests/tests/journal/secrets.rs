@@ -28,6 +28,14 @@ async fn the_token_is_in_nothing_that_is_stored_or_printed() {
     };
     print(&bench.journal);
     print(&bench.journal.issue(&invoice(1)).await.unwrap());
+    let note = debit_note(1, "00-00000001");
+    bench.play(echo(
+        200,
+        format!(
+            r#"{{"success":true,"data":{{"numerodocumento":"00-00000002","urlpdf":"https://x/?t={token}"}}}}"#
+        ),
+    ));
+    print(&bench.journal.issue(&note).await.unwrap());
     for fault in [
         echo(202, envelope(2)),
         echo(401, format!("\"{token}\"")),

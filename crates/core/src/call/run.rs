@@ -302,7 +302,7 @@ impl<'c> Run<'c> {
         let rejected = authorization.filter(|_| matches!(verdict, Verdict::Unauthorized(_)));
         let error = match verdict {
             Verdict::Accept(value) if answer.is_complete() && self.streams.is_none() => {
-                return Ok(self.done(value, answer, None, secrets));
+                return Ok(self.done(value, answer.masked(secrets), None, secrets));
             }
             Verdict::Accept(_) => None,
             refused => refused.into_error(),
