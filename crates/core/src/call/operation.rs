@@ -155,6 +155,7 @@ pub struct Call {
     pub(crate) base: Option<BaseUrl>,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) secret_answer: bool,
+    pub(crate) masked_success: bool,
     pub(crate) limits: Limits,
     /// What is wrong with what was given; the call is not made then.
     pub(crate) faults: Vec<Fault>,
@@ -174,6 +175,7 @@ impl Call {
             base: None,
             secrets: Vec::new(),
             secret_answer: false,
+            masked_success: false,
             limits: Limits::default(),
             faults: Vec::new(),
         }
@@ -246,6 +248,13 @@ impl Call {
     /// body. The judge must not put it into the error either; [`Answer::json`](super::Answer::json) does not.
     pub fn with_secret_answer(mut self) -> Self {
         self.secret_answer = true;
+        self
+    }
+
+    /// Masks the call's secrets in a success as well, before it is judged: for answers that are printed and stored, and in which
+    /// no business data can look like the secret. Elsewhere an accepted answer is passed on as it came.
+    pub fn with_masked_success(mut self) -> Self {
+        self.masked_success = true;
         self
     }
 

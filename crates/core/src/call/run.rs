@@ -297,12 +297,13 @@ impl<'c> Run<'c> {
         secrets: &Secrets,
     ) -> Result<Done<T>, Failed> {
         note_status(&answer);
+        let answer = if self.call.masked_success { answer.masked(secrets) } else { answer };
         let verdict = judge(&answer);
         let (outcome, failure) = self.class(&verdict);
         let rejected = authorization.filter(|_| matches!(verdict, Verdict::Unauthorized(_)));
         let error = match verdict {
             Verdict::Accept(value) if answer.is_complete() && self.streams.is_none() => {
-                return Ok(self.done(value, answer.masked(secrets), None, secrets));
+                return Ok(self.done(value, answer, None, secrets));
             }
             Verdict::Accept(_) => None,
             refused => refused.into_error(),

@@ -16,6 +16,9 @@ use crate::document::{Document, DocumentType};
 use crate::issue::{ISSUE, Issued};
 use crate::number::InternalNumber;
 
+/// Between tries of which nothing has left.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
 impl Journal {
     /// Issues a document exactly once. After a crash, a timeout or any other failure it may be called again with the same
     /// document: one that is issued already comes back from the journal, without a request.
@@ -140,16 +143,28 @@ impl Journal {
         begun: Begun,
         authorization: Authorization,
     ) -> Result<JournalEntry, Error> {
-        let desk = &self.0.documents;
-        let late = desk.clock().elapsed().saturating_sub(begun.since) > desk.lease() / 2;
-        let told = if late {
-            Err(held_up(desk.lease()))
-        } else {
-            // On the heap: a call's state is large, and this future is part of those of our callers.
-            let sending = Box::pin(self.0.client.send_stored(begun.entry.body.clone(), authorization));
-            desk.holding(&begun.lease, sending).await
-        };
+        // On the heap: a call's state is large, and this future is part of those of our callers.
+        let sending = Box::pin(self.send_while_unsent(&begun, &authorization));
+        let told = self.0.documents.holding(&begun.lease, sending).await;
         Box::pin(self.record_end(begun, told)).await
+    }
+
+    /// Tries again while nothing has left, as the client itself would, but looks each time whether this program was held up.
+    async fn send_while_unsent(&self, begun: &Begun, authorization: &Authorization) -> Result<Issued, Error> {
+        let desk = &self.0.documents;
+        let mut since = begun.since;
+        for pause in PAUSES.iter().map(Some).chain([None]) {
+            if desk.clock().elapsed().saturating_sub(since) > desk.lease() / 2 {
+                return Err(held_up(desk.lease()));
+            }
+            let told = self.0.client.send_stored(begun.entry.body.clone(), authorization.clone()).await;
+            let unsent =
+                told.as_ref().is_err_and(|error| error.is_not_sent() && error.kind() == ErrorKind::Connect);
+            let Some(pause) = pause.filter(|_| unsent) else { return told };
+            since = desk.clock().elapsed();
+            desk.clock().sleep(*pause).await;
+        }
+        Err(held_up(desk.lease()))
     }
 
     async fn record_end(&self, begun: Begun, told: Result<Issued, Error>) -> Result<JournalEntry, Error> {
