@@ -55,6 +55,8 @@ const READERS: u32 = 4;
 /// After how many pages of 4 KiB the log is written back: a step writes some ten of them, so SQLite's own 1,000 would pay the
 /// syncs of a checkpoint every hundred steps. The log grows to some 32 MB.
 const CHECKPOINT: &str = "8000";
+/// Of a file that is made anew. A step changes a little on many pages, and each goes to the log whole.
+const PAGE: u32 = 2_048;
 
 /// A store in one SQLite file. Clones share one connection to it.
 ///
@@ -100,7 +102,10 @@ impl Sqlite {
     pub async fn open_with_clock(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let file = file_of(url)?;
         schema::inspect(&file).await?;
-        let options = connect_options(&file).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let options = connect_options(&file)
+            .create_if_missing(true)
+            .page_size(PAGE)
+            .journal_mode(SqliteJournalMode::Wal);
         let mut connection = options.connect().await.map_err(failed)?;
         schema::migrate(&mut connection).await?;
         whole::prepare(&mut connection).await?;
