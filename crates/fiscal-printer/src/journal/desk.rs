@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use integration_core::call::{Lane, Place};
@@ -185,11 +184,12 @@ impl Desk {
         let mut work = pin!(work);
         let mut renewal = pin!(self.keep(lease));
         poll_fn(|context| {
-            let _ = renewal.as_mut().poll(context);
-            match work.as_mut().poll(context) {
-                Poll::Ready(done) => Poll::Ready(done),
-                Poll::Pending => Poll::Pending,
+            // The work first: what is ready at once needs no timer.
+            let done = work.as_mut().poll(context);
+            if done.is_pending() {
+                let _ = renewal.as_mut().poll(context);
             }
+            done
         })
         .await
     }
