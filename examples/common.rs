@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use fiscal_printer::{Client, Document, Error};
 use integration_sandbox::Sandbox;
+use integration_store::{Store, StoreError};
 
 /// A client and, if the program runs on it, the sandbox; the sandbox stops when this is dropped.
 pub struct Service {
@@ -27,6 +28,13 @@ pub async fn connect() -> Result<Service, Box<dyn std::error::Error>> {
         other => std::env::var(other).ok(),
     })?;
     Ok(Service { client, sandbox: Some(sandbox) })
+}
+
+/// Opens the store of `INTEGRATION_STORE_URL`, or a file in the working folder, and says where it is.
+pub async fn open_store() -> Result<Store, StoreError> {
+    let store = Store::from_env().await?;
+    eprintln!("store: {}", store.url());
+    Ok(store)
 }
 
 /// Reads and checks a document: the file given as argument, or `examples/data/<default>`.

@@ -15,4 +15,5 @@ pages! {
     Retries: "docs/retries.md",
     Money: "docs/money.md",
     Testing: "docs/testing.md",
+    NeverIssueTwice: "docs/never-issue-twice.md",
 }

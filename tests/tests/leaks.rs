@@ -270,19 +270,17 @@ async fn a_service_that_repeats_the_token_does_not_get_it_printed() {
         }
         let mut batch = client.issue_all([invoice(1)]);
         let item = batch.next().await.unwrap();
-        // What a service says to a call that it accepted is business data: it is passed on as it came.
-        let unaltered = |answer: &Answer| assert!(answer.text().contains(&sentinel.token), "{what}");
+        // No business data of this service looks like a token, so a success is masked as well: it is printed and stored.
+        let masked = |answer: &Answer| sentinel.absent_from(&what, &answer.text());
+        sentinel.absent_from_debug(&what, &item);
         match &item.result {
-            Ok(issued) => unaltered(issued.answer()),
-            Err(error) => {
-                sentinel.absent_from_debug(&what, &item);
-                sentinel.absent_from_error(&what, error);
-            }
+            Ok(issued) => masked(issued.answer()),
+            Err(error) => sentinel.absent_from_error(&what, error),
         }
         let mail = Mail::new(number.clone(), "compras@example.com").repeatable();
         for result in [client.annul(&number, "Prueba").await, client.mail(&mail).await] {
             match result {
-                Ok(receipt) => unaltered(receipt.answer()),
+                Ok(receipt) => masked(receipt.answer()),
                 Err(error) => sentinel.absent_from_error(&what, &error),
             }
         }

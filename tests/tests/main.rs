@@ -5,9 +5,11 @@
 
 mod support;
 
+mod crash;
 mod differential;
 mod drafts;
 mod faults;
 mod flows;
 mod idempotency;
+mod journal;
 mod leaks;

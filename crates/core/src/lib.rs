@@ -8,7 +8,7 @@
 //! |---|---|
 //! | ground: [`error`], [`fault`], [`outcome`], [`secret`], [`clock`] | what everything stands on |
 //! | [`call`] | how one request is made, authorised, repeated and judged |
-//! | [`body`] | what travels: exact money tokens, files in base64 |
+//! | [`body`] | what travels: exact money tokens, files in base64, long lists |
 //! | [`tax`] | what is true about amounts and taxpayers |
 //!
 //! The one rule that shapes all of it: **whether a call took effect is part of every error.**

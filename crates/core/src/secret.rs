@@ -81,12 +81,10 @@ impl Secret {
         self.0.len() >= SHORTEST && self.spellings().iter().any(|spelling| text.contains(spelling.as_str()))
     }
 
-    /// How many bytes at the end of `bytes` are the beginning of this secret.
+    /// How many bytes at the end of `bytes` are the beginning of this secret, in any spelling.
     pub(crate) fn begun_at_end_of(&self, bytes: &[u8]) -> usize {
-        let longest = self.0.len().min(bytes.len());
-        let begun =
-            |length: &usize| self.0.as_bytes().get(..*length).is_some_and(|start| bytes.ends_with(start));
-        (1..=longest).rev().find(begun).unwrap_or_default()
+        let begun = |spelling: &Zeroizing<String>| begun_at_end_of(spelling.as_bytes(), bytes);
+        self.spellings().iter().map(begun).max().unwrap_or_default()
     }
 
     /// The ways in which common serialisers write it: PHP escapes the slash, .NET and Go some signs by number.
@@ -120,6 +118,12 @@ impl Secret {
         let difference = left.iter().zip(right).fold(0u8, |sum, (a, b)| sum | (a ^ b));
         left.len() == right.len() && std::hint::black_box(difference) == 0
     }
+}
+
+fn begun_at_end_of(secret: &[u8], bytes: &[u8]) -> usize {
+    let longest = secret.len().min(bytes.len());
+    let begun = |length: &usize| secret.get(..*length).is_some_and(|start| bytes.ends_with(start));
+    (1..=longest).rev().find(begun).unwrap_or_default()
 }
 
 impl fmt::Debug for Secret {
@@ -230,6 +234,14 @@ mod tests {
     fn a_secret_inside_another_leaves_nothing_of_it() {
         let secrets = Secrets::new(vec![Secret::new("abcd"), Secret::new("abcdefgh")]);
         assert_eq!(secrets.redact("abcdefgh abcd"), "[redacted] [redacted]");
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_is_found_in_every_spelling() {
+        let secret = Secret::new("a/b+c");
+        for (text, begun) in [("x a/b", 3), ("x a%2Fb", 5), (r"x a\/b", 4), ("x", 0), ("", 0)] {
+            assert_eq!(secret.begun_at_end_of(text.as_bytes()), begun, "{text}");
+        }
     }
 
     #[test]

@@ -284,12 +284,13 @@ async fn a_server_that_hangs_ends_at_the_limit() {
         &[Deed::Stall("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")],
         &[Deed::Drip],
     ];
+    // Between the limit of 60 ms, with room for a busy machine, and the 600 ms that a connection may take.
     for deeds in HANGS {
         let server = Server::start(deeds).await;
         let clock = SystemClock::new();
         let error = act(&hasty(server.base()), Idempotency::Once).await.unwrap_err();
         assert_eq!(told(&error), (ErrorKind::Timeout, Outcome::Unknown), "{deeds:?}: {error}");
-        assert!(clock.elapsed() < Duration::from_millis(160), "{deeds:?} {:?}", clock.elapsed());
+        assert!(clock.elapsed() < Duration::from_millis(500), "{deeds:?} {:?}", clock.elapsed());
         assert_eq!(server.executed(), 1);
     }
 }
@@ -505,7 +506,7 @@ async fn a_body_that_cannot_be_opened_connects_to_nobody() {
 #[tokio::test]
 async fn a_reset_in_the_middle_of_an_upload_is_unknown() {
     let server = Server::start(&[Deed::ResetOnAccept]).await;
-    let endless = || (0..100_000).map(|_| Ok("x")).collect();
+    let endless = || (0..2_000).map(|_| Ok("x")).collect();
     let error = upload(&server.caller(), Idempotency::Once, slowly(None, endless)).await.unwrap_err();
     // Whether the reset came before the first byte is up to the machine; a repeat would meet another reset.
     assert!(matches!(error.outcome(), Outcome::Unknown | Outcome::NotSent), "{error}");

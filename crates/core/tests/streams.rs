@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use integration_core::body::stream::Elements;
 use integration_core::call::{
     Answer, Bearer, Body, Call, Caller, Idempotency, Lane, Operation, RetryPolicy, Timeouts, Verdict,
 };
@@ -189,6 +190,20 @@ async fn a_streamed_answer_keeps_its_place_in_the_lane_until_it_is_dropped() {
     assert_eq!(lane.free(), 0);
     drop(opened);
     assert_eq!(lane.free(), 1);
+}
+
+#[tokio::test]
+async fn a_long_list_is_decoded_as_it_arrives() {
+    let clock = ManualClock::new();
+    let caller = caller_of(|| Pieces::of([piece(r#"{"data":[1,2"#), piece("3,4"), Err(broken())]), &clock);
+    let body = caller.open(&file(), 100, pdf).await.unwrap().into_parts().2;
+    let mut numbers = Elements::<u32>::new(body, "data").of_operation("list", Outcome::ReadOnly);
+    for expected in [1, 23] {
+        assert_eq!(numbers.next().await.unwrap().unwrap(), expected);
+    }
+    // The 4 might have become 45: only what is certain to be whole was given out.
+    assert_eq!(numbers.next().await.unwrap().unwrap_err().kind(), ErrorKind::Interrupted);
+    assert!(numbers.next().await.is_none());
 }
 
 #[tokio::test]

@@ -369,11 +369,16 @@ impl Client {
     pub async fn issue(&self, document: &Document) -> Result<Issued, Error> {
         let prepared = self.prepare(document).await?;
         let call = Call::new(ISSUE)
+            .with_masked_success()
             .json(prepared.json)
             .authorized(prepared.authorization)
             .in_lane(&self.lane(document.kind()));
-        let accepted = self.send(&call, Endpoint::Issue).await?;
-        Ok(Issued::read(accepted, prepared.warnings))
+        self.issue_call(&call, prepared.warnings).await
+    }
+
+    async fn issue_call(&self, call: &Call, warnings: Vec<Fault>) -> Result<Issued, Error> {
+        let accepted = self.send(call, Endpoint::Issue).await?;
+        Ok(Issued::read(accepted, warnings))
     }
 
     /// Issues documents one after another, as a stream of results; stops at the first outcome that is not certain.
@@ -414,7 +419,8 @@ impl Client {
         let rif = self.own_rif(hint.as_ref(), &mut faults);
         let fields =
             [("numerodocumento", number.as_received()), ("observacion", reason), ("rif", rif.as_str())];
-        let (call, warnings) = self.follow_up(Call::new(ANNUL), &fields, authorization, faults)?;
+        let (call, warnings) =
+            self.follow_up(Call::new(ANNUL).with_masked_success(), &fields, authorization, faults)?;
         let accepted = self.send(&call, Endpoint::Annul).await?;
         Ok(Receipt::read(accepted, warnings))
     }
@@ -448,7 +454,7 @@ impl Client {
         let rif = self.own_rif(hint.as_ref(), &mut faults);
         let number = mail.control_number.as_received();
         let fields = [("numerodocumento", number), ("rif", rif.as_str()), ("email", addresses.as_str())];
-        let call = Call::new(MAIL).with_idempotency(mail.idempotency());
+        let call = Call::new(MAIL).with_masked_success().with_idempotency(mail.idempotency());
         let (call, warnings) = self.follow_up(call, &fields, authorization, faults)?;
         let accepted = self.send(&call, Endpoint::Mail).await?;
         Ok(Receipt::read(accepted, warnings))
@@ -574,6 +580,91 @@ impl Client {
         let pairs = fields.iter().map(|(key, text)| ((*key).to_owned(), serde_json::Value::from(*text)));
         let body = serde_json::Value::Object(pairs.collect()).to_string();
         Ok((call.json(body).authorized(authorization), warnings))
+    }
+}
+
+/// What the journal needs of a client: a request as bytes, sending stored bytes, and asking probes.
+#[cfg(feature = "journal")]
+impl Client {
+    pub(crate) fn base_text(&self) -> String {
+        self.0.caller.base().to_string()
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn integration_core::clock::Clock> {
+        self.0.caller.clock()
+    }
+
+    pub(crate) fn total_timeout(&self) -> Duration {
+        self.0.caller.timeouts().total()
+    }
+
+    /// The lane that documents of a kind wait in within this process.
+    pub(crate) fn issue_lane(&self, kind: DocumentType) -> Lane {
+        self.lane(kind)
+    }
+
+    /// The bytes of a document that passed every check, and what authorises them; the token is not among the bytes.
+    pub(crate) async fn stored_request(
+        &self,
+        document: &Document,
+    ) -> Result<(bytes::Bytes, Authorization), Error> {
+        let prepared = self.prepare(document).await?;
+        Ok((prepared.json.into(), prepared.authorization))
+    }
+
+    /// Sends bytes that were stored, outside of the lanes.
+    pub(crate) async fn send_stored(
+        &self,
+        bytes: bytes::Bytes,
+        authorization: Authorization,
+    ) -> Result<Issued, Error> {
+        // Once only: between two tries another worker may have taken the series over.
+        let call = Call::new(ISSUE).with_masked_success().json(bytes).authorized(authorization);
+        let call = call.retry(integration_core::call::RetryPolicy::never());
+        self.issue_call(&call, Vec::new()).await
+    }
+
+    /// The issuer that the token or the builder names.
+    pub(crate) async fn issuer(&self) -> Result<Rif, Error> {
+        let (_, hint) = self.authorize().await?;
+        let mut faults = Faults::new();
+        let text = self.own_rif(hint.as_ref(), &mut faults);
+        if faults.has_errors() {
+            return Err(Error::validation("find the issuer", faults.into_vec()));
+        }
+        Rif::parse_lenient(&text).map_err(|cause| {
+            let fault = Fault::error("T1", "rif").with_expected("a RIF").with_actual(text);
+            Error::validation("find the issuer", vec![fault]).with_source(cause)
+        })
+    }
+
+    /// What authorises a stored request of `issuer`, and whether the service enforces internal numbers for it.
+    pub(crate) async fn authorization_for(
+        &self,
+        issuer: &str,
+    ) -> Result<(Authorization, Option<bool>), Error> {
+        let (authorization, hint) = self.authorize().await?;
+        let mut faults = Faults::new();
+        let own = self.own_rif(hint.as_ref(), &mut faults);
+        if Rif::parse_lenient(&own).ok().map(|rif| rif.to_string()).as_deref() != Some(issuer) {
+            let fault = Fault::error("T1", "rif").with_expected(issuer.to_owned()).with_actual(own);
+            let fault = fault.with_hint("the token belongs to another issuer: use the token of this one");
+            return Err(Error::validation(ISSUE.name, vec![fault]));
+        }
+        Ok((authorization, hint.and_then(|hint| hint.enforces_numbers())))
+    }
+
+    /// Asks an endpoint that only reads; anything but a successful envelope is an error.
+    pub(crate) async fn ask(
+        &self,
+        operation: integration_core::call::Operation,
+        body: &serde_json::Value,
+    ) -> Result<crate::wire::Envelope, Error> {
+        let (authorization, _) = self.authorize().await?;
+        let name = operation.name;
+        let call = Call::new(operation).json(body.to_string()).authorized(authorization);
+        let answered = self.0.caller.call(&call, |answer| crate::error::judge_probe(name, answer)).await?;
+        Ok(answered.value)
     }
 }
 

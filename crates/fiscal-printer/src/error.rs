@@ -431,6 +431,23 @@ fn without_envelope(endpoint: Endpoint, answer: &Answer) -> Verdict<Envelope> {
     }
 }
 
+/// Judges the answer to a probe: only a successful envelope answers the question.
+#[cfg(feature = "journal")]
+pub(crate) fn judge_probe(name: &'static str, answer: &Answer) -> Verdict<Envelope> {
+    match Envelope::read(answer).filter(|envelope| envelope.success && answer.status().is_success()) {
+        Some(envelope) => Verdict::Accept(envelope),
+        None => Verdict::Refuse(no_probe(name, answer)),
+    }
+}
+
+/// The service does not offer the probe, or did not answer it.
+#[cfg(feature = "journal")]
+fn no_probe(name: &'static str, answer: &Answer) -> Error {
+    Error::new(ErrorKind::UnexpectedAnswer, name)
+        .with_message(excerpt(answer))
+        .with_hint("the probe is not available here; nothing follows from that")
+}
+
 fn unreadable(endpoint: Endpoint, answer: &Answer) -> Verdict<Envelope> {
     if !answer.is_complete() {
         return doubt(
@@ -643,5 +660,25 @@ mod tests {
         let found = Refusal::of(&error).unwrap();
         assert_eq!((found.code(), found.raw_code(), found.message()), (Some(8), "8", "ya existe"));
         assert_eq!(error.with_outcome(Outcome::Refused).service_code(), Some("8"));
+    }
+}
+
+/// Refusals for the tests of other modules.
+#[cfg(all(test, feature = "journal"))]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A refusal of `/facturacion` as the judge makes it.
+    pub(crate) fn refusal(code: &str, message: &str) -> Error {
+        let refusal = Refusal {
+            endpoint: Endpoint::Issue,
+            raw_code: code.to_owned(),
+            message: message.to_owned(),
+            table: CodeTable::default(),
+        };
+        Error::new(ErrorKind::Refused, "issue")
+            .with_outcome(integration_core::Outcome::Refused)
+            .with_code(code)
+            .with_source(refusal)
     }
 }

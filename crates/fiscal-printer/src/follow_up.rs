@@ -48,6 +48,17 @@ impl Mail {
         self
     }
 
+    /// The addresses.
+    #[cfg(feature = "journal")]
+    pub(crate) fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    #[cfg(feature = "journal")]
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.repeatable
+    }
+
     pub(crate) fn idempotency(&self) -> Idempotency {
         if self.repeatable { Idempotency::Keyed } else { MAIL.idempotency }
     }

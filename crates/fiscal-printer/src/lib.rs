@@ -27,6 +27,7 @@
 //! | issue one, or many in order | [`Client::issue`], [`Client::issue_all`] |
 //! | see the JSON without sending it | [`Client::dry_run`], [`Document::to_json`] |
 //! | annul and mail | [`Client::annul`], [`Client::mail`] |
+//! | issue exactly once, over crashes and several machines | the module `journal` (feature `journal`) |
 //! | understand a failure | [`Error::outcome`], [`Error::faults`], [`Refusal`] |
 //! | follow the service's cents | [`RoundingPolicy`], [`server`] |
 //!
@@ -55,6 +56,8 @@ pub mod document;
 mod error;
 mod follow_up;
 mod issue;
+#[cfg(feature = "journal")]
+pub mod journal;
 mod number;
 mod profile;
 mod rates;

@@ -11,7 +11,7 @@ pub(crate) struct Envelope {
     pub(crate) success: bool,
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
-    data: Map<String, Value>,
+    pub(crate) data: Value,
 }
 
 impl Envelope {
@@ -23,10 +23,7 @@ impl Envelope {
         let Ok(Value::Object(mut object)) = serde_json::from_slice(answer.body()) else { return None };
         let success = object.get("success")?.as_bool()?;
         let error = object.remove("error").unwrap_or_default();
-        let data = match object.remove("data") {
-            Some(Value::Object(data)) => data,
-            _ => Map::new(),
-        };
+        let data = object.remove("data").unwrap_or_default();
         Some(Self {
             success,
             code: error.get("code").and_then(code),

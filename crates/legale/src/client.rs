@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, header};
-use integration_core::clock::Clock;
 use integration_core::call::{
     BaseUrl, Call, Caller, CallerBuilder, Credentials, Env, Idempotency, Operation, RetryPolicy, Session,
     Timeouts,
 };
+use integration_core::clock::Clock;
 use integration_core::{Error, ErrorKind, Fault};
 use serde::Serialize;
 use serde_json::Value;

@@ -202,7 +202,12 @@ impl Client {
     /// # Errors
     /// As [`send`](Self::send); [`ErrorKind::Store`] if the journal fails, [`ErrorKind::Blocked`] while another worker is at it. After
     /// an unknown outcome call it again: it asks first.
-    pub async fn send_recorded(&self, journal: &Journal, key: &str, send: &Sending) -> Result<Sent, SendError> {
+    pub async fn send_recorded(
+        &self,
+        journal: &Journal,
+        key: &str,
+        send: &Sending,
+    ) -> Result<Sent, SendError> {
         let (guid, created) = Box::pin(self.create_recorded(journal, key, send))
             .await
             .map_err(|error| SendError::new(None, error))?;

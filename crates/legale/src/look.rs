@@ -9,6 +9,7 @@ use crate::id::DocumentId;
 use crate::page::Page;
 use crate::seen::{self, Refetch, Seen};
 use crate::tracking::{Documents, Listed, ListedPage};
+use crate::wire::When;
 
 impl Refetch for Client {
     fn look<'a>(&'a self, document: &'a DocumentId) -> BoxFuture<'a, Result<Seen, Error>> {
@@ -35,8 +36,9 @@ impl Documents for Client {
 
 fn seen(detail: &Detail) -> seen::Detail {
     let Document { created_at, updated_at, comment, sign_status, .. } = &detail.document;
-    let times = (created_at.as_ref().and_then(|at| at.timestamp()), updated_at.as_ref().and_then(|at| at.timestamp()));
-    let seen = seen::Detail::new(sign_status.clone())
+    let times =
+        (created_at.as_ref().and_then(When::timestamp), updated_at.as_ref().and_then(When::timestamp));
+    let seen = seen::Detail::new(*sign_status)
         .with_comment(comment.clone())
         .with_times(times.0, times.1)
         .with_signers(!detail.sign_list.is_empty());
@@ -45,8 +47,8 @@ fn seen(detail: &Detail) -> seen::Detail {
 
 fn listed(page: Page<Document>) -> ListedPage {
     let items = page.items.into_iter().map(|document| {
-        let created = document.created_at.as_ref().and_then(|at| at.timestamp());
-        let updated = document.updated_at.as_ref().and_then(|at| at.timestamp());
+        let created = document.created_at.as_ref().and_then(When::timestamp);
+        let updated = document.updated_at.as_ref().and_then(When::timestamp);
         let mut listed = Listed::new(document.guid, document.sign_status).with_times(created, updated);
         listed.comment = document.comment;
         listed

@@ -15,8 +15,8 @@ use std::time::Duration;
 use legale::flow::{Flow, SignMethod, Signer};
 use legale::{
     BatchOutcome, Client, ClientBuilder, Code, ContactPatch, Credential, DocumentId, Environment, ErrorExt,
-    ErrorKind, FetchedFrom, ManualClock, Migration, NewContact, Outcome, Patch, Reference, Rut, Sending, Source,
-    Step, TemplateItem, TemplateSigner, UnexpectedRedirect, Upload, Workflow,
+    ErrorKind, FetchedFrom, ManualClock, Migration, NewContact, Outcome, Patch, Reference, Rut, Sending,
+    Source, Step, TemplateItem, TemplateSigner, UnexpectedRedirect, Upload, Workflow,
 };
 use serde_json::{Value, json};
 use wiremock::matchers::{any, body_json, header, method, path, query_param};

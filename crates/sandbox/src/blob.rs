@@ -56,7 +56,8 @@ pub(crate) struct Content {
     parts: Vec<Arc<Blob>>,
     len: u64,
     head: Bytes,
-    hash: digest::Context,
+    // Kept so that more can follow; boxed because it is large.
+    hash: Box<digest::Context>,
 }
 
 impl fmt::Debug for Content {
@@ -72,7 +73,12 @@ impl Content {
         let mut hash = digest::Context::new(&digest::SHA256);
         hash.update(&bytes);
         let head = bytes.slice(..bytes.len().min(HEAD));
-        Self { len: bytes.len() as u64, head, parts: vec![Arc::new(Blob::Memory(bytes))], hash }
+        Self {
+            len: bytes.len() as u64,
+            head,
+            parts: vec![Arc::new(Blob::Memory(bytes))],
+            hash: Box::new(hash),
+        }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -81,7 +87,7 @@ impl Content {
 
     /// SHA-256 in lower-case hexadecimal.
     pub(crate) fn sha256(&self) -> String {
-        hex(self.hash.clone().finish().as_ref())
+        hex((*self.hash).clone().finish().as_ref())
     }
 
     pub(crate) fn starts_with(&self, prefix: &[u8]) -> bool {
@@ -168,7 +174,12 @@ impl Writer {
             }
             None => Blob::Memory(std::mem::take(&mut self.memory).into()),
         };
-        Ok(Content { parts: vec![Arc::new(blob)], len: self.len, head: self.head.into(), hash: self.hash })
+        Ok(Content {
+            parts: vec![Arc::new(blob)],
+            len: self.len,
+            head: self.head.into(),
+            hash: Box::new(self.hash),
+        })
     }
 }
 

@@ -11,13 +11,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-mod legale;
-
 use crate::answer::{Answer, Outcome};
 use crate::fault::{Fault, When};
 use crate::fiscal::{Endpoint, Fiscal, Issuer, Settings};
 use crate::legale::Legale;
 use crate::server::{Handler, Request};
+
+mod legale;
 
 /// Largest body that the control API reads.
 const BODY_LIMIT: usize = 1024 * 1024;

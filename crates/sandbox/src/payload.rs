@@ -23,6 +23,8 @@ pub(crate) struct Payload {
     pieces: Vec<Piece>,
     /// Set when only the first bytes are to be sent.
     limit: Option<u64>,
+    /// Set when reading is to fail, which ends the connection, with this many bytes still to come.
+    fails_with: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,8 +33,6 @@ enum Piece {
     Raw(Content),
     Base64(Content),
     Spaces(u64),
-    /// Announced, but never sent: reading it fails, which ends the connection.
-    Missing(u64),
 }
 
 impl Piece {
@@ -41,21 +41,21 @@ impl Piece {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Raw(content) => content.len(),
             Self::Base64(content) => content.len().div_ceil(3).saturating_mul(4),
-            Self::Spaces(count) | Self::Missing(count) => *count,
+            Self::Spaces(count) => *count,
         }
     }
 }
 
 impl<T: Into<Bytes>> From<T> for Payload {
     fn from(bytes: T) -> Self {
-        Self { pieces: vec![Piece::Bytes(bytes.into())], limit: None }
+        Self { pieces: vec![Piece::Bytes(bytes.into())], limit: None, fails_with: None }
     }
 }
 
 impl Payload {
     /// The bytes of a file.
     pub(crate) fn file(content: Content) -> Self {
-        Self { pieces: vec![Piece::Raw(content)], limit: None }
+        Self { pieces: vec![Piece::Raw(content)], limit: None, fails_with: None }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -75,12 +75,7 @@ impl Payload {
 
     /// The whole length announced, and a connection that ends half way.
     pub(crate) fn cut(self) -> Self {
-        let half = self.first_half();
-        let missing = self.len().saturating_sub(half.len()).max(1);
-        let mut bytes = Vec::new();
-        let broken = half.chunks().try_for_each(|chunk| chunk.map(|chunk| bytes.extend_from_slice(&chunk)));
-        drop(broken);
-        Self { pieces: vec![Piece::Bytes(bytes.into()), Piece::Missing(missing)], limit: None }
+        Self { fails_with: Some(self.len().div_ceil(2).max(1)), ..self }
     }
 
     /// With one byte near the end changed; the length stays.
@@ -97,7 +92,7 @@ impl Payload {
     }
 
     pub(crate) fn chunks(self) -> Chunks {
-        Chunks { left: self.len(), pieces: self.pieces.into(), open: None }
+        Chunks { left: self.len(), fails_with: self.fails_with, pieces: self.pieces.into(), open: None }
     }
 
     /// Everything, in memory: only for small bodies.
@@ -113,6 +108,7 @@ pub(crate) struct Chunks {
     /// The file being read, and whether its bytes go out as base64.
     open: Option<(Reader, bool)>,
     left: u64,
+    fails_with: Option<u64>,
 }
 
 impl Chunks {
@@ -138,7 +134,6 @@ impl Chunks {
                     }
                     return Ok(Some(vec![b' '; usize::try_from(now).unwrap_or(CHUNK)].into()));
                 }
-                Some(Piece::Missing(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
                 Some(Piece::Raw(content)) => self.open = Some((content.open()?, false)),
                 Some(Piece::Base64(content)) => self.open = Some((content.open()?, true)),
             }
@@ -153,9 +148,13 @@ impl Iterator for Chunks {
         if self.left == 0 {
             return None;
         }
+        if self.fails_with.is_some_and(|left| self.left <= left) {
+            return Some(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         let outcome = self.read().map(|chunk| {
             chunk.map(|mut chunk| {
-                let fits = usize::try_from(self.left).unwrap_or(usize::MAX);
+                let wanted = self.left.saturating_sub(self.fails_with.unwrap_or(0));
+                let fits = usize::try_from(wanted).unwrap_or(usize::MAX);
                 chunk.truncate(fits);
                 self.left = self.left.saturating_sub(chunk.len() as u64);
                 chunk
@@ -239,7 +238,7 @@ impl Inline {
             pieces.extend(content.map(|content| Piece::Base64(content.clone())));
             pieces.push(copied(rest));
         }
-        Payload { pieces, limit: None }
+        Payload { pieces, limit: None, fails_with: None }
     }
 }
 
@@ -267,6 +266,16 @@ mod tests {
         let read: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(read["a"], STANDARD.encode("first"));
         assert_eq!(read["c"][0], STANDARD.encode(vec![7; 200_000]));
+    }
+
+    #[test]
+    fn a_cut_payload_announces_all_and_fails_half_way() {
+        let cut = Payload::file(Content::from_bytes(vec![1; 200_001])).cut();
+        assert_eq!(cut.len(), 200_001);
+        let mut sent = 0;
+        let ended = cut.chunks().try_for_each(|chunk| chunk.map(|chunk| sent += chunk.len()));
+        assert!(ended.is_err());
+        assert_eq!(sent, 100_000);
     }
 
     #[test]

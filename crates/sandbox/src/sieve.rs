@@ -50,7 +50,7 @@ enum Place {
         escaped: bool,
     },
     /// In a text that left.
-    Leaving(Decoder),
+    Leaving(Box<Decoder>),
 }
 
 /// Takes a body as it comes.
@@ -139,7 +139,7 @@ impl Sieve {
             begun = begun.get(taken..).unwrap_or_default();
         }
         self.kept.truncate(start);
-        self.place = Place::Leaving(decoder);
+        self.place = Place::Leaving(Box::new(decoder));
         Ok(())
     }
 

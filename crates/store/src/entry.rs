@@ -330,6 +330,20 @@ pub struct Change {
     pub body: Option<Bytes>,
 }
 
+impl Change {
+    /// Takes `entry`, as it was read, to `state`.
+    pub fn new(entry: &Entry, state: State, data: impl Into<Bytes>) -> Self {
+        Self { entry: entry.id, version: entry.version, state, data: data.into(), body: None }
+    }
+
+    /// Puts other bytes in the place of those that were refused or set aside.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+}
+
 /// What is done to a lane in one commit: all of it or nothing.
 ///
 /// ```

@@ -89,6 +89,7 @@ mod inbox;
 mod outbox;
 mod store;
 mod verify;
+mod worker;
 
 pub use backend::memory::Memory;
 #[cfg(feature = "postgres")]
@@ -107,3 +108,4 @@ pub use inbox::Inbox;
 pub use outbox::{Outbox, Pages};
 pub use store::{DEFAULT_URL, Store, URL_VARIABLE};
 pub use verify::{Broken, Chain, Fault, VerifyError};
+pub use worker::{worker_is_gone, worker_name};

@@ -31,7 +31,7 @@ fn keeps_silent(fault: &Fault) -> bool {
 }
 
 /// Runs a call that meets `fault`; where the fault keeps silent, lets the limit strike once the service has read the request.
-async fn meet<T>(
+pub async fn meet<T>(
     fiscal: &Fiscal,
     clock: &ManualClock,
     fault: &Fault,
@@ -48,11 +48,11 @@ async fn meet<T>(
 }
 
 /// A fault and what the table makes of it.
-struct Row {
-    fault: Fault,
-    kind: ErrorKind,
-    outcome: Outcome,
-    status: Option<u16>,
+pub struct Row {
+    pub fault: Fault,
+    pub kind: ErrorKind,
+    pub outcome: Outcome,
+    pub status: Option<u16>,
 }
 
 fn row(fault: Fault, kind: ErrorKind, outcome: Outcome, status: Option<u16>) -> Row {
@@ -62,7 +62,7 @@ fn row(fault: Fault, kind: ErrorKind, outcome: Outcome, status: Option<u16>) -> 
 /// One row for each fault that the sandbox knows and that ends in exactly one way, with the classes of table 9.2.
 ///
 /// [`Fault::ResetOnAccept`] is left out: whether the reset comes before or after the first byte left is the kernel's affair.
-fn rows() -> Vec<Row> {
+pub fn rows() -> Vec<Row> {
     use ErrorKind::{Interrupted, RateLimited, Timeout, TooLarge, UnexpectedAnswer, UnexpectedStatus};
     use Outcome::Unknown;
     let mut rows = vec![

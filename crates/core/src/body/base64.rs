@@ -41,7 +41,7 @@ type OpenReader = dyn Fn() -> BoxFuture<'static, io::Result<Reader>> + Send + Sy
 /// let file = Base64File::from_bytes("%PDF-1.7 ...");
 /// let digest = file.digest();
 /// let body = file.into_field(&Upload { name: "contract" }, "file")?; // {"name":"contract","file":"JVBERi0xLjcgLi4u"}
-/// assert_eq!(body.length(), Some(46));
+/// assert_eq!(body.length(), Some(45));
 /// assert_eq!(digest.get(), None); // known once the body was sent
 /// # Ok::<(), integration_core::Error>(())
 /// # }).unwrap();

@@ -52,6 +52,11 @@ impl Answer {
         Self { status, headers, body: Bytes::new(), complete: true, head: true }
     }
 
+    /// The same answer without its body, which holds a secret that nobody knows yet.
+    pub(crate) fn without_body(self) -> Self {
+        Self { body: Bytes::new(), ..self }
+    }
+
     /// The same answer with all of `secrets` masked in its body and headers.
     pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
         for secret in secrets.iter() {

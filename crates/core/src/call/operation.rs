@@ -154,6 +154,8 @@ pub struct Call {
     pub(crate) authorization: Option<Authorization>,
     pub(crate) base: Option<BaseUrl>,
     pub(crate) secrets: Vec<Secret>,
+    pub(crate) secret_answer: bool,
+    pub(crate) masked_success: bool,
     pub(crate) limits: Limits,
     /// What is wrong with what was given; the call is not made then.
     pub(crate) faults: Vec<Fault>,
@@ -172,6 +174,8 @@ impl Call {
             authorization: None,
             base: None,
             secrets: Vec::new(),
+            secret_answer: false,
+            masked_success: false,
             limits: Limits::default(),
             faults: Vec::new(),
         }
@@ -237,6 +241,20 @@ impl Call {
     /// Names a secret that the call carries in its body or a header, so that no error of the call shows it.
     pub fn with_secret(mut self, secret: Secret) -> Self {
         self.secrets.push(secret);
+        self
+    }
+
+    /// Says that a success brings a secret, as a login does: if such an answer cannot be read, the error does not keep its
+    /// body. The judge must not put it into the error either; [`Answer::json`](super::Answer::json) does not.
+    pub fn with_secret_answer(mut self) -> Self {
+        self.secret_answer = true;
+        self
+    }
+
+    /// Masks the call's secrets in a success as well, before it is judged: for answers that are printed and stored, and in which
+    /// no business data can look like the secret. Elsewhere an accepted answer is passed on as it came.
+    pub fn with_masked_success(mut self) -> Self {
+        self.masked_success = true;
         self
     }
 

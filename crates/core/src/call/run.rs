@@ -297,6 +297,7 @@ impl<'c> Run<'c> {
         secrets: &Secrets,
     ) -> Result<Done<T>, Failed> {
         note_status(&answer);
+        let answer = if self.call.masked_success { answer.masked(secrets) } else { answer };
         let verdict = judge(&answer);
         let (outcome, failure) = self.class(&verdict);
         let rejected = authorization.filter(|_| matches!(verdict, Verdict::Unauthorized(_)));
@@ -312,6 +313,8 @@ impl<'c> Run<'c> {
         let wait = said.or_else(|| retry_after(&answer, &*self.shared.clock));
         let (answer, error) = self.masked(&answer, error, judge, secrets);
         let error = error.unwrap_or_else(|| self.not_believed(&answer));
+        let secret = self.call.secret_answer && answer.status().is_success();
+        let answer = if secret { answer.without_body() } else { answer };
         let error = error.with_outcome(outcome).with_retry_after(wait).with_answer(answer);
         Err(Failed { error, failure, rejected })
     }

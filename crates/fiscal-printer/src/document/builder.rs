@@ -290,6 +290,16 @@ impl DocumentBuilder {
         self
     }
 
+    /// Takes over what a note has in common with its invoice: buyer, currency and rate.
+    #[cfg(feature = "journal")]
+    pub(crate) fn with_parties_of(mut self, invoice: Self) -> Self {
+        let Draft { buyer, currency, exchange_rate, .. } = invoice.0;
+        self.0.buyer = buyer;
+        self.0.currency = currency;
+        self.0.exchange_rate = exchange_rate;
+        self
+    }
+
     /// Checks everything and seals the document.
     ///
     /// # Errors

@@ -256,6 +256,12 @@ impl Document {
         self.to_json_as(profile, &self.resolved.issuer.to_string())
     }
 
+    /// Whether it asks to be mailed when it is issued.
+    #[cfg(feature = "journal")]
+    pub(crate) fn mails_at_issue(&self) -> bool {
+        self.resolved.draft.mail_at_issue
+    }
+
     /// Whether the document can be written under `profile`: the payments array may not take the name of a field or an extra.
     pub(crate) fn check_profile(&self, profile: &WireProfile, faults: &mut Faults) {
         let key = profile.payments_key.as_str();

@@ -20,12 +20,21 @@ pub(super) async fn dispatch(legale: &Legale, method: &str, path: &str, body: &B
         ("POST", ["faults"]) => add_fault(legale, object(body)?).await,
         ("DELETE", ["faults"]) => clear_faults(legale).await,
         ("POST", ["callback-faults"]) => add_callback_fault(legale, object(body)?),
-        ("POST", ["release"]) => done(legale.release_held()),
+        ("POST", ["release"]) => {
+            legale.release_held();
+            done()
+        }
         ("POST", ["settings"]) => change_settings(legale, object(body)?),
         ("POST", ["clock"]) => set_clock(legale, &object(body)?),
         ("POST", ["accounts"]) => add_account(legale, &object(body)?),
-        ("POST", ["sessions", "revoke"]) => done(legale.revoke_sessions()),
-        ("POST", ["keys", "revoke"]) => done(legale.revoke_api_key(text(&object(body)?, "api_key")?)),
+        ("POST", ["sessions", "revoke"]) => {
+            legale.revoke_sessions();
+            done()
+        }
+        ("POST", ["keys", "revoke"]) => {
+            legale.revoke_api_key(text(&object(body)?, "api_key")?);
+            done()
+        }
         ("POST", ["web-uploads"]) => upload(legale, &object(body)?),
         ("POST", ["callbacks"]) => post_callback(legale, &object(body)?),
         ("POST", ["documents", guid, action]) => administer(legale, &decoded(guid), action, body),
@@ -36,7 +45,7 @@ pub(super) async fn dispatch(legale: &Legale, method: &str, path: &str, body: &B
     }
 }
 
-fn done((): ()) -> Outcomes {
+fn done() -> Outcomes {
     Ok(json!({ "ok": true }))
 }
 
@@ -55,7 +64,7 @@ async fn add_fault(legale: &Legale, mut input: Map<String, Value>) -> Outcomes {
 pub(super) async fn clear_faults(legale: &Legale) -> Outcomes {
     legale.clear_faults();
     legale.accept_connections().await.map_err(|error| failed(&error))?;
-    done(())
+    done()
 }
 
 fn add_callback_fault(legale: &Legale, mut input: Map<String, Value>) -> Outcomes {
@@ -92,7 +101,7 @@ fn set_clock(legale: &Legale, input: &Map<String, Value>) -> Outcomes {
         legale.run_clock();
         understood = true;
     }
-    if understood { done(()) } else { Err(wrong("clock: cannot be read", clock_help())) }
+    if understood { done() } else { Err(wrong("clock: cannot be read", clock_help())) }
 }
 
 fn text<'a>(input: &'a Map<String, Value>, key: &str) -> Result<&'a str, Wrong> {
@@ -114,7 +123,7 @@ fn post_callback(legale: &Legale, input: &Map<String, Value>) -> Outcomes {
     let headers: Vec<(&str, &str)> =
         headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
     legale.post_callback(url, &headers, input.get("body").cloned().unwrap_or_default());
-    done(())
+    done()
 }
 
 /// The body, which may be missing.
@@ -155,7 +164,7 @@ fn administer(legale: &Legale, guid: &str, action: &str, body: &Bytes) -> Outcom
         "delete-after-callback" => legale.delete_after_callback(guid, true),
         other => return Err(wrong(format!("{other} is no action"), json!(ACTIONS))),
     };
-    if known { done(()) } else { Err(refusal(StepRefused::NoDocument)) }
+    if known { done() } else { Err(refusal(StepRefused::NoDocument)) }
 }
 
 const ACTIONS: [&str; 6] = ["pause", "resume", "terminate", "extend", "delete", "delete-after-callback"];

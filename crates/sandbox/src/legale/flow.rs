@@ -100,7 +100,9 @@ impl Office {
             .cloned()
             .collect();
         for signer in due {
-            let known = |mail: &super::records::Mail| mail.guid == guid && mail.to == signer.email;
+            let known = |mail: &super::records::Mail| {
+                mail.guid == guid && mail.to == signer.email && mail.link == signer.link
+            };
             if !self.mails.iter().any(known) {
                 self.mail(&signer.email, &guid, "invitation", signer.link);
             }
@@ -159,7 +161,7 @@ impl Office {
         if status == 1 {
             sign_file(paper);
         }
-        let letters: Vec<Letter> = [Event::End, Event::AppEvent]
+        let letters: Vec<Letter> = [Event::End, Event::AppReport]
             .into_iter()
             .filter_map(|event| Letter::write(event, paper, &self.settings))
             .collect();

@@ -20,7 +20,7 @@ pub(super) enum Event {
     /// Number of the signer.
     SignerStatus(usize),
     End,
-    AppEvent,
+    AppReport,
 }
 
 /// A callback that waits to be posted.
@@ -61,7 +61,7 @@ impl Letter {
                 let signer = record.signers.get(number.checked_sub(1)?)?;
                 (CallbackKind::SignerStatus, signer.status_callback_url.clone(), signer_status(paper, number))
             }
-            Event::AppEvent => (CallbackKind::AppEvent, settings.app_event_url.clone(), app_event(paper)),
+            Event::AppReport => (CallbackKind::AppEvent, settings.app_event_url.clone(), app_event(paper)),
         };
         let (guid, key) = (record.guid.clone(), record.callback_key.clone());
         Some(Self { kind, guid, url: url?, key, headers: Vec::new(), value, inline })

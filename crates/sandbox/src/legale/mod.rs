@@ -22,7 +22,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Signers count from 1. The clock can be stopped and put forward, so that sessions and links expire without
+//! The control API does the same over HTTP, below `/_sandbox/legale/`. Signers count from 1. The clock can be stopped and put forward, so that sessions and links expire without
 //! waiting.
 
 mod accounts;

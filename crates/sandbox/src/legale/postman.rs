@@ -140,8 +140,8 @@ async fn genuine(shared: &Shared, errand: &Errand, settings: &Settings) {
             break;
         }
     }
-    if let Some(CallbackFault::Duplicate { times }) = errand.fault {
-        for _ in 0..times {
+    if let Some(CallbackFault::Duplicate { copies }) = errand.fault {
+        for _ in 0..copies {
             send_and_log(shared, errand, posting(errand, shared.now(), settings), settings).await;
         }
     }
@@ -201,7 +201,7 @@ async fn send(posting: Posting, letter: &Letter, settings: &Settings) -> Result<
         let status = response.status().as_u16();
         // An answer that is too long or cut was an answer all the same.
         let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
-        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     };
     tokio::pin!(talk, connection);
@@ -234,7 +234,7 @@ fn request(
     settings: &Settings,
 ) -> Result<http::Request<Streamed>, String> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     let mut request = http::Request::post(path).header(HOST, authority).header(CONTENT_TYPE, JSON);
     for (name, value) in &letter.headers {
         request = request.header(name, value);

@@ -366,7 +366,7 @@ pub enum CallbackFault {
     /// Posted this many times more, whatever the receiver answers.
     Duplicate {
         /// How many times more.
-        times: u32,
+        copies: u32,
     },
     /// Posted after this delay; others overtake it.
     Late {
@@ -407,7 +407,7 @@ impl CallbackFault {
     pub(crate) fn examples() -> Vec<Self> {
         vec![
             Self::Lost,
-            Self::Duplicate { times: 2 },
+            Self::Duplicate { copies: 2 },
             Self::Late { delay: Duration::from_millis(500) },
             Self::Hold,
             Self::ForgedTwin,

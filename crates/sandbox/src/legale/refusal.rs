@@ -32,7 +32,7 @@ impl Language {
         }
     }
 
-    fn pick<'a>(self, [english, spanish, portuguese]: [&'a str; 3]) -> &'a str {
+    fn pick(self, [english, spanish, portuguese]: [&str; 3]) -> &str {
         match self {
             Self::English => english,
             Self::Spanish => spanish,
@@ -226,12 +226,12 @@ impl Refusal {
             ErrorShape::SuccessFalse => {
                 Answer::json(200, &json!({ "success": false, "code": code, "message": text }))
             }
-            shape => Answer::json(status, &body(shape, code, text)),
+            shape => Answer::json(status, &body(shape, code, &text)),
         }
     }
 }
 
-fn body(shape: ErrorShape, code: Option<String>, text: String) -> Value {
+fn body(shape: ErrorShape, code: Option<String>, text: &str) -> Value {
     let mut body = match shape {
         ErrorShape::Detail => json!({ "detail": text }),
         ErrorShape::Details => json!({ "details": text }),

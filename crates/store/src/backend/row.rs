@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use crc::{CRC_64_XZ, Crc};
+use crc::{CRC_64_XZ, Crc, Table};
 use jiff::Timestamp;
 
 use crate::entry::State;
 use crate::error::{StoreError, StoreErrorKind};
 
-static CRC: Crc<u64> = Crc::<u64>::new(&CRC_64_XZ);
+static CRC: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_XZ);
 
 /// Numbers that are stored; never to be changed. 2 also stands in the schema and in `list`.
 pub(crate) fn state_code(state: State) -> i64 {

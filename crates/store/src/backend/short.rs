@@ -2,9 +2,12 @@
 //! at most one entry written down, at most one changed, which keeps its bytes. What differs between the engines is how the plan
 //! is then carried out. Compiled for each of them, as `sql.rs` is.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use sqlx::Row as _;
 
-use super::sql::{ENTRY, Lane, Request, Turn, entry_at, get};
+use super::sql::{ENTRY, Lane, Request, Turn, entry_at, get, seal_entry};
 use super::{Connection, Moment, NOW, failed};
 use crate::backend::row::state_code;
 use crate::backend::{lease_lost, no_such_entry};
@@ -72,12 +75,18 @@ impl Look {
 /// Everything that the statement will write.
 pub(super) struct Plan {
     /// Fence, holder and tip at the look.
-    #[allow(dead_code, reason = "SQLite has the whole file for itself between look and write")]
     pub(super) seen: (i64, Option<String>, Tip),
     pub(super) lane: Lane,
     pub(super) lease: Lease,
     pub(super) append: Option<Entry>,
     pub(super) change: Option<Entry>,
+    /// State, version and checksum of the entry to be changed, at the look.
+    pub(super) changes_from: Option<(State, i64, i64)>,
+    /// Whether it rests on what is remembered rather than on a look: then everything that it rests on must be guarded.
+    #[allow(dead_code, reason = "SQLite has a statement of its own for it")]
+    pub(super) remembered: bool,
+    /// Whether the lane holds, beside the entry to be changed, entries that are prepared, in flight, unknown.
+    others: [bool; 3],
 }
 
 impl Plan {
@@ -102,7 +111,109 @@ impl Plan {
         if request.step.release {
             lane.worker = None;
         }
-        Ok(Self { seen, lane, lease, append, change })
+        let changes_from = entry.filter(|_| change.is_some()).map(|e| (e.state, e.version, seal_entry(&e)));
+        Ok(Self { seen, lane, lease, append, change, changes_from, remembered: false, others })
+    }
+
+    /// How the lane stands once this is committed; `None` if that is not worth its memory.
+    fn memo(&self) -> Option<Memo> {
+        let entry = match (&self.append, &self.change) {
+            (Some(_), Some(_)) => return None,
+            (entry, None) | (None, entry) => entry.clone(),
+        };
+        let entry = entry.filter(counts);
+        if entry.as_ref().is_some_and(|entry| entry.body.len() + entry.data.len() > WORTH_KEEPING) {
+            return None;
+        }
+        let queued = match self.lane.turn {
+            Turn::Leaves => false,
+            Turn::GoesToTheEnd | Turn::Joins => true,
+            Turn::Stays | Turn::Open => return None,
+        };
+        let lane = Lane { lines: Vec::new(), turn: Turn::Stays, queued, ..self.lane.clone() };
+        Some(Memo { lane, entry, others: self.others })
+    }
+}
+
+/// Whether an entry is one of those by which a lane is ready or unsettled.
+fn counts(entry: &Entry) -> bool {
+    matches!(entry.state, State::Prepared | State::InFlight | State::Unknown)
+}
+
+/// How many lanes are remembered.
+const LANES: usize = 1_024;
+/// Larger entries are read anew.
+const WORTH_KEEPING: usize = 65_536;
+
+/// How a lane stood after a step of ours.
+#[derive(Debug)]
+struct Memo {
+    lane: Lane,
+    /// The step's entry, while it counts.
+    entry: Option<Entry>,
+    /// Beside it.
+    others: [bool; 3],
+}
+
+impl Memo {
+    /// What a look would find if nobody has been in the lane since. `None` if only a look can tell.
+    fn look(self, request: &Request, now: i64) -> Option<Look> {
+        let Self { mut lane, entry, mut others } = self;
+        if lane.worker.as_ref().is_some_and(|worker| *worker != request.lease.worker) {
+            return None;
+        }
+        lane.now = now.max(lane.now);
+        let entry = match (request.step.changes.first(), entry) {
+            (Some(change), Some(entry)) if change.entry == entry.id => Some(entry),
+            (Some(_), _) => return None,
+            (None, entry) => {
+                let state = entry.map(|entry| entry.state);
+                let counted = [State::Prepared, State::InFlight, State::Unknown];
+                for (other, counted) in others.iter_mut().zip(counted) {
+                    *other |= state == Some(counted);
+                }
+                None
+            }
+        };
+        Some(Look { lane, entry, others })
+    }
+}
+
+/// How lanes stood after this handle's last step in each: saves the look before the next. Nothing is believed: the write that
+/// rests on it demands fence, holder and tip as remembered, and whatever changes a lane or an entry of it moves one of them.
+#[derive(Debug, Default)]
+pub(super) struct Memos(Mutex<HashMap<(String, String), Memo>>);
+
+impl Memos {
+    /// The plan of a step that needs no look. Any doubt, and any reason to refuse it, is for a look to settle.
+    pub(super) fn plan(&self, request: &Request, now: impl FnOnce() -> Option<i64>) -> Option<Box<Plan>> {
+        if !is_short(&request.step) || request.step.append.len() + request.step.changes.len() != 1 {
+            return None;
+        }
+        let Lease { outbox, lane, .. } = &request.lease;
+        let memo = self.lock().remove(&(outbox.clone(), lane.clone()))?;
+        let look = memo.look(request, now()?)?;
+        let stands = match request.claim {
+            Some(_) => look.may_be_claimed(&request.lease),
+            None => look.lane.is_held_by(&request.lease),
+        };
+        let plan = Plan::new(look, request).ok().filter(|_| stands)?;
+        Some(Box::new(Plan { remembered: true, ..plan }))
+    }
+
+    /// To be called once the plan is written, with the id of what was written down.
+    pub(super) fn remember(&self, plan: &Plan) {
+        let Some(memo) = plan.memo() else { return };
+        let mut memos = self.lock();
+        if memos.len() >= LANES {
+            memos.clear();
+        }
+        memos.insert((plan.lane.outbox.clone(), plan.lane.name.clone()), memo);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Memo>> {
+        // A memo that a panic left behind is guarded like any other.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -43,6 +43,7 @@ const LINES_AT_ONCE: usize = 100;
 
 /// A lane that is being changed: its row, locked until the transaction ends, and what the operation adds to its history. Both
 /// are written by [`close`](Self::close), so that an operation costs few statements however much it does.
+#[derive(Debug, Clone)]
 pub(super) struct Lane {
     pub(super) outbox: String,
     pub(super) name: String,
@@ -50,16 +51,16 @@ pub(super) struct Lane {
     pub(super) worker: Option<String>,
     pub(super) granted: i64,
     pub(super) ttl: i64,
-    queued: bool,
+    pub(super) queued: bool,
     pub(super) tip: Tip,
     /// The moment at which the row was read, by the backend's clock.
-    now: i64,
+    pub(super) now: i64,
     pub(super) turn: Turn,
     pub(super) lines: Vec<Event>,
 }
 
 /// What becomes of a lane's place in the queue of ready lanes.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Turn {
     Stays,
     GoesToTheEnd,

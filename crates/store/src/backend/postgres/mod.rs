@@ -3,6 +3,7 @@
 //! One operation, one transaction, at READ COMMITTED with explicit row locks. The server's clock dates entries and ends leases,
 //! so the workers' clocks may differ. `synchronous_commit` is raised to `on` where it is off: an answered operation is durable.
 
+mod connections;
 mod error;
 mod schema;
 // One text for two engines: each compiles it for its own connection.
@@ -22,12 +23,13 @@ use std::time::Duration;
 
 use integration_core::BoxFuture;
 use integration_core::clock::{Clock, SystemClock};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgPool};
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnectOptions;
 
 use crate::entry::{Entry, Order, Query};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::configuration;
+use connections::Connections;
 use error::failed;
 
 type Connection = sqlx::PgConnection;
@@ -43,18 +45,8 @@ const LOCK_FREE: &str = " FOR UPDATE SKIP LOCKED";
 const NEXT_TURN: &str = "nextval('integration_turns')";
 const NOW: &str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
 
-const CONNECTIONS: u32 = 16;
-/// How long a connection may lie idle and be used again unasked.
-const TRUSTED: Duration = Duration::from_millis(500);
-/// How long a server may be away before an operation that needs a connection is `Unavailable`.
-const CONNECT: Duration = Duration::from_secs(10);
 /// How long an operation may take altogether: a network that swallows everything must not hold a worker for ever.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// A worker that hangs inside a transaction loses it, and one that waits for it is told.
-const SESSION: &str = "SELECT set_config('lock_timeout', '30s', false),
-    set_config('idle_in_transaction_session_timeout', '60s', false),
-    CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END";
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
@@ -73,9 +65,10 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// ```
 #[derive(Debug, Clone)]
 pub struct Postgres {
-    pool: PgPool,
+    connections: Arc<Connections>,
     clock: Arc<dyn Clock>,
     shown: Arc<str>,
+    notes: Arc<step::Notes>,
 }
 
 impl Postgres {
@@ -99,10 +92,16 @@ impl Postgres {
         let options = PgConnectOptions::from_str(url)
             .map_err(|_| configuration("the URL is not postgres://user:password@host:port/database"))?;
         let shown = shown_url(&options).into();
-        let backend = Self { pool: pool(options), clock, shown };
+        let backend = Self {
+            connections: Arc::new(Connections::of(options, Arc::clone(&clock))),
+            clock,
+            shown,
+            notes: Arc::default(),
+        };
         let current = backend.look(|connection, ()| Box::pin(schema::is_current(connection))).await?;
         if !current {
-            backend.transact(|connection, ()| Box::pin(schema::migrate(connection))).await?;
+            // Without a limit: every line of an old history is read and chained.
+            backend.in_transaction(|connection, ()| Box::pin(schema::migrate(connection))).await?;
         }
         Ok(backend)
     }
@@ -116,14 +115,21 @@ impl Postgres {
         T: Send,
         F: for<'c> FnOnce(&'c mut Connection, Moment) -> BoxFuture<'c, Result<T, StoreError>> + Send,
     {
-        self.limited(async {
-            let mut transaction = self.pool.begin_with(BEGIN).await.map_err(failed)?;
-            // Dropped with an error, the transaction is rolled back.
-            let done = work(&mut transaction, ()).await?;
-            transaction.commit().await.map_err(failed)?;
-            Ok(done)
-        })
-        .await
+        self.limited(self.in_transaction(work)).await
+    }
+
+    async fn in_transaction<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send,
+        F: for<'c> FnOnce(&'c mut Connection, Moment) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+    {
+        let mut connection = self.connections.take().await?;
+        let mut transaction = connection.begin_with(BEGIN).await.map_err(failed)?;
+        // Dropped with an error, the transaction is rolled back.
+        let done = work(&mut transaction, ()).await?;
+        transaction.commit().await.map_err(failed)?;
+        self.connections.keep(connection);
+        Ok(done)
     }
 
     async fn look<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -131,8 +137,10 @@ impl Postgres {
         F: for<'c> FnOnce(&'c mut Connection, Moment) -> BoxFuture<'c, Result<T, StoreError>> + Send,
     {
         self.limited(async {
-            let mut connection = self.pool.acquire().await.map_err(failed)?;
-            work(&mut connection, ()).await
+            let mut connection = self.connections.take().await?;
+            let done = work(&mut connection, ()).await?;
+            self.connections.keep(connection);
+            Ok(done)
         })
         .await
     }
@@ -177,23 +185,6 @@ fn too_slow() -> StoreError {
 fn shown_url(options: &PgConnectOptions) -> String {
     let (user, host, port) = (options.get_username(), options.get_host(), options.get_port());
     format!("postgres://{user}@{host}:{port}/{}", options.get_database().unwrap_or(user))
-}
-
-fn pool(options: PgConnectOptions) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(CONNECT)
-        // Only a connection that lay idle for a while is asked whether it still stands: a round trip saved on all others.
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                Ok(meta.idle_for < TRUSTED || sqlx::Connection::ping(connection).await.is_ok())
-            })
-        })
-        .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::query(SESSION).execute(connection).await.map(drop) })
-        })
-        .connect_lazy_with(options.disable_statement_logging())
 }
 
 /// What the server said.

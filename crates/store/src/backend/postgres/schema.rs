@@ -47,11 +47,15 @@ pub(super) async fn is_current(connection: &mut PgConnection) -> Result<bool, St
 
 /// Brings the database to the newest version, inside the caller's transaction. Whoever comes second finds it done.
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
+    // However long the one before us takes: it may have a large history to chain.
+    run(connection, "SET LOCAL lock_timeout = 0").await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(LOCK)
         .execute(&mut *connection)
         .await
         .map_err(failed)?;
+    // Without a new lock on a table the server would answer from what this connection last saw of its catalogue.
+    run(connection, "SELECT FROM pg_catalog.pg_class LIMIT 0").await?;
     let done = look(connection).await?;
     for step in STEPS.iter().skip(done) {
         run(connection, step).await?;

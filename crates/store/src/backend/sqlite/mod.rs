@@ -13,6 +13,7 @@ mod short;
 #[path = "../sql.rs"]
 mod sql;
 mod step;
+mod whole;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use crate::entry::{Entry, Lease, Query};
 use crate::error::StoreError;
 use crate::store::configuration;
 use error::failed;
+use whole::Tried;
 use writer::Writer;
 
 type Connection = sqlx::SqliteConnection;
@@ -53,6 +55,8 @@ const READERS: u32 = 4;
 /// After how many pages of 4 KiB the log is written back: a step writes some ten of them, so SQLite's own 1,000 would pay the
 /// syncs of a checkpoint every hundred steps. The log grows to some 32 MB.
 const CHECKPOINT: &str = "8000";
+/// Of a file that is made anew. A step changes a little on many pages, and each goes to the log whole.
+const PAGE: u32 = 2_048;
 
 /// A store in one SQLite file. Clones share one connection to it.
 ///
@@ -76,6 +80,7 @@ pub struct Sqlite {
     readers: SqlitePool,
     commits: Arc<AtomicU64>,
     clock: Arc<dyn Clock>,
+    notes: Arc<step::Notes>,
 }
 
 impl Sqlite {
@@ -97,12 +102,17 @@ impl Sqlite {
     pub async fn open_with_clock(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let file = file_of(url)?;
         schema::inspect(&file).await?;
-        let options = connect_options(&file).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let options = connect_options(&file)
+            .create_if_missing(true)
+            .page_size(PAGE)
+            .journal_mode(SqliteJournalMode::Wal);
         let mut connection = options.connect().await.map_err(failed)?;
         schema::migrate(&mut connection).await?;
+        whole::prepare(&mut connection).await?;
         let commits = Arc::new(AtomicU64::new(0));
         let writer = Writer::start(connection, Arc::clone(&clock), Arc::clone(&commits));
-        Ok(Self { readers: readers(&file), file: file.into(), writer, commits, clock })
+        let notes = Arc::default();
+        Ok(Self { readers: readers(&file), file: file.into(), writer, commits, clock, notes })
     }
 
     /// How many write transactions this handle and its clones have committed. Operations that wait together share one, so
@@ -127,7 +137,38 @@ impl Sqlite {
     }
 
     async fn step(&self, request: sql::Request) -> Result<Option<(Lease, Vec<Entry>)>, StoreError> {
-        self.transact(move |connection, time| Box::pin(step::step(connection, time, request))).await
+        if let Some(outcome) = self.at_once(&request).await {
+            return outcome.map(Some);
+        }
+        let notes = Arc::clone(&self.notes);
+        self.transact(move |connection, time| {
+            Box::pin(async move { notes.step(connection, time, request).await })
+        })
+        .await
+    }
+
+    /// The step in one statement by whoever wants it, if nobody else is writing and nobody else has been in the lane.
+    async fn at_once(&self, request: &sql::Request) -> Option<Result<(Lease, Vec<Entry>), StoreError>> {
+        let mut pen = self.writer.if_idle()?;
+        if let Err(error) = pen.check() {
+            return Some(Err(error));
+        }
+        let plan = self.notes.plan(request, self.clock.wall().as_microsecond())?;
+        let (notes, commits) = (Arc::clone(&self.notes), Arc::clone(&self.commits));
+        let work = async move {
+            match notes.make(&mut pen.connection, plan).await {
+                Tried::Made(lease, entries) => {
+                    commits.fetch_add(1, Ordering::Relaxed);
+                    Some(Ok((lease, entries)))
+                }
+                Tried::MovedOn => None,
+                Tried::Failed(error, may_be_the_sync) => {
+                    pen.failed(&error, may_be_the_sync);
+                    Some(Err(error))
+                }
+            }
+        };
+        self.writer.to_its_end(work).await
     }
 
     async fn page(&self, outbox: String, query: Query) -> Result<Vec<Entry>, StoreError> {

@@ -1,8 +1,11 @@
-//! A short step in two statements: a look, and one text that writes everything. Each statement is a message to the driver's
-//! thread and back, which costs more than what SQLite does with it.
+//! A short step: in one statement where nobody has been in the lane since our last one, else in two, a look and one text that
+//! writes everything. Each statement is a message to the driver's thread and back, which costs more than what SQLite does with it.
 
-use super::short::{self, Next, Plan};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::short::{self, Memos, Next, Plan};
 use super::sql::{Request, get, locked, seal_entry};
+use super::whole::{self, Tried};
 use super::{Connection, Moment, failed};
 use crate::backend::key_is_there;
 use crate::backend::row::state_code;
@@ -11,27 +14,70 @@ use crate::error::StoreError;
 
 type Outcome = Option<(Lease, Vec<Entry>)>;
 
-/// The step, inside the writer's transaction: between look and write nobody else writes.
-pub(super) async fn step(
-    connection: &mut Connection,
-    time: Moment,
-    request: Request,
-) -> Result<Outcome, StoreError> {
-    if !short::is_short(&request.step) {
-        return locked(connection, time, request).await;
+/// What the steps of one handle remember. See [`Memos`] for why none of it needs to be true.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    memos: Memos,
+    /// The newest entry of ours; 0 before the first. Another process may have written more since.
+    newest: AtomicI64,
+}
+
+impl Notes {
+    /// The plan of a step that can be made in one statement.
+    pub(super) fn plan(&self, request: &Request, time: Moment) -> Option<Box<Plan>> {
+        let id_is_known = self.newest.load(Ordering::Relaxed) > 0;
+        self.memos.plan(request, || Some(time)).filter(|plan| plan.append.is_none() || id_is_known)
     }
-    match short::plan(connection, time, &request).await? {
-        Next::MakeLane => locked(connection, time, request).await,
-        Next::Refuse => Ok(None),
-        Next::Write(plan) => plan.carry_out(connection).await.map(Some),
+
+    pub(super) async fn make(&self, connection: &mut Connection, mut plan: Box<Plan>) -> Tried {
+        let id = self.newest.load(Ordering::Relaxed).saturating_add(1);
+        let tried = whole::make(connection, &mut plan, id).await;
+        if matches!(tried, Tried::Made(..)) {
+            self.remember(&plan);
+        }
+        tried
+    }
+
+    fn remember(&self, plan: &Plan) {
+        if let Some(entry) = &plan.append {
+            self.newest.fetch_max(entry.id, Ordering::Relaxed);
+        }
+        self.memos.remember(plan);
+    }
+
+    /// The step, inside the writer's transaction: between look and write nobody else writes. If that transaction then fails, what
+    /// is remembered of it is found to be false.
+    pub(super) async fn step(
+        &self,
+        connection: &mut Connection,
+        time: Moment,
+        request: Request,
+    ) -> Result<Outcome, StoreError> {
+        if !short::is_short(&request.step) {
+            return locked(connection, time, request).await;
+        }
+        if let Some(plan) = self.plan(&request, time) {
+            match self.make(connection, plan).await {
+                Tried::Made(lease, entries) => return Ok(Some((lease, entries))),
+                Tried::Failed(error, _) => return Err(error),
+                Tried::MovedOn => {}
+            }
+        }
+        match short::plan(connection, time, &request).await? {
+            Next::MakeLane => locked(connection, time, request).await,
+            Next::Refuse => Ok(None),
+            Next::Write(mut plan) => {
+                plan.carry_out(connection).await?;
+                self.remember(&plan);
+                let Plan { lease, append, change, .. } = *plan;
+                Ok(Some((lease, append.into_iter().chain(change).collect())))
+            }
+        }
     }
 }
 
 impl Plan {
-    async fn carry_out(
-        mut self: Box<Self>,
-        connection: &mut Connection,
-    ) -> Result<(Lease, Vec<Entry>), StoreError> {
+    async fn carry_out(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         let sql = self.sql();
         let lane = &self.lane;
         let mut query = sqlx::query(&sql)
@@ -75,7 +121,7 @@ impl Plan {
         if let (Some(entry), Some(row)) = (&mut self.append, &row) {
             entry.id = get(row, 0)?;
         }
-        Ok((self.lease, self.append.into_iter().chain(self.change).collect()))
+        Ok(())
     }
 
     /// The only row comes last: the driver stops at the first.

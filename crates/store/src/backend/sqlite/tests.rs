@@ -155,3 +155,25 @@ async fn lists_of_what_is_open_go_by_an_index_of_it() {
         assert!(!plan.contains("SCAN integration_entries"), "{sql}\n{plan}");
     }
 }
+
+async fn claim_and_append(store: &Sqlite, fence: i64, key: &str) -> Option<crate::entry::Lease> {
+    let step = crate::entry::Step::new().with_append(NewEntry::new("a", key, "x", "")).with_release();
+    store.claim_and_apply("o", "a", "ann", BUSY, fence, step).await.unwrap().map(|(lease, _)| lease)
+}
+
+/// What one handle remembers of a lane is not believed once another handle was there.
+#[tokio::test]
+async fn what_is_remembered_is_refused_once_another_handle_was_in_the_lane() {
+    let folder = Folder::new("remembered");
+    let (one, other) = (folder.open().await, folder.open().await);
+    assert!(claim_and_append(&one, 0, "k1").await.is_some());
+    assert!(claim_and_append(&other, 1, "k2").await.is_some());
+    assert!(claim_and_append(&one, 1, "k3").await.is_none(), "the fence moved on");
+    assert!(claim_and_append(&one, 2, "k3").await.is_some());
+    // Appends move the lane's history but not its fence, and take the id that the first handle would have given.
+    other.append("o", "ben", new("k4", 10)).await.unwrap();
+    assert!(claim_and_append(&one, 3, "k5").await.is_some());
+    let entries = one.list("o", Query::of_lane("a")).await.unwrap();
+    let found: Vec<_> = entries.iter().map(|entry| (entry.id, entry.key.as_str())).collect();
+    assert_eq!(found, [(1, "k1"), (2, "k2"), (3, "k3"), (4, "k4"), (5, "k5")]);
+}

@@ -1,17 +1,22 @@
-//! Group commit: one task owns the one connection that writes, and what waits together is synced together.
+//! Group commit: one task holds the one connection that writes, and what waits together is synced together.
 //!
 //! A commit costs a sync of the disk whatever it holds, so all operations that queued up during the last one share the next.
 //! Each runs in a savepoint of its own: one that fails takes nothing of the others with it, and none is answered before the
 //! commit that holds it.
+//!
+//! While nobody is at the connection, an operation that is a single statement goes there itself: it saves two hops between tasks.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use integration_core::BoxFuture;
 use integration_core::clock::Clock;
 use sqlx::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
 use super::error::failed;
 use crate::error::{StoreError, StoreErrorKind};
@@ -27,6 +32,54 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Box<dyn Job>>,
+    pen: Arc<Mutex<Pen>>,
+    runtime: Handle,
+}
+
+/// Work that has begun and is to end, whoever still waits for it.
+struct ToItsEnd<'w, T: Send + 'static> {
+    work: Option<BoxFuture<'static, T>>,
+    runtime: &'w Handle,
+}
+
+impl<T: Send + 'static> Future for ToItsEnd<'_, T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let Some(work) = &mut self.work else { return Poll::Pending };
+        let polled = work.as_mut().poll(context);
+        if polled.is_ready() {
+            self.work = None;
+        }
+        polled
+    }
+}
+
+impl<T: Send + 'static> Drop for ToItsEnd<'_, T> {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            drop(self.runtime.spawn(work));
+        }
+    }
+}
+
+/// What writes.
+pub(super) struct Pen {
+    pub(super) connection: SqliteConnection,
+    /// After a failed sync nobody knows what is on the disk, and a second sync may claim success for pages that were lost:
+    /// nothing is written any more.
+    stopped: bool,
+}
+
+impl Pen {
+    pub(super) fn check(&self) -> Result<()> {
+        if self.stopped { Err(stopped()) } else { Ok(()) }
+    }
+
+    /// To be told of the failure of a statement that is its own transaction: it cannot say whether the sync failed.
+    pub(super) fn failed(&mut self, error: &StoreError, is_about_the_disk: bool) {
+        self.stopped |= is_about_the_disk && error.kind() == StoreErrorKind::Unavailable;
+    }
 }
 
 impl fmt::Debug for Writer {
@@ -42,8 +95,22 @@ impl Writer {
         commits: Arc<AtomicU64>,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(Task { connection, clock, commits, stopped: false }.serve(queue));
-        Self { jobs }
+        let pen = Arc::new(Mutex::new(Pen { connection, stopped: false }));
+        tokio::spawn(Task { pen: Arc::clone(&pen), clock, commits }.serve(queue));
+        Self { jobs, pen, runtime: Handle::current() }
+    }
+
+    /// Runs what holds the pen. Dropped on the way it goes on in the background: how a sync ended must be seen.
+    pub(super) fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send {
+        ToItsEnd { work: Some(Box::pin(work)), runtime: &self.runtime }
+    }
+
+    /// The pen, if nobody has it or waits for it.
+    pub(super) fn if_idle(&self) -> Option<OwnedMutexGuard<Pen>> {
+        Arc::clone(&self.pen).try_lock_owned().ok()
     }
 
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T>
@@ -104,40 +171,43 @@ where
 }
 
 struct Task {
-    connection: SqliteConnection,
+    pen: Arc<Mutex<Pen>>,
     clock: Arc<dyn Clock>,
     commits: Arc<AtomicU64>,
-    /// After a failed sync nobody knows what is on the disk, and a second sync may claim success for pages that were lost:
-    /// the task writes nothing any more.
-    stopped: bool,
 }
 
 impl Task {
-    async fn serve(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+    async fn serve(self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
         let mut batch = Vec::new();
         while queue.recv_many(&mut batch, BATCH).await > 0 {
+            let mut pen = self.pen.lock().await;
+            // What came while the pen was away shares the commit.
+            while batch.len() < BATCH
+                && let Ok(job) = queue.try_recv()
+            {
+                batch.push(job);
+            }
             let mut jobs: Vec<_> = batch.drain(..).filter(|job| job.is_wanted()).collect();
-            let ended = if jobs.is_empty() { Ok(()) } else { self.commit(&mut jobs).await };
+            let ended = if jobs.is_empty() { Ok(()) } else { self.commit(&mut pen, &mut jobs).await };
+            drop(pen);
             for job in jobs {
                 job.answer(ended.as_ref().map(drop).map_err(copy));
             }
         }
     }
 
-    async fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
-        if self.stopped {
-            return Err(stopped());
-        }
-        self.execute("BEGIN IMMEDIATE").await?;
-        let ran = self.run(jobs).await;
+    async fn commit(&self, pen: &mut Pen, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+        pen.check()?;
+        pen.execute("BEGIN IMMEDIATE").await?;
+        let ran = self.run(pen, jobs).await;
         if ran.is_err() {
-            self.roll_back().await;
+            pen.roll_back().await;
             return ran;
         }
-        let committed = self.execute("COMMIT").await;
+        let committed = pen.execute("COMMIT").await;
         if let Err(error) = &committed {
-            self.stopped = error.kind() == StoreErrorKind::Unavailable;
-            self.roll_back().await;
+            pen.stopped = error.kind() == StoreErrorKind::Unavailable;
+            pen.roll_back().await;
             return committed;
         }
         self.commits.fetch_add(1, Ordering::Relaxed);
@@ -146,23 +216,25 @@ impl Task {
 
     /// Runs the operations one after another. `Err` if the whole transaction is lost: SQLite ends it by itself when the disk
     /// is full or fails.
-    async fn run(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+    async fn run(&self, pen: &mut Pen, jobs: &mut [Box<dyn Job>]) -> Result<()> {
         let now = self.clock.wall().as_microsecond();
         if let [alone] = jobs {
             // Nobody else's work hangs on it: the transaction is its savepoint.
-            return alone.run(&mut self.connection, now).await;
+            return alone.run(&mut pen.connection, now).await;
         }
-        self.execute("SAVEPOINT operation").await?;
+        pen.execute("SAVEPOINT operation").await?;
         for job in jobs {
-            match job.run(&mut self.connection, now).await {
+            match job.run(&mut pen.connection, now).await {
                 // In one message to the driver's thread; the last savepoint ends with the transaction.
-                Ok(()) => self.execute("RELEASE operation; SAVEPOINT operation").await?,
-                Err(error) => self.execute("ROLLBACK TO operation").await.map_err(|_| error)?,
+                Ok(()) => pen.execute("RELEASE operation; SAVEPOINT operation").await?,
+                Err(error) => pen.execute("ROLLBACK TO operation").await.map_err(|_| error)?,
             }
         }
         Ok(())
     }
+}
 
+impl Pen {
     async fn roll_back(&mut self) {
         // Fails when SQLite has rolled back already, which is what is wanted.
         let _ = self.execute("ROLLBACK").await;
