@@ -221,7 +221,10 @@ fn bind_line<'q>(query: Statement<'q>, line: &'q Event) -> Statement<'q> {
 }
 
 fn refused(error: sqlx::Error, key: &str) -> Tried {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned);
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .map(std::borrow::Cow::into_owned);
     match code.as_deref() {
         Some(RAISED | ID_IS_THERE) => Tried::MovedOn,
         Some(KEY_IS_THERE) => Tried::Failed(key_is_there(key), false),
