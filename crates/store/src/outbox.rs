@@ -151,6 +151,15 @@ impl Outbox {
         self.backend.lane(&self.name, lane).await
     }
 
+    /// The store's own clock now, by which all its times are told. See [`Backend::now`].
+    ///
+    /// # Errors
+    ///
+    /// The store's own failures.
+    pub async fn now(&self) -> Result<jiff::Timestamp, StoreError> {
+        self.backend.now().await
+    }
+
     /// The lanes that hold an entry in one of these states; all lanes with entries if there are none. See [`Backend::lanes`].
     ///
     /// # Errors

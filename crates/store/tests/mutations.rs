@@ -88,6 +88,7 @@ enum Mutation {
     KeysAscending,
     KeyPagesRepeat,
     LanesRepeated,
+    NowIsAhead,
     LanesIgnoreStates,
     ChainWithoutTestimony,
     ChainUnlinked,
@@ -166,6 +167,7 @@ const EACH: &[(Mutation, &str)] = &[
     (KeysAscending, "list_by_key"),
     (KeyPagesRepeat, "list_by_key"),
     (LanesRepeated, "lanes_by_states"),
+    (NowIsAhead, "one_clock_for_all_times"),
     (LanesIgnoreStates, "lanes_by_states"),
     (ChainWithoutTestimony, "chain_holds_every_line"),
     (ChainUnlinked, "chain_holds_every_line"),
@@ -546,6 +548,14 @@ impl Backend for Mutant {
                 view.tip.lines -= 1;
             }
             Ok(view)
+        })
+    }
+
+    fn now(&self) -> Pending<'_, jiff::Timestamp> {
+        Box::pin(async move {
+            let now = self.inner.now().await?;
+            let hour = jiff::SignedDuration::from_hours(1);
+            if self.is(NowIsAhead) { Ok(now + hour) } else { Ok(now) }
         })
     }
 

@@ -124,6 +124,9 @@ mod alternating {
         fn lane<'a>(&'a self, o: &'a str, l: &'a str) -> Pending<'a, LaneView> {
             self.next().lane(o, l)
         }
+        fn now(&self) -> Pending<'_, jiff::Timestamp> {
+            self.next().now()
+        }
         fn lanes<'a>(&'a self, o: &'a str, s: Vec<State>) -> Pending<'a, Vec<String>> {
             self.next().lanes(o, s)
         }

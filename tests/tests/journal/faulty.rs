@@ -123,6 +123,10 @@ impl Backend for Faulty {
         self.run("lane", self.inner.lane(outbox, lane))
     }
 
+    fn now(&self) -> Pending<'_, jiff::Timestamp> {
+        self.run("now", self.inner.now())
+    }
+
     fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>> {
         self.run("lanes", self.inner.lanes(outbox, states))
     }

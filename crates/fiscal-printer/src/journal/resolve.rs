@@ -10,6 +10,7 @@ use std::time::Duration;
 use integration_core::clock::Clock;
 use integration_core::{Error, Outcome};
 use integration_store::{Change, Entry, Event, Lease, Query, State, Step};
+use jiff::Timestamp;
 
 use super::begin::{Begun, Job, Wanted};
 use super::desk::Turn;
@@ -71,8 +72,8 @@ pub enum Ruling {
 /// When this process first saw a question open, by the monotonic clock.
 ///
 /// Of a request that this process lost itself, the monotonic clock alone tells how long ago that was: no setting of the wall
-/// clock shortens the delay. Of any other, the delay is over when either clock says so: the wall clock survives restarts, the
-/// monotonic one survives a wall clock that was set back.
+/// clock shortens the delay. Of any other, the delay is over when either clock says so: the store's own, by which its times are
+/// told whichever machine wrote them, survives restarts; the monotonic one survives a store's clock that was set back.
 #[derive(Debug, Default)]
 pub(super) struct Sightings(Mutex<HashMap<(i64, i64), Sighting>>);
 
@@ -84,7 +85,14 @@ struct Sighting {
 }
 
 impl Sightings {
-    fn remaining(&self, entry: &Entry, delay: Duration, clock: &dyn Clock) -> Duration {
+    /// `store`: the store's clock now, if it could be asked.
+    fn remaining(
+        &self,
+        entry: &Entry,
+        delay: Duration,
+        clock: &dyn Clock,
+        store: Option<Timestamp>,
+    ) -> Duration {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock.elapsed();
         let first = *seen.entry((entry.id, entry.version)).or_insert(Sighting { at: now, own: false });
@@ -92,8 +100,8 @@ impl Sightings {
         if first.own {
             return delay.saturating_sub(since_seen);
         }
-        let since_lost = clock.wall().duration_since(entry.changed);
-        let since_lost = Duration::try_from(since_lost).unwrap_or_default();
+        let since_lost = store.map(|now| now.duration_since(entry.changed));
+        let since_lost = since_lost.and_then(|since| Duration::try_from(since).ok()).unwrap_or_default();
         delay.saturating_sub(since_seen.max(since_lost))
     }
 
@@ -165,7 +173,7 @@ impl Journal {
     }
 
     async fn open(&self, entry: Entry) -> Result<Open, Error> {
-        let remaining = self.remaining(&entry);
+        let remaining = self.remaining(&entry).await;
         let entry = self.complete(JournalEntry::read(entry)?).await?;
         let can_resend = !entry.record.resent;
         let because = match () {
@@ -202,7 +210,7 @@ impl Journal {
         if entry.state() != DocumentState::Unknown {
             return Err(trouble::wrong_state("resolve", &entry, "an open question"));
         }
-        let remaining = self.remaining(&case.entry);
+        let remaining = self.remaining(&case.entry).await;
         let mut record = case.record.clone();
         record.decision = Some(decision);
         let state = match ruling {
@@ -371,8 +379,10 @@ impl Journal {
         }
     }
 
-    pub(super) fn remaining(&self, entry: &Entry) -> Duration {
-        self.0.sightings.remaining(entry, self.0.settling_delay, self.0.documents.clock())
+    pub(super) async fn remaining(&self, entry: &Entry) -> Duration {
+        let desk = &self.0.documents;
+        let store = desk.outbox.now().await.ok();
+        self.0.sightings.remaining(entry, self.0.settling_delay, desk.clock(), store)
     }
 
     /// One try, without waiting for the delay.
@@ -447,7 +457,7 @@ impl Journal {
             return Ok(Step3::Write(state, Box::new(record)));
         }
         // Read before asking: a reading counts only if it was taken after the delay.
-        let remaining = self.remaining(&case.entry);
+        let remaining = self.remaining(&case.entry).await;
         let on_paper = testimonies(&case.history).any(|told| matches!(told, Testimony::Paper { .. }));
         match self.ask_probes(case).await {
             Some(Finding::Issued(control)) => {

@@ -246,7 +246,7 @@ impl Journal {
         let found = self.0.documents.outbox.find(&entry.key).await.map_err(trouble::before)?;
         let entry = JournalEntry::read(found.unwrap_or_else(|| entry.clone()))?;
         if entry.state() == DocumentState::Unknown {
-            let remaining = self.remaining(&entry.entry);
+            let remaining = self.remaining(&entry.entry).await;
             let open = Open { entry, because: Because::Settling(remaining) };
             observer(Progress::Open(Box::new(open.clone())));
             resumed.open.push(open);

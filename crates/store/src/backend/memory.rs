@@ -510,6 +510,10 @@ impl Backend for Memory {
         })
     }
 
+    fn now(&self) -> Pending<'_, Timestamp> {
+        Box::pin(std::future::ready(Ok(self.clock.wall())))
+    }
+
     fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>> {
         Box::pin(async move { Ok(self.with_outbox(outbox, |table| table.lanes(&states))) })
     }

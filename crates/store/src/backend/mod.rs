@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use integration_core::BoxFuture;
+use jiff::Timestamp;
 
 use crate::chain::Tip;
 use crate::checkpoint::{Checkpoint, Commit};
@@ -150,6 +151,10 @@ pub trait Backend: Debug + Send + Sync + 'static {
     ///
     /// (A lease that was granted in what is now the future, because the clock was set back, is dated anew, as by a claim.)
     fn lane<'a>(&'a self, outbox: &'a str, lane: &'a str) -> Pending<'a, LaneView>;
+
+    /// The backend's own clock now: the one by which [`Entry::changed`] and all other times are told, so that whoever measures how
+    /// long ago something was does not compare two machines' clocks.
+    fn now(&self) -> Pending<'_, Timestamp>;
 
     /// The lanes that hold an entry in one of these states (of any state if there are none), each once, in ascending order.
     fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>>;

@@ -1056,6 +1056,10 @@ impl Backend for Engine {
         })
     }
 
+    fn now(&self) -> Pending<'_, Timestamp> {
+        Box::pin(self.look(work(move |c, time| Box::pin(async move { moment(super::now(c, time).await?) }))))
+    }
+
     fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>> {
         let outbox = outbox.to_owned();
         Box::pin(self.look(work(move |c, _| Box::pin(async move { lanes(c, &outbox, states).await }))))

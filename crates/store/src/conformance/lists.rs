@@ -10,6 +10,7 @@ checks! {
     list_filters "a query's filters hold, each alone and together"
     list_filters_by_date "created_from is included, created_before is not"
     list_by_key "newest_keys_first lists in descending order of key by bytes, filtered and in pages"
+    one_clock_for_all_times "now is told by the clock by which entries are dated, to a second or two"
     lanes_by_states "the lanes that hold entries in given states are each named once, in order"
     list_pages "a page holds at most the limit, goes on after the given id, and pages miss and repeat nothing"
     list_stops_at_a_thousand "a limit of 0 stands for 1,000, which is also the most"
@@ -100,6 +101,20 @@ async fn list_by_key(bench: Bench) -> Outcome {
         query = asked.next(&page);
     }
     ensure!(paged == ["k10", "k09", "k08", "k07", "K99"], "the pages gave {paged:?}");
+    Ok(())
+}
+
+async fn one_clock_for_all_times(bench: Bench) -> Outcome {
+    let before = bench.backend.now().await?;
+    let lease = bench.claim("clock", "ann", LONG).await?;
+    let entry = bench.entry_in(&lease, "clock", State::Done).await?;
+    let after = bench.backend.now().await?;
+    let (created, changed) = (entry.created, entry.changed);
+    let little = jiff::SignedDuration::from_secs(2);
+    ensure!(
+        before - little <= created && changed <= after + little,
+        "asked at {before} and {after}, and an entry written in between was created at {created} and changed at {changed}"
+    );
     Ok(())
 }
 
