@@ -63,17 +63,27 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     secrets.bind(token.reference(), sent.guid.clone());
     println!("document        {} ({})", sent.guid, token.reference());
 
+    let mut patience = Duration::from_secs(3600);
     if let Some(sandbox) = &service.sandbox {
-        let bare = format!("{origin}/legale/document");
-        play(sandbox.legale(), &sent.guid, &bare, url.as_str()).await?;
+        let legale = sandbox.legale();
+        forge(legale, &sent.guid, &format!("{origin}/legale/document"), url.as_str()).await?;
+        if !inbox.is_empty() {
+            return Err("a forgery was believed".into());
+        }
+        println!("the signer      signs");
+        legale.sign(sent.guid.as_str(), 1)?;
+        patience = Duration::from_secs(20);
     }
-    let patience = Duration::from_secs(if service.sandbox.is_some() { 20 } else { 3600 });
-    let received = tokio::time::timeout(patience, inbox.recv()).await;
+    let clock = client.clock();
+    let received = tokio::select! {
+        status = inbox.recv() => status,
+        () = clock.timer(patience) => None,
+    };
     std::fs::remove_dir_all(&folder)?;
     match received {
-        Ok(Some(status)) if status == SignStatus::Signed => Ok(()),
-        Ok(other) => Err(format!("not signed: {other:?}").into()),
-        Err(_) => Err("no callback within the limit: polling is the backstop".into()),
+        Some(SignStatus::Signed) => Ok(()),
+        Some(other) => Err(format!("not signed: {other:?}").into()),
+        None => Err("no callback within the limit: polling is the backstop".into()),
     }
 }
 
@@ -97,16 +107,14 @@ struct Inbox(UnboundedSender<SignStatus>);
 impl Handler for Inbox {
     fn handle(&self, delivery: Delivery) -> BoxFuture<'_, Result<(), Error>> {
         let callback = &delivery.callback;
-        let said = delivery.detail.as_ref().map(|detail| detail.sign_status);
-        println!("believed        {:?} {:?}", callback.kind, callback.sign_status);
+        let said = delivery.detail.as_ref().map(|detail| format!("{:?}", detail.sign_status));
+        let claim = callback.sign_status.map_or_else(String::new, |status| format!("{status:?}"));
+        println!("believed        {:?} {claim}", callback.kind);
         println!(
-            "because         the URL has the secret of {:?}",
+            "because         the URL has the secret of {}",
             delivery.reference.as_deref().unwrap_or("?")
         );
-        println!(
-            "because         the service says {said:?}, asked for {:?}",
-            callback.document.as_ref().map(DocumentId::as_str)
-        );
+        println!("because         the service, when asked, says {}", said.as_deref().unwrap_or("nothing"));
         match &delivery.file {
             Some(file) => println!("file            {} bytes, sha-256 {}", file.length, file.sha256),
             None if delivery.needs_download() => println!("file            to be fetched from the service"),
@@ -125,22 +133,28 @@ impl Handler for Inbox {
     }
 }
 
-/// On the sandbox: a forger who does not know the URL, one who does, and at last the signer.
-async fn play(
+/// On the sandbox: a forger who does not know the URL, and one who does.
+async fn forge(
     legale: &Legale,
     guid: &DocumentId,
     bare: &str,
     url: &str,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let lie = serde_json::json!({ "GUID": guid.as_str(), "sign_status": 1, "file_name": "Contrato_ClienteX_2025.pdf" });
+    let lie = serde_json::json!({ "GUID": guid.as_str(), "sign_status": 1, "comment": null });
     println!("forgery 1       says 'signed' without the secret");
     legale.post_callback(bare, &[], lie.clone());
     legale.wait_for_callbacks(1).await;
     println!("forgery 2       says 'signed' and knows the URL");
     legale.post_callback(url, &[], lie);
     legale.wait_for_callbacks(2).await;
-    println!("the signer      signs");
-    legale.sign(guid.as_str(), 1)?;
-    legale.wait_for_callbacks(3).await;
+    let answers: Vec<Option<u16>> = legale
+        .callbacks()
+        .iter()
+        .flat_map(|callback| &callback.attempts)
+        .map(|attempt| attempt.status)
+        .collect();
+    if answers != [Some(401), Some(200)] {
+        return Err(format!("the forgeries were answered with {answers:?}").into());
+    }
     Ok(())
 }

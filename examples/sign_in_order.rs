@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use integration_examples::{connect_legale, finish, pdf, print_links};
+use integration_sandbox::legale::StepRefused;
 use legale::flow::{Flow, Placement, SignMethod, Signer};
 use legale::naming::FileName;
 use legale::status::Status;
 use legale::tracking::{
     Entry, Event, EvidenceLog, Observation, Source, Tracker, poll, verify, wait_until_final,
 };
-use legale::{DocumentId, Sending, Upload};
+use legale::{Clock, DocumentId, Sending, SystemClock, Upload};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -61,6 +62,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         println!("next to sign    {}", pending.next_signers.join(", "));
     }
     let players = service.sandbox.as_ref().map(|sandbox| play(sandbox.legale().clone(), guid.clone()));
+    let players = players.transpose()?;
 
     let status = wait_until_final(client, &guid, service.patience(), &**client.clock()).await?;
     println!("status          {status}");
@@ -119,18 +121,16 @@ async fn keep_events(
 fn play(
     legale: integration_sandbox::legale::Legale,
     guid: DocumentId,
-) -> tokio::task::JoinHandle<Result<(), integration_sandbox::legale::StepRefused>> {
-    match legale.sign(guid.as_str(), 2) {
-        Err(refused) => println!("second tries    {refused}"),
-        Ok(()) => println!("second tries    and may: the order is not kept"),
-    }
-    tokio::spawn(async move {
+) -> Result<tokio::task::JoinHandle<Result<(), StepRefused>>, &'static str> {
+    let refused = legale.sign(guid.as_str(), 2).err().ok_or("the second could sign first")?;
+    println!("second tries    {refused}");
+    Ok(tokio::spawn(async move {
         for number in [1, 2] {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            SystemClock::new().sleep(Duration::from_millis(300)).await;
             legale.open(guid.as_str(), number)?;
             legale.sign(guid.as_str(), number)?;
             eprintln!("signer {number} has signed");
         }
         Ok(())
-    })
+    }))
 }

@@ -13,7 +13,7 @@ use integration_examples::{LegaleService, connect_legale, finish, pdf, print_lin
 use legale::flow::{Flow, FlowBuilder, Groups, MixedGroups, SignMethod, Signer};
 use legale::status::Status;
 use legale::tracking::wait_until_final;
-use legale::{DocumentId, Sending, Sent, Source, Upload};
+use legale::{Clock, DocumentId, Sending, Sent, Source, SystemClock, Upload};
 
 const NAME: &str = "Acuerdo_Socios_2025.pdf";
 
@@ -119,7 +119,7 @@ async fn play(
     is_rejected: bool,
 ) -> Result<(), integration_sandbox::legale::StepRefused> {
     for number in [3, 1, 2] {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        SystemClock::new().sleep(Duration::from_millis(200)).await;
         legale.open(guid.as_str(), number)?;
         if is_rejected && number == 1 {
             eprintln!("signer {number} rejects");
