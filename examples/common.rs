@@ -1,6 +1,7 @@
 //! What the example programs share: a client, on the embedded sandbox unless the environment names another service.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use fiscal_printer::{Client, Document, Error};
 use integration_sandbox::Sandbox;
@@ -28,6 +29,93 @@ pub async fn connect() -> Result<Service, Box<dyn std::error::Error>> {
         other => std::env::var(other).ok(),
     })?;
     Ok(Service { client, sandbox: Some(sandbox) })
+}
+
+/// A client of Legale and, if the program runs on it, the sandbox; the sandbox stops when this is dropped.
+pub struct LegaleService {
+    /// The client to use.
+    pub client: legale::Client,
+    /// The embedded sandbox, unless `LEGALE_BASE_URL` names another service.
+    pub sandbox: Option<Sandbox>,
+}
+
+/// Connects to the service of `LEGALE_BASE_URL` with the credentials of the environment, or to a sandbox started for this run.
+pub async fn connect_legale() -> Result<LegaleService, Box<dyn std::error::Error>> {
+    if std::env::var("LEGALE_BASE_URL").is_ok_and(|url| !url.trim().is_empty()) {
+        return Ok(LegaleService { client: legale::Client::from_env()?, sandbox: None });
+    }
+    let sandbox = Sandbox::start().await?;
+    let service = sandbox.legale();
+    eprintln!("no LEGALE_BASE_URL: using an embedded sandbox at {}", service.base_url());
+    let client = legale::Client::from_lookup(|name| match name {
+        "LEGALE_BASE_URL" => Some(service.base_url().to_owned()),
+        "LEGALE_API_KEY" => Some(service.api_key().to_owned()),
+        // One credential, never two at once.
+        "LEGALE_EMAIL" | "LEGALE_PASSWORD" => None,
+        other => std::env::var(other).ok(),
+    })?;
+    Ok(LegaleService { client, sandbox: Some(sandbox) })
+}
+
+impl LegaleService {
+    /// The e-mail addresses given as arguments; on the sandbox, where no mail goes out, these stand in for them.
+    pub fn people<const N: usize>(
+        &self,
+        mut given: impl Iterator<Item = String>,
+        stand_ins: [&str; N],
+    ) -> Result<[String; N], Box<dyn std::error::Error>> {
+        let mut people = stand_ins.map(str::to_owned);
+        for person in &mut people {
+            match given.next() {
+                Some(email) => *person = email,
+                None if self.sandbox.is_some() => {}
+                None => return Err(format!("name {N} e-mail addresses: {}", stand_ins.join(" ")).into()),
+            }
+        }
+        Ok(people)
+    }
+
+    /// How long to wait for people: a minute on the sandbox, an hour elsewhere.
+    pub fn patience(&self) -> legale::tracking::WaitLimits {
+        let (total, pause) = if self.sandbox.is_some() { (60, 1) } else { (3600, 15) };
+        let pause = Duration::from_secs(pause);
+        legale::tracking::WaitLimits::new(Duration::from_secs(total)).pauses(pause, pause)
+    }
+}
+
+/// Prints the addresses that a start brought. Whoever has one can sign: in earnest they go to the signers and into no log.
+pub fn print_links(started: &legale::Started) {
+    for (link, number) in started.links.iter().zip(1..) {
+        match &link.email {
+            Some(email) => println!("sign link       {email} {}", link.url),
+            // A plain list: that it is in the order of the signers is not documented.
+            None => println!("sign link {number}     {}", link.url),
+        }
+    }
+}
+
+/// A PDF of one page that says `text` (ASCII, no brackets).
+pub fn pdf(text: &str) -> Vec<u8> {
+    let stream = format!("BT /F1 14 Tf 60 760 Td ({text}) Tj ET");
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R \
+         /Resources << /Font << /F1 5 0 R >> >> >>"
+            .to_owned(),
+        format!("<< /Length {} >>\nstream\n{stream}\nendstream", stream.len()),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
+    ];
+    let (mut file, mut table) = (String::from("%PDF-1.4\n"), String::from("0000000000 65535 f \n"));
+    for (object, number) in objects.iter().zip(1..) {
+        table.push_str(&format!("{:010} 00000 n \n", file.len()));
+        file.push_str(&format!("{number} 0 obj\n{object}\nendobj\n"));
+    }
+    let (start, size) = (file.len(), objects.len() + 1);
+    file.push_str(&format!(
+        "xref\n0 {size}\n{table}trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"
+    ));
+    file.into_bytes()
 }
 
 /// Opens the store of `INTEGRATION_STORE_URL`, or a file in the working folder, and says where it is.
@@ -69,7 +157,11 @@ pub fn print_totals(document: &Document) {
 /// Success, or the failure with all it says: exit code 3 when it may have happened all the same, else 1.
 pub fn finish(result: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    match error.downcast_ref::<Error>() {
+    let sending = error.downcast_ref::<legale::SendError>();
+    if let Some(guid) = sending.and_then(legale::SendError::document) {
+        eprintln!("document {guid} was created and stays at the service");
+    }
+    match sending.map(legale::SendError::error).or_else(|| error.downcast_ref::<Error>()) {
         Some(error) => {
             eprintln!("error: {}", error.report());
             ExitCode::from(if error.is_outcome_unknown() { 3 } else { 1 })

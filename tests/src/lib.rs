@@ -16,4 +16,5 @@ pages! {
     Money: "docs/money.md",
     Testing: "docs/testing.md",
     NeverIssueTwice: "docs/never-issue-twice.md",
+    Legale: "docs/legale.md",
 }

@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use crate::client::{Ask, Client};
 use crate::contact::is_email;
 use crate::flow::SignMethod;
-use crate::id::TemplateId;
+use crate::id::{DocumentId, TemplateId};
 use crate::page::{Listed, Pages};
-use crate::sign::Started;
+use crate::sign::{SignLink, Started, links};
 use crate::wire::{Fields, Unreadable, When};
 
 pub(crate) const LIST: Operation = Operation::get("list smart documents", "/smart-documents/");
@@ -421,6 +421,45 @@ pub enum BatchOutcome {
     Refused(Value),
 }
 
+impl BatchOutcome {
+    /// What the answer says of this item, as it came.
+    #[must_use]
+    pub const fn raw(&self) -> &Value {
+        match self {
+            Self::Started(raw) | Self::Refused(raw) => raw,
+        }
+    }
+
+    /// Whether nothing says that it failed.
+    #[must_use]
+    pub const fn is_started(&self) -> bool {
+        matches!(self, Self::Started(_))
+    }
+
+    /// The document that was made of it, if the answer names it (assumed).
+    #[must_use]
+    pub fn guid(&self) -> Option<DocumentId> {
+        let raw = self.raw();
+        let text = ["GUID", "guid"].iter().find_map(|key| raw.get(*key)?.as_str()).or_else(|| raw.as_str());
+        text.filter(|_| self.is_started())?.parse().ok()
+    }
+
+    /// The addresses of its signers, if the answer holds them (assumed).
+    #[must_use]
+    pub fn links(&self) -> Vec<SignLink> {
+        if self.is_started() && self.raw().is_object() { links(self.raw()) } else { Vec::new() }
+    }
+
+    /// Why it was refused: code and text, as far as the answer says.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let Self::Refused(Value::Object(fields)) = self else { return None };
+        let parts: Vec<String> =
+            [crate::wire::code_of(fields), crate::wire::message_of(fields)].into_iter().flatten().collect();
+        Some(parts.join(": "))
+    }
+}
+
 fn outcome(item: &Value) -> BatchOutcome {
     match crate::wire::open(item.clone()) {
         crate::wire::Opened::Data(_) => BatchOutcome::Started(item.clone()),
@@ -524,6 +563,21 @@ mod tests {
         let mut faults = Faults::new();
         common.check("", is_v2, &mut faults);
         faults.errors().map(|fault| fault.path().to_owned()).collect()
+    }
+
+    #[test]
+    fn items_of_a_batch_tell_what_became_of_them() {
+        let started = outcome(&json!({"GUID": "g-1", "sign_urls": [{"email": "a@b", "url": "https://s/1"}]}));
+        assert_eq!(started.guid().unwrap().as_str(), "g-1");
+        assert_eq!(started.links().len(), 1);
+        assert_eq!(started.refusal(), None);
+        let refused = outcome(&json!({"code": "ERROR_INVALID_DATA", "message": "no contact"}));
+        assert_eq!(refused.refusal().unwrap(), "ERROR_INVALID_DATA: no contact");
+        assert!(refused.guid().is_none() && refused.links().is_empty());
+        for odd in [json!(7), json!(null), json!({}), json!([])] {
+            let odd = outcome(&odd);
+            assert!(odd.guid().is_none() && odd.links().is_empty() && odd.refusal().is_none(), "{odd:?}");
+        }
     }
 
     #[test]
