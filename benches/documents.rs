@@ -89,7 +89,7 @@ async fn create(client: &Client, size: u64) {
 async fn send_raw(caller: &Caller, length: u64) {
     let body = Body::stream(Some(length), move || async move { Ok::<_, TransportError>(Pieces(length)) });
     let call = Call::new(SEND).body("application/json", body);
-    caller.call(&call, |answer| Verdict::<()>::success(answer)).await.unwrap();
+    caller.call(&call, Verdict::<()>::success).await.unwrap();
 }
 
 /// Ready bytes of a length.
@@ -118,8 +118,7 @@ async fn fetch(client: &Client, size: u64) {
 
 async fn fetch_raw(caller: &Caller, size: u64) {
     let sink = &mut tokio::io::sink();
-    let judge = |answer: &integration_core::Answer| Verdict::<()>::success(answer);
-    let fetched = caller.download(&Call::new(FETCH), 1 << 30, judge, sink).await.unwrap();
+    let fetched = caller.download(&Call::new(FETCH), 1 << 30, Verdict::<()>::success, sink).await.unwrap();
     assert_eq!(fetched.length, size);
 }
 
