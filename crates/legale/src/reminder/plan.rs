@@ -20,8 +20,12 @@ const DAY: i64 = 86_400;
 /// | at most | one message a signer and UTC day, a warning before a regular one; missed ones collapse into one |
 #[must_use]
 pub fn plan(now: Timestamp, policy: &Policy, flow: &FlowState) -> Plan {
-    if !may_remind(now, policy, flow) {
+    if !may_remind(policy, flow, flow.started_at.map_or(now, |start| start.max(now))) {
         return Plan::default();
+    }
+    if let Some(start) = flow.started_at.filter(|start| *start > now) {
+        // The service's clock is a little ahead, or the start was said beforehand: look again then, do not give the flow up.
+        return Plan { next_wake: Some(start), ..Plan::default() };
     }
     let mut plan = Plan::default();
     for (index, signer) in waiting(flow) {
@@ -45,11 +49,10 @@ fn earlier(left: Option<Timestamp>, right: Option<Timestamp>) -> Option<Timestam
     left.into_iter().chain(right).min()
 }
 
-fn may_remind(now: Timestamp, policy: &Policy, flow: &FlowState) -> bool {
+fn may_remind(policy: &Policy, flow: &FlowState, now: Timestamp) -> bool {
     let is_open = !flow.status.is_final() && !matches!(flow.status, Status::Uploaded | Status::LinkExpired);
     let is_in_time = flow.deadline().is_none_or(|deadline| now < deadline);
-    let is_started = flow.started_at.is_some_and(|start| start <= now);
-    is_open && is_in_time && is_started && !flow.is_paused && !policy.vendor_reminders_on
+    is_open && is_in_time && flow.started_at.is_some() && !flow.is_paused && !policy.vendor_reminders_on
 }
 
 /// Whose turn it is, as far as is known.

@@ -40,6 +40,13 @@ fn times(policy: &Policy, flow: &FlowState) -> Vec<(String, ActionKind)> {
     sent.into_iter().map(|(time, _, kind)| (time.to_string(), kind)).collect()
 }
 
+/// A service's clock that is a little ahead must not silence the reminders for good.
+#[test]
+fn a_flow_that_starts_in_a_moment_is_looked_at_again_then() {
+    let plan = plan(at("2026-03-02T09:59:59.5Z"), &Policy::default(), &flow(Order::Sequential));
+    assert_eq!((plan.actions.len(), plan.next_wake), (0, Some(at("2026-03-02T10:00:00Z"))));
+}
+
 /// Contract 4.8, the defaults: first after 2 days, then every 3, at 13:00 UTC, five in all.
 #[test]
 fn the_default_policy() {
