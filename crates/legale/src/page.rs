@@ -163,7 +163,6 @@ async fn ask<T: Listed>(
 /// `{count, next, previous, results}`, or a bare list, which is one complete page.
 fn read<T: Listed>(value: Value, number: u32) -> Result<Page<T>, Unreadable> {
     let (items, count, has_next) = match value {
-        Value::Null => (Vec::new(), None, false),
         Value::Array(items) => (items, None, false),
         other => {
             if other.get("results").is_none() {
