@@ -118,11 +118,19 @@ impl GatedClient {
             return Ok(());
         }
         let now = self.client.clock().wall();
-        self.gate.refuse(&self.user, call, &Target::new(guid.as_str()), "it does not lie in this folder", now);
+        self.gate.refuse(
+            &self.user,
+            call,
+            &Target::new(guid.as_str()),
+            "it does not lie in this folder",
+            now,
+        );
         Err(Error::new(ErrorKind::Forbidden, "check the folder")
             .with_outcome(Outcome::NotSent)
             .with_message(format!("the document does not lie in {}", folder.as_str()))
-            .with_hint("name the folder in which it lies, or ask an administrator for a grant without a folder"))
+            .with_hint(
+                "name the folder in which it lies, or ask an administrator for a grant without a folder",
+            ))
     }
 
     /// [`Client::documents`]. With [`in_folder`](Self::in_folder) it is refused: the list holds all folders.

@@ -4,11 +4,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use integration_sandbox::legale::{CallbackFault, CallbackKind as Sent, KeyPlace as SandboxKey, Relay as SandboxRelay};
+use integration_sandbox::legale::{
+    CallbackFault, CallbackKind as Sent, KeyPlace as SandboxKey, Relay as SandboxRelay,
+};
 use legale::status::SignStatus;
 use legale::webhook::{
-    CallbackKind, CallbackToken, Delivery, Disposition, FolderSink, Handler, KeyPlace, MemorySecrets, Receiver,
-    ReceiverBuilder, Relay, Route, SecretPlace, router,
+    CallbackKind, CallbackToken, Delivery, Disposition, FolderSink, Handler, KeyPlace, MemorySecrets,
+    Receiver, ReceiverBuilder, Relay, Route, SecretPlace, router,
 };
 use legale::{BoxFuture, Client, DocumentId, Error, ErrorKind, Sending};
 use serde_json::json;
@@ -80,7 +82,8 @@ impl House {
 
     async fn with(more: impl FnOnce(ReceiverBuilder) -> ReceiverBuilder) -> Self {
         let bench = Bench::new().await;
-        let (client, kept, folder) = (bench.client(), Arc::new(Kept::default()), tempfile::tempdir().unwrap());
+        let (client, kept, folder) =
+            (bench.client(), Arc::new(Kept::default()), tempfile::tempdir().unwrap());
         let (secrets, token) = (Arc::new(MemorySecrets::new()), CallbackToken::generate("order-1").unwrap());
         secrets.insert(&token);
         let builder = Receiver::builder()
@@ -103,7 +106,8 @@ impl House {
 
     /// A running flow that reports to the receiver.
     async fn send(&self) -> DocumentId {
-        let upload = upload().callback_url(self.url("document")).callback_key(KEY).note("n").document_type("t");
+        let upload =
+            upload().callback_url(self.url("document")).callback_key(KEY).note("n").document_type("t");
         self.client.send(&Sending::new(upload, two(legale::flow::Flow::parallel()))).await.unwrap().guid
     }
 
@@ -227,7 +231,8 @@ async fn a_wrong_key_a_changed_body_and_an_old_signature_are_refused() {
             assert_eq!(house.kept.count(), usize::from(answer == 200));
         }
     };
-    key(KeyPlace::Header("x-callback-key".parse().unwrap()), SandboxKey::Header("x-callback-key".into())).await;
+    key(KeyPlace::Header("x-callback-key".parse().unwrap()), SandboxKey::Header("x-callback-key".into()))
+        .await;
     key(KeyPlace::Body("callback_key".into()), SandboxKey::Body("callback_key".into())).await;
     for (fault, answers) in [
         (None, &[200][..]),
@@ -309,7 +314,9 @@ async fn without_the_secret_of_the_url_nothing_is_handled() {
     let bare = format!("{}/legale/document", house.root);
     let other = CallbackToken::generate("order-1").unwrap();
     let guessed = other.put_into(bare.parse().unwrap(), &SecretPlace::Path).to_string();
-    for (number, url) in [bare.clone(), format!("{bare}/order-1."), format!("{bare}/order-1.x"), guessed].iter().enumerate() {
+    for (number, url) in
+        [bare.clone(), format!("{bare}/order-1."), format!("{bare}/order-1.x"), guessed].iter().enumerate()
+    {
         house.bench.legale().post_callback(url, &[], body.clone());
         assert_eq!(house.answers(number + 1).await, [401], "{url}");
     }
@@ -320,7 +327,9 @@ async fn without_the_secret_of_the_url_nothing_is_handled() {
 #[tokio::test]
 async fn what_is_no_callback_is_malformed() {
     let house = House::new().await;
-    for body in ["", "null", "[]", "1", "\"x\"", "{", "{\"GUID\":", "<html>", "{\"sign_status\":1}", "\u{feff}{}"] {
+    for body in
+        ["", "null", "[]", "1", "\"x\"", "{", "{\"GUID\":", "<html>", "{\"sign_status\":1}", "\u{feff}{}"]
+    {
         assert_eq!(house.post(body.to_owned()).await, 400, "{body}");
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));

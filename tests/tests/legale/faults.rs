@@ -90,11 +90,15 @@ async fn a_lost_creation_is_found_by_its_callback_url_or_by_its_reference() {
         let bench = Bench::new().await;
         let client = bench.builder().page_size(2).build().unwrap();
         for number in 0..5 {
-            client.create(&Upload::new("O.pdf", format!("otro {number}"), Source::bytes(FILE))).await.unwrap();
+            client
+                .create(&Upload::new("O.pdf", format!("otro {number}"), Source::bytes(FILE)))
+                .await
+                .unwrap();
         }
         bench.legale().inject(Endpoint::Create, Fault::ActThenReset);
         let steps = std::sync::Mutex::new(Vec::new());
-        let sent = client.send_observed(&sending, |step| steps.lock().unwrap().push(step.clone())).await.unwrap();
+        let sent =
+            client.send_observed(&sending, |step| steps.lock().unwrap().push(step.clone())).await.unwrap();
         assert_eq!(bench.done(), (6, 1));
         assert!(sent.created.is_none() && sent.started.is_some());
         let guid = sent.guid.clone();
@@ -102,6 +106,28 @@ async fn a_lost_creation_is_found_by_its_callback_url_or_by_its_reference() {
             *steps.lock().unwrap(),
             [Step::Checked, Step::CreateLost, Step::CreateFound(guid.clone()), Step::Started(guid)]
         );
+    }
+}
+
+/// A bare list as long as was asked for says nothing of what comes after it.
+#[tokio::test]
+async fn a_lost_creation_is_found_behind_the_first_page_of_a_bare_list() {
+    use integration_sandbox::legale::{ListShape, Order};
+    for order in Order::ALL {
+        let bench = Bench::new().await;
+        bench
+            .legale()
+            .configure(|settings| (settings.list_shape, settings.order) = (ListShape::Array, *order));
+        let client = bench.builder().page_size(2).build().unwrap();
+        for number in 0..5 {
+            client
+                .create(&Upload::new("O.pdf", format!("otro {number}"), Source::bytes(FILE)))
+                .await
+                .unwrap();
+        }
+        bench.legale().inject(Endpoint::Create, Fault::ActThenReset);
+        client.send(&sending()).await.unwrap();
+        assert_eq!(bench.done(), (6, 1), "{order:?}");
     }
 }
 
@@ -176,7 +202,8 @@ async fn a_second_401_is_final() {
     bench.legale().inject_always(Endpoint::Create, Fault::RevokeCredential);
     let error = bench.client().send(&sending()).await.unwrap_err();
     assert_eq!(error.error().kind(), legale::ErrorKind::Authentication);
-    let creates = bench.legale().requests().iter().filter(|one| one.endpoint == Some(Endpoint::Create)).count();
+    let creates =
+        bench.legale().requests().iter().filter(|one| one.endpoint == Some(Endpoint::Create)).count();
     assert_eq!((creates, bench.legale().logins().len(), bench.done().0), (2, 2, 0));
 }
 

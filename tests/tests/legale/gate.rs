@@ -62,7 +62,8 @@ async fn all(client: &GatedClient) -> Vec<(&'static str, Vec<Action>, Result<(),
     let other = two(Flow::sequential());
     let migration = Migration::new("A_B_2025.pdf", "d", Source::bytes(FILE));
     let contact = NewContact::new("bea@example.com", "Bea", "Soto");
-    let signer = TemplateSigner::new(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas").anchor("Firma");
+    let signer =
+        TemplateSigner::new(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas").anchor("Firma");
     let item = TemplateItem::new().signer(signer.clone());
     let workflow = Workflow::new().signer(signer);
     let id = "7".parse().unwrap();
@@ -131,7 +132,11 @@ async fn each_call_takes_exactly_the_rights_of_the_contract() {
         let others: Vec<Action> = actions.into_iter().filter(|action| *action != missing).collect();
         let (client, _) = gated(&bench, &everywhere(&others));
         for (name, needed, result) in all(&client).await {
-            assert_eq!(is_denied(&result), needed.contains(&missing), "{name} without {missing:?}: {result:?}");
+            assert_eq!(
+                is_denied(&result),
+                needed.contains(&missing),
+                "{name} without {missing:?}: {result:?}"
+            );
         }
     }
     for only in actions {
@@ -169,7 +174,9 @@ fn within(path: &str) -> Vec<Grant> {
 async fn a_grant_for_a_folder_is_good_there_and_nowhere_else() {
     let bench = Bench::new().await;
     let (client, _) = gated(&bench, &within("Legal"));
-    for path in ["LegalOps", "Personal", "legal", "Legal/../Personal", "Personal/Legal", "root/root/Legal", ""] {
+    for path in
+        ["LegalOps", "Personal", "legal", "Legal/../Personal", "Personal/Legal", "root/root/Legal", ""]
+    {
         let error = client.create(&upload().folder(path)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Forbidden, "{path}");
         let sending = Sending::new(upload().folder(path), two(Flow::sequential()));
@@ -195,7 +202,14 @@ async fn where_a_document_lies_is_verified() {
     for path in ["Personal", "LegalOps/A", "Personal/Legal"] {
         strangers.push(plain.create(&upload().folder(path)).await.unwrap().document.guid);
     }
-    strangers.push(plain.create(&legale::Upload::new("A_B_2025.pdf", "d", Source::bytes(FILE))).await.unwrap().document.guid);
+    strangers.push(
+        plain
+            .create(&legale::Upload::new("A_B_2025.pdf", "d", Source::bytes(FILE)))
+            .await
+            .unwrap()
+            .document
+            .guid,
+    );
     let (client, book) = gated(&bench, &within("Legal"));
     let client = client.in_folder(folder("Legal"));
     let forbidden = |error: Error| assert_eq!(error.kind(), ErrorKind::Forbidden);

@@ -8,7 +8,8 @@ use integration_sandbox::{Fault, Scripted};
 use legale::flow::Flow;
 use legale::webhook::{CallbackToken, DerivedSecrets, Relay};
 use legale::{
-    Credential, DocumentId, Error, ErrorExt, Reference, Secret, Sending, TemplateItem, TemplateSigner, Workflow,
+    Credential, DocumentId, Error, ErrorExt, Reference, Secret, Sending, TemplateItem, TemplateSigner,
+    Workflow,
 };
 
 use super::{Bench, outsider, upload};
@@ -34,7 +35,13 @@ impl Printed {
     fn error(&mut self, error: &Error) {
         self.value(error);
         let _ = writeln!(self.0, "{error} {} {}", error.report(), error.support_summary());
-        self.value(&(error.message(), error.hint(), error.service_code(), error.request_id(), error.faults()));
+        self.value(&(
+            error.message(),
+            error.hint(),
+            error.service_code(),
+            error.request_id(),
+            error.faults(),
+        ));
         if let Some(answer) = error.answer() {
             let _ = writeln!(self.0, "{} {:?}", answer.text(), answer.headers());
         }
@@ -97,7 +104,8 @@ async fn what_the_service_repeats_is_not_shown() {
         .name("Ana", "Rojas")
         .anchor("Firma")
         .status_callback(STATUS_URL);
-    let item = TemplateItem::new().signer(signer.clone()).callback_url(CALLBACK_URL).callback_key(CALLBACK_KEY);
+    let item =
+        TemplateItem::new().signer(signer.clone()).callback_url(CALLBACK_URL).callback_key(CALLBACK_KEY);
     let workflow = Workflow::new().signer(signer).callback_url(CALLBACK_URL).callback_key(CALLBACK_KEY);
     for fault in echoes() {
         // Each credential knows its own secret; the service cannot repeat what it was never sent.
@@ -116,7 +124,8 @@ async fn what_the_service_repeats_is_not_shown() {
             bench.legale().inject_always(Endpoint::Create, echo(secret));
             bench.legale().inject_always(Endpoint::List, Fault::Answer(Scripted::new(500).body(secret)));
             printed.value(&(&client, &sending()));
-            printed.result(client.create(&upload().callback_url(CALLBACK_URL).callback_key(CALLBACK_KEY)).await);
+            printed
+                .result(client.create(&upload().callback_url(CALLBACK_URL).callback_key(CALLBACK_KEY)).await);
             printed.result(client.send(&sending()).await.map_err(Error::from));
             bench.legale().clear_faults();
             let mine = Fault::Answer(scripted(&fault, &[secret, STATUS_URL]));
@@ -198,7 +207,9 @@ async fn no_type_that_holds_a_secret_prints_it() {
     printed.value(&Relay::new(CALLBACK_KEY).unwrap());
     printed.value(&Reference::CallbackUrl(Secret::new(CALLBACK_URL)));
     printed.value(&(sending(), flow(), flow().signers()));
-    for credential in [Credential::api_key(KEY), Credential::token(TOKEN), Credential::password("a@b", PASSWORD)] {
+    for credential in
+        [Credential::api_key(KEY), Credential::token(TOKEN), Credential::password("a@b", PASSWORD)]
+    {
         printed.value(&credential);
         let builder = bench.builder().credential(credential);
         printed.value(&builder);
@@ -209,7 +220,9 @@ async fn no_type_that_holds_a_secret_prints_it() {
     printed.value(&sent);
     printed.value(&client.detail(&sent.guid).await.unwrap());
     printed.value(&client.documents().all().await.unwrap());
-    for url in [format!("https://{KEY}@h.cl"), format!("https://u:{KEY}@h.cl"), format!("https://h.cl/?t={KEY}")] {
+    for url in
+        [format!("https://{KEY}@h.cl"), format!("https://u:{KEY}@h.cl"), format!("https://h.cl/?t={KEY}")]
+    {
         printed.result(legale::Environment::root(&url));
         printed.result(client.approve(&url).await);
     }

@@ -45,7 +45,11 @@ fn signer(flow: &str, method: &str, email: &str) -> Signer {
         .name("Ana", "Rojas")
         .phone("+56 9 1234 5678")
         .rut("12.345.678-5");
-    if method == "tablet_sign" { signer.device("tablet-1").fingerprint(true).identity_card(false) } else { signer }
+    if method == "tablet_sign" {
+        signer.device("tablet-1").fingerprint(true).identity_card(false)
+    } else {
+        signer
+    }
 }
 
 #[tokio::test]
@@ -75,7 +79,8 @@ async fn the_fifty_one_other_pairs_are_refused_before_they_leave() {
     let mut refused = 0;
     for flow in FLOWS {
         for method in METHODS.into_iter().filter(|method| !ALLOWED.contains(&(flow, *method))) {
-            let error = Flow::sequential().signer(signer(flow, method, "ana@example.com")).build().unwrap_err();
+            let error =
+                Flow::sequential().signer(signer(flow, method, "ana@example.com")).build().unwrap_err();
             assert_eq!((error.kind(), error.outcome()), (ErrorKind::Validation, Outcome::NotSent));
             let fault = error.faults().iter().find(|fault| fault.rule() == "PAIR");
             let fault = fault.unwrap_or_else(|| panic!("{flow} {method}: {error}"));

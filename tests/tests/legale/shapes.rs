@@ -1,12 +1,12 @@
 //! The other answer shapes that the contract permits (3.5, 3.9): whatever the service chooses, the result is the same.
 
 use integration_sandbox::legale::{
-    Bools, DocumentUrl, Envelope, ErrorShape, GuidStyle, LinksShape, ListShape, LoginAnswer, NextLink, Numbers,
-    Order, PastEnd, Settings, Times,
+    Bools, DocumentUrl, Envelope, ErrorShape, GuidStyle, LinksShape, ListShape, LoginAnswer, NextLink,
+    Numbers, Order, PastEnd, Settings, Times,
 };
 use legale::{DocumentId, ErrorExt, NewContact, Source, Upload, When};
 
-use super::{Bench, FILE, sending};
+use super::{Bench, FILE};
 
 type Change = Box<dyn Fn(&mut Settings)>;
 
@@ -22,7 +22,6 @@ struct Seen {
     comment: Option<String>,
     flags: [Option<bool>; 2],
     role: Option<i64>,
-    length: u64,
     sha256_is_right: bool,
     contact: (Option<String>, Option<bool>, Option<String>),
     contacts: usize,
@@ -41,7 +40,8 @@ async fn seen(bench: &Bench, fails: bool) -> (Seen, Vec<(Option<String>, bool)>,
     let sent = client.send(&sending).await.unwrap();
     let guid = sent.guid.clone();
     let links: Vec<_> = sent.started.unwrap().links.into_iter().collect();
-    let there: Vec<_> = bench.document(&guid).signers.iter().filter_map(|signer| signer.link.clone()).collect();
+    let there: Vec<_> =
+        bench.document(&guid).signers.iter().filter_map(|signer| signer.link.clone()).collect();
     let links = links.into_iter().map(|link| (link.email, there.contains(&link.url))).collect();
     let before = client.sign_status(&guid).await.unwrap().code();
     bench.legale().sign(guid.as_str(), 1).unwrap();
@@ -57,7 +57,9 @@ async fn seen(bench: &Bench, fails: bool) -> (Seen, Vec<(Option<String>, bool)>,
     let mut names: Vec<_> = documents.iter().map(|document| document.description.clone()).collect();
     names.iter_mut().flatten().for_each(|name| name.truncate(6));
     names.sort_unstable();
-    let contents = |file: &legale::Attachment| (file.file_name.clone(), file.content.as_ref().unwrap().decode().unwrap());
+    let contents = |file: &legale::Attachment| {
+        (file.file_name.clone(), file.content.as_ref().unwrap().decode().unwrap())
+    };
     let seen = Seen {
         listed: documents.len(),
         names,
@@ -68,7 +70,6 @@ async fn seen(bench: &Bench, fails: bool) -> (Seen, Vec<(Option<String>, bool)>,
         comment: detail.document.comment.clone().filter(|text| !text.is_empty()),
         flags: [detail.delete_after_callback, detail.is_skip_notification],
         role: detail.owner.as_ref().and_then(|owner| owner.role),
-        length: fetched.length,
         sha256_is_right: bench.document(&guid).signed_file.unwrap().sha256 == fetched.sha256,
         contact: (contact.email.clone(), contact.is_user, contact.rut().map(|rut| rut.to_string())),
         contacts: client.contacts().all().await.unwrap().len(),
@@ -81,7 +82,6 @@ async fn seen(bench: &Bench, fails: bool) -> (Seen, Vec<(Option<String>, bool)>,
 }
 
 fn sending_flow() -> legale::flow::Flow {
-    drop(sending());
     super::two(legale::flow::Flow::sequential())
 }
 
@@ -167,7 +167,10 @@ async fn every_permitted_shape_gives_the_same_result() {
         }
         assert!(links.iter().all(|(_, is_right)| *is_right), "{name}");
         let readable = settings.times != Times::Unreadable;
-        assert!(times.len() == 2 && times.iter().all(|time| time.timestamp().is_some() == readable), "{name}");
+        assert!(
+            times.len() == 2 && times.iter().all(|time| time.timestamp().is_some() == readable),
+            "{name}"
+        );
     }
 }
 
@@ -179,7 +182,8 @@ async fn a_refusal_is_understood_in_every_shape() {
         bench.legale().configure(|settings| settings.error_shape = *shape);
         let missing: DocumentId = "no-such-guid".parse().unwrap();
         let client = bench.client();
-        for error in [client.detail(&missing).await.unwrap_err(), client.delete(&missing).await.unwrap_err()] {
+        for error in [client.detail(&missing).await.unwrap_err(), client.delete(&missing).await.unwrap_err()]
+        {
             assert!(!error.to_string().is_empty() && !error.is_outcome_unknown(), "{shape:?}: {error}");
             assert!(error.is_not_found() || *shape == ErrorShape::Html, "{shape:?}: {error}");
         }

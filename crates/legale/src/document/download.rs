@@ -26,8 +26,8 @@ pub(crate) const MEDIA: Operation = Operation::get("fetch a file", "/{GUID}");
 const PDF: &[u8] = b"%PDF-";
 const PDF_END: &[u8] = b"%%EOF";
 
-/// Within how many bytes of its end a PDF says that it ends.
-const TAIL: usize = 1024;
+/// How much of a file's end is looked at.
+const TAIL: usize = 64;
 
 /// Where a file was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,8 +51,8 @@ pub struct Fetched {
     pub length: u64,
     /// Their SHA-256 in lower-case hexadecimal.
     pub sha256: String,
-    /// Whether `%%EOF` stands among the last 1024 bytes, as in every whole PDF. If not, the service may have given half a file in an
-    /// answer that was whole: no length gives that away.
+    /// Whether it ends in `%%EOF`, blanks after that aside, as a whole PDF should. If not, the service may have given half a file in
+    /// an answer that was whole: no length gives that away.
     pub ends_as_pdf: bool,
     /// Where the file was found.
     pub from: FetchedFrom,
@@ -389,7 +389,7 @@ impl<'w, W: AsyncWrite + Unpin + Send + ?Sized> Sink<'w, W> {
     }
 
     fn ends_as_pdf(&self) -> bool {
-        self.tail.windows(PDF_END.len()).any(|window| window == PDF_END)
+        self.tail.trim_ascii_end().ends_with(PDF_END)
     }
 
     /// The end of one place's file: what was too short to tell is no PDF.
