@@ -60,10 +60,10 @@ impl Printed {
     }
 
     fn check(&self, what: &str) {
-        if let Some(at) = self.0.find(MARK) {
-            let start = self.0.floor_char_boundary(at.saturating_sub(200));
-            let end = self.0.floor_char_boundary((at + 200).min(self.0.len()));
-            panic!("{what}: {}", &self.0[start..end]);
+        if let Some((before, after)) = self.0.split_once(MARK) {
+            let before: String = before.chars().rev().take(200).collect();
+            let before: String = before.chars().rev().collect();
+            panic!("{what}: {before}{MARK}{}", after.chars().take(200).collect::<String>());
         }
     }
 }
