@@ -19,3 +19,44 @@ fn operations_have_names_of_their_own() {
     let names: BTreeSet<&str> = table.iter().map(|(name, _)| *name).collect();
     assert_eq!(names.len(), table.len());
 }
+
+/// Contract 2.3: only `GET` and logging in may be repeated; whatever creates, starts, approves, changes or deletes is sent once.
+const LEGALE: [(&str, Idempotency); 25] = [
+    ("log in", Idempotency::Keyed),
+    ("list documents", Idempotency::Safe),
+    ("read a document", Idempotency::Safe),
+    ("create a document", Idempotency::Once),
+    ("delete a document", Idempotency::Once),
+    ("fetch a file", Idempotency::Safe),
+    ("start a flow", Idempotency::Once),
+    ("approve", Idempotency::Once),
+    ("list folders", Idempotency::Safe),
+    ("delete a folder", Idempotency::Once),
+    ("start a template batch", Idempotency::Once),
+    ("list smart documents", Idempotency::Safe),
+    ("start a smart document", Idempotency::Once),
+    ("migrate a document", Idempotency::Once),
+    ("list contacts", Idempotency::Safe),
+    ("create a contact", Idempotency::Once),
+    ("update a contact", Idempotency::Once),
+    ("read a contact", Idempotency::Safe),
+    ("delete a contact", Idempotency::Once),
+    ("send to an inbox", Idempotency::Once),
+    ("send with a PIN", Idempotency::Once),
+    ("send by SMS", Idempotency::Once),
+    ("read an inbox document", Idempotency::Safe),
+    ("read a PIN document", Idempotency::Safe),
+    ("read an SMS document", Idempotency::Safe),
+];
+
+#[test]
+fn every_operation_of_legale_says_whether_it_may_be_repeated() {
+    let (table, expected): (BTreeSet<_>, BTreeSet<_>) =
+        (legale::idempotency_table().iter().map(shown).collect(), LEGALE.iter().map(shown).collect());
+    assert_eq!(table, expected);
+    assert_eq!(legale::idempotency_table().len(), LEGALE.len(), "names of their own");
+}
+
+fn shown((name, idempotency): &(&'static str, Idempotency)) -> String {
+    format!("{name}: {idempotency:?}")
+}

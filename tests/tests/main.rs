@@ -13,3 +13,4 @@ mod flows;
 mod idempotency;
 mod journal;
 mod leaks;
+mod legale;

@@ -134,7 +134,8 @@ impl PasswordLogin {
         let call = Call::new(LOG_IN)
             .json(body)
             .header(http::header::ACCEPT_LANGUAGE, self.language)
-            .with_secret(self.password.clone());
+            .with_secret(self.password.clone())
+            .with_secret_answer();
         let clock = self.caller.clock().clone();
         let judge = Judge { operation: &LOG_IN, clock: &*clock, may_be_empty: false };
         let answered = self.caller.call(&call, |answer| verdict(judge, answer)).await?;

@@ -335,8 +335,11 @@ const fn advice(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// The beginning of a body that says nothing in a known place.
+/// The beginning of a body that says nothing in a known place. What came as a success may hold what a success brings: a token, links.
 fn excerpt(answer: &Answer) -> String {
+    if answer.status().is_success() {
+        return "no reason given".to_owned();
+    }
     let text: String = answer.text().trim().chars().take(256).collect();
     if text.is_empty() {
         return answer.status().canonical_reason().unwrap_or("no reason given").to_owned();

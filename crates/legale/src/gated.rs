@@ -92,9 +92,45 @@ impl GatedClient {
     async fn allow_document(&self, call: ApiCall, guid: &DocumentId) -> Result<(), Error> {
         self.allow_plain(call, guid.as_str())?;
         match &self.folder {
-            Some(folder) => lies_in(folder, &self.client.detail(guid).await?),
+            Some(folder) => self.lies_in(folder, call, guid, &self.client.detail(guid).await?),
             None => Ok(()),
         }
+    }
+
+    /// To create in a folder; to replace a document is to change that one, wherever it lies.
+    async fn allow_upload(&self, call: ApiCall, upload: &Upload) -> Result<(), Error> {
+        self.allow(call, upload.file_name(), upload.folder_path())?;
+        match upload.replaced() {
+            Some(guid) => self.allow_document(call, guid).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the detail says of the folder; a refusal goes to the audit as any other.
+    fn lies_in(
+        &self,
+        folder: &Folder,
+        call: ApiCall,
+        guid: &DocumentId,
+        detail: &Detail,
+    ) -> Result<(), Error> {
+        if detail.folder.as_deref().is_some_and(|path| folder.covers(path)) {
+            return Ok(());
+        }
+        let now = self.client.clock().wall();
+        self.gate.refuse(
+            &self.user,
+            call,
+            &Target::new(guid.as_str()),
+            "it does not lie in this folder",
+            now,
+        );
+        Err(Error::new(ErrorKind::Forbidden, "check the folder")
+            .with_outcome(Outcome::NotSent)
+            .with_message(format!("the document does not lie in {}", folder.as_str()))
+            .with_hint(
+                "name the folder in which it lies, or ask an administrator for a grant without a folder",
+            ))
     }
 
     /// [`Client::documents`]. With [`in_folder`](Self::in_folder) it is refused: the list holds all folders.
@@ -114,17 +150,17 @@ impl GatedClient {
         self.allow_plain(ApiCall::Detail, guid.as_str())?;
         let detail = self.client.detail(guid).await?;
         match &self.folder {
-            Some(folder) => lies_in(folder, &detail).map(|()| detail),
+            Some(folder) => self.lies_in(folder, ApiCall::Detail, guid, &detail).map(|()| detail),
             None => Ok(detail),
         }
     }
 
-    /// [`Client::create`], in the upload's folder.
+    /// [`Client::create`], in the upload's folder. One that replaces a document takes the right to edit that one, too.
     ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
     pub async fn create(&self, upload: &Upload) -> Result<Created, Error> {
-        self.allow(ApiCall::Create, upload.file_name(), upload.folder_path())?;
+        self.allow_upload(ApiCall::Create, upload).await?;
         self.client.create(upload).await
     }
 
@@ -161,9 +197,9 @@ impl GatedClient {
     /// [`ErrorKind::Forbidden`], and as the call itself.
     pub async fn send(&self, sending: &Sending) -> Result<Sent, SendError> {
         let (upload, flow) = (sending.upload(), sending.flow());
-        let (name, folder) = (upload.file_name(), upload.folder_path());
-        self.allow(ApiCall::Create, name, folder)?;
-        self.allow(ApiCall::Start { signs_itself: flow.signs_itself() }, name, folder)?;
+        let start = ApiCall::Start { signs_itself: flow.signs_itself() };
+        self.allow(start, upload.file_name(), upload.folder_path())?;
+        self.allow_upload(ApiCall::Create, upload).await?;
         self.client.send(sending).await
     }
 
@@ -294,14 +330,4 @@ impl GatedClient {
         self.allow(ApiCall::DeleteContact, id.as_str(), None)?;
         self.client.delete_contact(id).await
     }
-}
-
-fn lies_in(folder: &Folder, detail: &Detail) -> Result<(), Error> {
-    if detail.folder.as_deref().is_some_and(|path| folder.covers(path)) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Forbidden, "check the folder")
-        .with_outcome(Outcome::NotSent)
-        .with_message(format!("the document does not lie in {}", folder.as_str()))
-        .with_hint("name the folder in which it lies, or ask an administrator for a grant without a folder"))
 }

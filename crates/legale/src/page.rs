@@ -1,7 +1,8 @@
 //! Lists, page by page (contract 3.9).
 //!
 //! The rules enforced here: `page` and `page_size` are always sent; the address in `next` is never followed, only whether there is
-//! one; a listing ends at `next: null`, at an empty page, or at one that brings nothing unseen, and after 10 000 pages in an error.
+//! one; a listing ends at `next: null`, at an empty page, at one that brings nothing unseen, or at a bare list shorter than was asked
+//! for, and after 10 000 pages in an error.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -157,14 +158,18 @@ async fn ask<T: Listed>(
 ) -> Result<Page<T>, Error> {
     let ask = if is_v2 { Ask::v2(operation) } else { Ask::v1(operation) };
     let ask = ask.query("page", number).query("page_size", client.rules().page_size);
-    client.ask(ask, move |value| read(value, number)).await
+    let size = usize::try_from(client.rules().page_size).unwrap_or(usize::MAX);
+    client.ask(ask, move |value| read(value, number, size)).await
 }
 
-/// `{count, next, previous, results}`, or a bare list, which is one complete page.
-fn read<T: Listed>(value: Value, number: u32) -> Result<Page<T>, Unreadable> {
+/// `{count, next, previous, results}`, or a bare list, which is one complete page: if it is as long as was asked for, there may be
+/// another one, and nothing in it tells.
+fn read<T: Listed>(value: Value, number: u32, size: usize) -> Result<Page<T>, Unreadable> {
     let (items, count, has_next) = match value {
-        Value::Null => (Vec::new(), None, false),
-        Value::Array(items) => (items, None, false),
+        Value::Array(items) => {
+            let has_next = items.len() >= size;
+            (items, None, has_next)
+        }
         other => {
             if other.get("results").is_none() {
                 return Err(Unreadable::new("results", "there"));

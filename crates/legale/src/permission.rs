@@ -493,6 +493,21 @@ impl SharedGate {
         records
     }
 
+    /// Writes down that a call was refused for what the service said of its target, after the gate itself had nothing against it.
+    pub(crate) fn refuse(
+        &self,
+        user: &str,
+        call: ApiCall,
+        target: &Target,
+        reason: &'static str,
+        now: Timestamp,
+    ) {
+        for action in call.actions() {
+            let name = target.name.clone();
+            self.audit.record(&record(user, action.name().to_owned(), name, Err(reason), now));
+        }
+    }
+
     /// Notes a sign of life.
     pub fn seen(&self, user: &str, now: Timestamp) {
         self.lock().seen(user, now);

@@ -280,10 +280,14 @@ impl Client {
     /// Looks for a document whose creation was lost, through all pages of the list (contract 4.5).
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] if more than one document fits; else as every call.
+    /// [`ErrorKind::Conflict`] if more than one document fits; [`ErrorKind::UnexpectedAnswer`] if none of those shown fits and the list
+    /// shows fewer than it announces; else as every call.
     pub async fn find_created(&self, reference: &Reference) -> Result<Option<DocumentId>, Error> {
         let (mut found, mut pages) = (Vec::new(), self.documents());
+        let (mut seen, mut announced) = (0u64, 0u64);
         while let Some(page) = pages.next_page().await? {
+            seen = seen.saturating_add(page.items.len() as u64);
+            announced = announced.max(page.count.unwrap_or_default());
             found.extend(page.items.into_iter().filter(|item| reference.matches(item)).map(|item| item.guid));
         }
         if found.len() > 1 {
@@ -292,7 +296,10 @@ impl Client {
                 .with_message(format!("{} documents carry this reference", found.len()))
                 .with_hint("give every document a callback URL or a reference of its own; look at these in the web application"));
         }
-        Ok(found.pop())
+        match found.pop() {
+            None if seen < announced => Err(incomplete(seen, announced)),
+            found => Ok(found),
+        }
     }
 
     /// Looks more than once before it believes that the document is not there.
@@ -328,9 +335,14 @@ impl Client {
         reference: &Reference,
         observe: Observer<'_>,
     ) -> Result<(DocumentId, Option<Created>), Error> {
-        let mut again = true;
+        let mut lost = None;
         loop {
-            let ready = self.prepare_upload(upload).await?;
+            let ready = match (self.prepare_upload(upload).await, lost.clone()) {
+                (Ok(ready), _) => ready,
+                // What can be read once cannot be sent again; that it may have been sent stays true.
+                (Err(cause), Some(first)) => return Err(unresolved(&first, cause)),
+                (Err(cause), None) => return Err(cause),
+            };
             observe(&Step::Checked);
             let error = match self.create_prepared(ready).await {
                 Ok(created) => {
@@ -346,7 +358,7 @@ impl Client {
                     observe(&Step::CreateFound(guid.clone()));
                     return Ok((guid, None));
                 }
-                Ok(None) if again => again = false,
+                Ok(None) if lost.is_none() => lost = Some(error),
                 Ok(None) => return Err(error),
                 Err(cause) => return Err(unresolved(&error, cause)),
             }
@@ -383,6 +395,14 @@ impl Client {
             }
         }
     }
+}
+
+/// A document that a list of which part is missing does not show may be there all the same.
+fn incomplete(seen: u64, announced: u64) -> Error {
+    Error::new(ErrorKind::UnexpectedAnswer, "look for a created document")
+        .with_outcome(Outcome::ReadOnly)
+        .with_message(format!("the list announces {announced} documents and shows {seen}"))
+        .with_hint("look again later; until then nobody knows whether the document is there")
 }
 
 /// The outcome stays unknown: asking about it failed too, or brought more than one answer.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use integration_core::call::{Idempotency, Operation};
+use integration_core::call::{Call, Idempotency, Operation};
 use integration_core::{Error, ErrorKind, Outcome, Secret};
 use serde_json::Value;
 
@@ -109,6 +109,7 @@ impl Client {
     /// ```
     pub async fn start(&self, guid: &DocumentId, flow: &Flow) -> Result<Started, Error> {
         let ask = Ask::v1(START).param("GUID", guid).json(&flow.to_body())?;
+        let ask = ask.map(|call| flow.secrets().fold(call, Call::with_secret));
         self.ask(ask, Started::read).await
     }
 

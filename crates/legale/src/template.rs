@@ -308,7 +308,9 @@ impl Common {
     }
 
     fn secrets(&self) -> impl Iterator<Item = Secret> + '_ {
-        [&self.callback_url, &self.callback_key].into_iter().flatten().cloned()
+        let of_signers = self.signers.iter().filter_map(|signer| signer.sign_status_callback_url.as_deref());
+        let own = [&self.callback_url, &self.callback_key].into_iter().flatten().cloned();
+        own.chain(of_signers.map(Secret::new))
     }
 }
 

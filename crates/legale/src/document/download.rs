@@ -24,6 +24,10 @@ const FETCH_SLASH: Operation = Operation::get("fetch a file", "/");
 pub(crate) const MEDIA: Operation = Operation::get("fetch a file", "/{GUID}");
 
 const PDF: &[u8] = b"%PDF-";
+const PDF_END: &[u8] = b"%%EOF";
+
+/// How much of a file's end is looked at.
+const TAIL: usize = 64;
 
 /// Where a file was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,6 +51,9 @@ pub struct Fetched {
     pub length: u64,
     /// Their SHA-256 in lower-case hexadecimal.
     pub sha256: String,
+    /// Whether it ends in `%%EOF`, blanks after that aside, as a whole PDF should. If not, the service may have given half a file in
+    /// an answer that was whole: no length gives that away.
+    pub ends_as_pdf: bool,
     /// Where the file was found.
     pub from: FetchedFrom,
     /// Where it was saved, if it was saved to disk.
@@ -174,8 +181,9 @@ impl Download {
     ) -> Result<Fetched, Error> {
         let mut sink = Sink::new(writer, !self.any_type, self.client.rules().document_limit);
         let from = Box::pin(self.fetch(&mut sink)).await?;
+        let ends_as_pdf = sink.ends_as_pdf();
         let (length, sha256) = sink.finish().await?;
-        Ok(Fetched { length, sha256, from, path: None })
+        Ok(Fetched { length, sha256, ends_as_pdf, from, path: None })
     }
 
     /// Saves the file under `path`. It is written under a temporary name beside it and moved there when it is whole; after a
@@ -211,7 +219,9 @@ impl Download {
         let chance = self.client.caller(Api::V1).clock().random().to_bits();
         let part = path.with_file_name(format!(".{name}.{chance:x}.part"));
         let options = tokio::fs::OpenOptions::new().write(true).create_new(true).open(&part).await;
-        Ok((Part(part), options.map_err(unsaved)?))
+        // Only what was made here is taken away again: another download may be writing under this name.
+        let file = options.map_err(unsaved)?;
+        Ok((Part(part), file))
     }
 
     /// Tries one place after another while the service says that it is not there, and nothing was written.
@@ -332,12 +342,14 @@ struct Sink<'w, W: ?Sized> {
     limit: u64,
     /// The first bytes, while they are still too few to tell.
     held: Option<Vec<u8>>,
+    /// The last bytes that were written.
+    tail: Vec<u8>,
 }
 
 impl<'w, W: AsyncWrite + Unpin + Send + ?Sized> Sink<'w, W> {
     fn new(writer: &'w mut W, expects_pdf: bool, limit: u64) -> Self {
         let held = expects_pdf.then(Vec::new);
-        Self { writer, hash: digest::Context::new(&SHA256), length: 0, limit, held }
+        Self { writer, hash: digest::Context::new(&SHA256), length: 0, limit, held, tail: Vec::new() }
     }
 
     fn is_untouched(&self) -> bool {
@@ -365,7 +377,19 @@ impl<'w, W: AsyncWrite + Unpin + Send + ?Sized> Sink<'w, W> {
             return Err(error.with_message(format!("the file is larger than {} bytes", self.limit)));
         }
         self.hash.update(bytes);
+        self.remember_tail(bytes);
         self.writer.write_all(bytes).await.map_err(unsaved)
+    }
+
+    fn remember_tail(&mut self, bytes: &[u8]) {
+        let last = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or_default();
+        let surplus = self.tail.len().saturating_add(last.len()).saturating_sub(TAIL);
+        self.tail.drain(..surplus.min(self.tail.len()));
+        self.tail.extend_from_slice(last);
+    }
+
+    fn ends_as_pdf(&self) -> bool {
+        self.tail.trim_ascii_end().ends_with(PDF_END)
     }
 
     /// The end of one place's file: what was too short to tell is no PDF.

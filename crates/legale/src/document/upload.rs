@@ -87,6 +87,10 @@ impl Upload {
         self.folder.as_deref()
     }
 
+    pub(crate) fn replaced(&self) -> Option<&DocumentId> {
+        self.replacing.as_ref()
+    }
+
     /// `subject`: what the public signing portal shows.
     pub fn subject(mut self, text: impl Into<String>) -> Self {
         self.subject = Some(text.into());

@@ -52,8 +52,8 @@ mod pair;
 mod placement;
 mod signer;
 
-use integration_core::Fault;
 use integration_core::tax::id::Rut;
+use integration_core::{Fault, Secret};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -170,6 +170,11 @@ impl Flow {
     }
 
     /// The body of POST `/sign/start/{GUID}` (contract 3.5).
+    /// What must not be shown of it: the addresses to which signers' steps are reported.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = Secret> + '_ {
+        self.signers.iter().filter_map(|signer| signer.callback.clone())
+    }
+
     pub(crate) fn to_body(&self) -> Value {
         body::of(self)
     }

@@ -83,6 +83,9 @@ impl Duplicates for MemoryDuplicates {
 }
 
 /// Keys in an inbox of `integration-store`: they outlive the process, and several receivers can share them.
+///
+/// A process that is killed between remembering a key and the end of its handling leaves the key behind: should the callback come
+/// again, it counts as handled. Poll beside it (contract 4.6): what the callback would have told is found that way.
 #[cfg(feature = "store")]
 #[derive(Debug, Clone)]
 pub struct StoredDuplicates {

@@ -66,10 +66,10 @@ pub trait FileWriter: Send + Sync {
         Self: 'a;
 }
 
-/// Files in a folder, each `GUID-digest.pdf` (attachments `….bin`), written under a temporary name and renamed when kept.
+/// Files in a folder, each `GUID-digest-chance.pdf` (attachments `….bin`), written under a temporary name and renamed when kept.
 ///
-/// The name is made of the GUID's letters, digits, `-` and `_` alone and of the digest, so that no callback can choose a path,
-/// and two files never have one name.
+/// The name is made of the GUID's letters, digits, `-` and `_` alone, of the digest and of chance, so that no callback can choose a
+/// path, and two files never have one name: what is removed for a callback that failed is never the file of another one.
 #[derive(Debug, Clone)]
 pub struct FolderSink {
     folder: PathBuf,
@@ -162,14 +162,14 @@ impl FileWriter for FolderFile {
         Self: 'a,
     {
         Box::pin(async move {
-            let target = self.folder.join(name_of(document, file));
+            let target = self.folder.join(name_of(document, file, &random_name()?));
             self.finish(&target).await.map_err(disk)?;
             Ok(Some(target.to_string_lossy().into_owned()))
         })
     }
 }
 
-fn name_of(document: Option<&DocumentId>, file: &ReceivedFile) -> String {
+fn name_of(document: Option<&DocumentId>, file: &ReceivedFile, chance: &str) -> String {
     let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let id: String = document.map_or("", DocumentId::as_str).chars().filter(plain).take(80).collect();
     let start: String = file.sha256.chars().take(16).collect();
@@ -177,7 +177,8 @@ fn name_of(document: Option<&DocumentId>, file: &ReceivedFile) -> String {
         Slot::Document => (String::new(), "pdf"),
         Slot::Attachment(index) => (format!("-attachment{index}"), "bin"),
     };
-    format!("{}{slot}-{start}.{extension}", if id.is_empty() { "document" } else { &id })
+    let chance: String = chance.chars().take(16).collect();
+    format!("{}{slot}-{start}-{chance}.{extension}", if id.is_empty() { "document" } else { &id })
 }
 
 /// A file on its way: measured, hashed and handed on.
