@@ -31,11 +31,13 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 
     // A Thursday on the sandbox, so that the output is always the same.
     let clock = ManualClock::new();
-    let start = match service.sandbox {
+    let start: Timestamp = match service.sandbox {
         Some(_) => "2026-03-05T12:30:00Z".parse()?,
         None => client.clock().wall(),
     };
     clock.advance(Duration::from_secs(start.as_second().try_into()?));
+    // Its full second: nothing is due before the start.
+    let start = clock.wall();
 
     let signer = |email: &str| Signer::outsider(SignMethod::NoSms, email).skip_email();
     let contract = Flow::sequential().signer(signer(&first)).signer(signer(&second)).expires_in_days(21);
