@@ -3,7 +3,7 @@
 
 use std::error::Error as _;
 use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use fiscal_printer::{
     Answer, BoxFuture, Client, ControlNumber, Environment, Error, Mail, Secret, SwappableToken, TokenHint,
@@ -33,6 +33,10 @@ impl Log {
 /// thread, so what it traces is captured too.
 pub fn capture() -> (Log, DefaultGuard) {
     let log = Log::default();
+    // With a single subscriber, a callsite that another thread meets first asks that thread's default, which is none, and stays
+    // silent for good; with two, every subscriber is asked.
+    static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
+    SECOND.get_or_init(|| tracing::Dispatch::new(Recorder(Log::default())));
     let guard = tracing::subscriber::set_default(Recorder(log.clone()));
     (log, guard)
 }

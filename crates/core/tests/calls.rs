@@ -830,6 +830,9 @@ impl tracing::Subscriber for Warnings {
 /// How many warnings a call leaves that is dropped once it waits; its lane must be free again.
 async fn warnings_of_a_drop(bench: &Bench, idempotency: Idempotency) -> usize {
     let count = Arc::new(AtomicUsize::new(0));
+    // With a single subscriber, a callsite that another thread meets first asks that thread's default, which is none, and stays
+    // silent for good; with two, every subscriber is asked.
+    let _second = tracing::Dispatch::new(Warnings(count.clone()));
     let _guard = tracing::subscriber::set_default(Warnings(count.clone()));
     let lane = one_at_a_time();
     let task = spawn(bench, call(idempotency).in_lane(&lane));
@@ -903,6 +906,9 @@ async fn a_call_dropped_in_the_pause_after_a_lost_attempt_leaves_a_trace() {
 #[tokio::test]
 async fn a_call_that_ends_leaves_no_trace_of_a_drop() {
     let count = Arc::new(AtomicUsize::new(0));
+    // With a single subscriber, a callsite that another thread meets first asks that thread's default, which is none, and stays
+    // silent for good; with two, every subscriber is asked.
+    let _second = tracing::Dispatch::new(Warnings(count.clone()));
     let _guard = tracing::subscriber::set_default(Warnings(count.clone()));
     for step in
         [answer(200, "{}"), answer(503, "{}"), Step::Fail(TransportErrorKind::Interrupted, Mark::Left)]

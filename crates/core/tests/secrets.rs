@@ -132,6 +132,9 @@ async fn a_judge_that_will_not_let_go_of_a_secret_loses_its_cause() {
 #[tokio::test]
 async fn a_secret_in_the_query_travels_and_shows_nowhere_else() {
     let spans = Arc::new(Mutex::new(String::new()));
+    // With a single subscriber, a callsite that another thread meets first asks that thread's default, which is none, and stays
+    // silent for good; with two, every subscriber is asked.
+    let _second = tracing::Dispatch::new(Spans(spans.clone()));
     let _guard = tracing::subscriber::set_default(Spans(spans.clone()));
     let fake = Fake::new(|_, request| {
         let url = request.uri().to_string();
