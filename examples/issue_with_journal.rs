@@ -14,11 +14,14 @@ use std::time::Duration;
 use fiscal_printer::journal::{
     DocumentState, Journal, JournalEntry, NextNumberProbe, Progress, Resolution, Search, Series, StatusProbe,
 };
-use fiscal_printer::{Buyer, Client, Document, DocumentType, Error, ErrorKind, InternalNumber, Line};
+use fiscal_printer::{
+    Buyer, Client, Document, DocumentType, Error, ErrorKind, InternalNumber, Line, Meaning, Refusal,
+};
 use integration_examples::{connect, finish, open_store};
 
 /// How often a document that was not sent or refused is tried again: the documents are right, so it is the service's trouble.
 const TRIES: u32 = 12;
+const NUMBERING_TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(250);
 
 #[tokio::main]
@@ -110,6 +113,10 @@ async fn issue(
         if error.kind() == ErrorKind::Validation || error.kind() == ErrorKind::Conflict {
             return Err(error.into());
         }
+        if is_numbering_fault(&error) && attempt >= NUMBERING_TRIES {
+            // Somebody else's document has the number, or the series stands elsewhere: trying on changes nothing.
+            return Ok(None);
+        }
         if error.is_outcome_unknown() {
             let resolution = journal.resolve(series, &InternalNumber::from(number)).await?;
             match resolution {
@@ -126,6 +133,11 @@ async fn issue(
         }
     }
     Ok(None)
+}
+
+fn is_numbering_fault(error: &Error) -> bool {
+    let meaning = Refusal::of(error).and_then(Refusal::meaning);
+    error.is_refused() && matches!(meaning, Some(Meaning::NumberTaken | Meaning::NumberNotNext))
 }
 
 /// What stands in the journal beyond the last issued document, and what was not tried.

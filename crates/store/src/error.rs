@@ -1,5 +1,7 @@
 //! Why the store could not do something.
 
+use std::fmt;
+
 /// What kind of failure it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -23,13 +25,24 @@ pub enum StoreErrorKind {
 }
 
 /// A failure of the store.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{}: {message}", .kind.phrase())]
 pub struct StoreError {
     kind: StoreErrorKind,
     message: String,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The text and its causes, since this is what a `main` that returns the error prints.
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        match &self.source {
+            Some(source) => write!(f, "\n  caused by: {source}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl StoreError {
