@@ -135,12 +135,13 @@ fn never_rows() {
         base().paused(),
         base().expires_after_days(18),
         FlowState { started_at: None, ..base() },
-        FlowState { started_at: Some(at("2026-03-21T00:00:00Z")), ..base() },
     ];
     for state in none {
         let plan = plan(now, &Policy::default(), &state);
         assert!(plan.actions.is_empty() && plan.next_wake.is_none(), "{state:?}");
     }
+    let later = FlowState { started_at: Some(at("2026-03-21T00:00:00Z")), ..base() };
+    assert!(plan(now, &Policy::default(), &later).actions.is_empty(), "not started yet");
     let vendor = Policy { vendor_reminders_on: true, ..Policy::default() };
     assert!(plan(now, &vendor, &base()).actions.is_empty());
     assert_eq!(plan(now, &Policy::default(), &base()).actions.len(), 2);
