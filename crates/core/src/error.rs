@@ -330,6 +330,12 @@ impl Error {
         self.0.kind == ErrorKind::Validation
     }
 
+    /// What the call names is not there: HTTP 404, or a code of the service that means the same.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.kind() == ErrorKind::NotFound || self.status() == Some(StatusCode::NOT_FOUND)
+    }
+
     /// A time limit passed. What to do: look at [`outcome`](Self::outcome) first.
     #[must_use]
     pub fn is_timeout(&self) -> bool {

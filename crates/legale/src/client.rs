@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use http::{Method, header};
 use integration_core::call::{
-    BaseUrl, Call, Caller, CallerBuilder, Credentials, Env, Idempotency, Operation, RetryPolicy, Session,
-    Timeouts,
+    BaseUrl, Call, Caller, CallerBuilder, Credentials, Env, Idempotency, Link, Operation, RetryPolicy,
+    Session, Timeouts,
 };
 use integration_core::clock::Clock;
 use integration_core::{Error, ErrorKind, Fault};
@@ -17,8 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::auth::{self, ApiKey, Credential, PasswordLogin};
-use crate::error::{Judge, UnexpectedRedirect};
-use crate::link::Link;
+use crate::error::Judge;
 use crate::wire::Unreadable;
 
 /// Contract 2.3: connecting 10 s, a JSON exchange 60 s. The whole call has time for three attempts and two hints of 120 s.
@@ -297,8 +296,6 @@ pub(crate) struct Ask {
     api: Api,
     may_be_empty: bool,
     carries_document: bool,
-    /// Where it goes, if not to the API itself.
-    elsewhere: Option<BaseUrl>,
 }
 
 impl Ask {
@@ -312,22 +309,18 @@ impl Ask {
 
     fn new(api: Api, operation: Operation) -> Self {
         let call = Call::new(operation.clone());
-        Self { operation, call, api, may_be_empty: false, carries_document: false, elsewhere: None }
+        Self { operation, call, api, may_be_empty: false, carries_document: false }
     }
 
     /// A call to an address from an answer; credentials go along only to the host of the API.
-    pub(crate) fn at(operation: Operation, slash: Operation, link: &Link) -> Self {
-        let operation = if link.slash { slash } else { operation };
-        let mut ask = Self::new(Api::V1, operation);
-        ask.call = link.apply(ask.call);
-        ask.elsewhere = Some(link.base.clone());
-        ask
+    pub(crate) fn at(operation: Operation, link: &Link) -> Self {
+        let call = link.call(operation.clone());
+        Self { call, ..Self::new(Api::V1, operation) }
     }
 
     /// The same call at another of the configured addresses.
     pub(crate) fn to(mut self, base: &BaseUrl) -> Self {
         self.call = self.call.to(base.clone());
-        self.elsewhere = Some(base.clone());
         self
     }
 
@@ -450,19 +443,14 @@ impl Client {
         let caller = self.caller(ask.api);
         let clock = caller.clock().clone();
         let judge = Judge { operation: &ask.operation, clock: &*clock, may_be_empty: ask.may_be_empty };
-        let mut call = self.dressed(&ask, ask.call.clone());
-        let mut hops = 0;
-        loop {
-            match caller.call(&call, |answer| judge.whole(answer, &read)).await {
-                Ok(answered) => return Ok(answered.value),
-                Err(error) => call = self.redirected(&ask, error, &mut hops)?,
-            }
-        }
+        let call = self.dressed(&ask, ask.call.clone());
+        Ok(caller.call(&call, |answer| judge.whole(answer, &read)).await?.value)
     }
 
     /// What every call has: its language, its limits, and whether it may be repeated.
     pub(crate) fn dressed(&self, ask: &Ask, call: Call) -> Call {
         let call = call.header(header::ACCEPT_LANGUAGE, self.rules().language.tag());
+        let call = call.follow_redirects(MAX_REDIRECTS);
         let call = if ask.carries_document { self.document_limits(call) } else { call };
         if ask.operation.method == Method::GET { call } else { call.retry(RetryPolicy::never()) }
     }
@@ -472,35 +460,6 @@ impl Client {
         let set = (timeouts.total() != TIMEOUTS.total()).then_some(timeouts.total());
         let total = self.rules().document_timeout.or(set).unwrap_or(DOCUMENT);
         call.timeouts(Timeouts::new(timeouts.connect(), total))
-    }
-
-    /// The call to make instead, if `error` is a redirect that may be followed; otherwise the error.
-    pub(crate) fn redirected(&self, ask: &Ask, error: Error, hops: &mut u32) -> Result<Call, Error> {
-        let Some(answer) = error.answer().filter(|answer| answer.status().is_redirection()) else {
-            return Err(error);
-        };
-        if ask.operation.method != Method::GET {
-            return Err(error);
-        }
-        *hops = hops.saturating_add(1);
-        let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let base = ask.elsewhere.clone().unwrap_or_else(|| self.caller(ask.api).base().clone());
-        let followed = match location {
-            _ if *hops > MAX_REDIRECTS => Err("it is the fourth in a row"),
-            None => Err("it names no address"),
-            Some(location) => Link::within(location, &base),
-        };
-        let status = answer.status().as_u16();
-        match followed {
-            Ok(link) => {
-                let path = if link.slash { "/" } else { "" };
-                let call = link.apply(Call::new(Operation::get(ask.operation.name, path)));
-                Ok(self.dressed(ask, call))
-            }
-            Err(reason) => Err(error
-                .with_message(UnexpectedRedirect { status, reason }.to_string())
-                .with_source(UnexpectedRedirect { status, reason })),
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! vendor does not check the number; this crate does, for what it sends. What it reads is never refused because of it.
 
 use http::Method;
+use integration_core::body::page::Pages;
 use integration_core::call::{Idempotency, Operation};
 use integration_core::tax::id::Rut;
 use integration_core::{Error, Fault, Faults};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::client::{Ask, Client};
 use crate::error::{Code, ErrorExt};
 use crate::id::ContactId;
-use crate::page::{Listed, Pages};
+use crate::page::{self, Listed};
 use crate::wire::{Fields, Unreadable, When};
 
 pub(crate) const LIST: Operation = Operation::get("list contacts", "/contacts/");
@@ -265,7 +266,7 @@ pub(crate) fn is_email(text: &str) -> bool {
 impl Client {
     /// Lists the contacts, page by page (contract 3.1 row 13).
     pub fn contacts(&self) -> Pages<Contact> {
-        Pages::v2(self, LIST)
+        page::v2(self, LIST)
     }
 
     /// Creates a contact (contract 3.1 row 14). Sent once.

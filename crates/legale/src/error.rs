@@ -76,31 +76,13 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// A redirect that is not followed: of a call that is no `GET`, to another host, without a usable address, or the fourth in a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UnexpectedRedirect {
-    /// The HTTP status.
-    pub status: u16,
-    /// Why it was not followed.
-    pub reason: &'static str,
-}
-
-impl fmt::Display for UnexpectedRedirect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a redirect (HTTP {}) that is not followed: {}", self.status, self.reason)
-    }
-}
-
-impl std::error::Error for UnexpectedRedirect {}
-
 /// What this service's errors tell beyond [`Error`].
 ///
 /// ```
-/// use legale::{Error, ErrorExt, ErrorKind};
+/// use legale::{Code, Error, ErrorExt, ErrorKind};
 ///
 /// let error = Error::new(ErrorKind::NotFound, "read a document").with_code("DOCUMENT_NOT_FOUND");
-/// assert!(error.is_not_found());
+/// assert_eq!(error.code(), Some(Code::DocumentNotFound));
 /// ```
 pub trait ErrorExt {
     /// The refusal of the service, if it is one.
@@ -108,9 +90,6 @@ pub trait ErrorExt {
 
     /// The service's code, if it gave one.
     fn code(&self) -> Option<Code>;
-
-    /// HTTP 404, or the code `DOCUMENT_NOT_FOUND` under whatever status.
-    fn is_not_found(&self) -> bool;
 
     /// Several lines for the vendor's support, without secrets: operation, method, path, status, code, message, request id,
     /// outcome, and at most 4 KiB of what the service answered (contract 3.8, 4.13).
@@ -124,12 +103,6 @@ impl ErrorExt for Error {
 
     fn code(&self) -> Option<Code> {
         self.service_code().map(Code::from_wire)
-    }
-
-    fn is_not_found(&self) -> bool {
-        self.kind() == ErrorKind::NotFound
-            || self.status().is_some_and(|status| status.as_u16() == 404)
-            || self.code() == Some(Code::DocumentNotFound)
     }
 
     fn support_summary(&self) -> String {
@@ -265,7 +238,8 @@ impl Judge<'_> {
     fn refused<T>(self, answer: &Answer) -> Verdict<T> {
         let status = answer.status();
         if status.is_redirection() {
-            return doubt(self.redirect(answer, "only a GET to the same host is redirected"));
+            // The core follows it or says why not.
+            return doubt(self.error(ErrorKind::UnexpectedStatus, answer));
         }
         let fields = answer.json::<Value>().ok().filter(Value::is_object);
         let fields = fields.as_ref().and_then(Value::as_object);
@@ -291,11 +265,6 @@ impl Judge<'_> {
         let status = answer.status().as_u16();
         let (method, path) = (self.operation.method.clone(), self.operation.path);
         error.with_source(Refusal { status, code, message, method, path })
-    }
-
-    fn redirect(self, answer: &Answer, reason: &'static str) -> Error {
-        let cause = UnexpectedRedirect { status: answer.status().as_u16(), reason };
-        self.error(ErrorKind::UnexpectedStatus, answer).with_message(cause.to_string()).with_source(cause)
     }
 
     pub(crate) fn error(self, kind: ErrorKind, answer: &Answer) -> Error {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use integration_core::body::page::Pages;
 use integration_core::{Error, ErrorKind, Outcome};
 
 use crate::client::Client;
@@ -15,7 +16,6 @@ use crate::folder::Folder as FolderRecord;
 use crate::id::{ContactId, DocumentId, FolderId, TemplateId};
 use crate::migrate::{Migrated, Migration};
 use crate::naming::Folder;
-use crate::page::Pages;
 use crate::permission::{ApiCall, SharedGate, Target};
 use crate::send::{SendError, Sending, Sent};
 use crate::sign::Started;

@@ -59,7 +59,7 @@ mod id;
 mod journal;
 #[cfg(feature = "legacy")]
 pub mod legacy;
-mod link;
+
 mod look;
 mod migrate;
 mod offer;
@@ -86,13 +86,15 @@ pub use document::{
     Attachment, Created, Detail, Document, DocumentOwner, Download, Fetched, FetchedFrom, Inline, SignEntry,
     Source, Upload,
 };
-pub use error::{Code, ErrorExt, Refusal, UnexpectedRedirect};
+pub use error::{Code, ErrorExt, Refusal};
 pub use folder::Folder;
 pub use gated::GatedClient;
 pub use id::{ContactId, DocumentId, FolderId, TemplateId};
+pub use integration_core::body::fields::When;
+pub use integration_core::body::page::{Page, Pages};
 pub use integration_core::call::{
     BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
-    TransportErrorKind,
+    TransportErrorKind, UnexpectedRedirect,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::tax::id::Rut;
@@ -104,13 +106,11 @@ pub use journal::Journal;
 pub use migrate::{Migrated, MigratedSigner, Migration};
 pub use offer::NotOffered;
 pub use open::Unlisted;
-pub use page::{Page, Pages};
 pub use send::{Reference, SendError, Sending, Sent, Step};
 pub use sign::{SignLink, Started};
 pub use template::{
     BatchOutcome, BatchStarted, SmartDocument, SmartItem, TemplateItem, TemplateSigner, Workflow,
 };
-pub use wire::When;
 
 /// Every operation with its idempotency: what a table test and [`idempotency_table`] read.
 pub(crate) const fn operations() -> [integration_core::call::Operation; 19] {

@@ -1,12 +1,12 @@
 //! The client as the eye of callbacks, tracker and waiting: what they ask for is answered by detail and list.
 
+use integration_core::body::page::Page;
 use integration_core::{BoxFuture, Error};
 
 use crate::client::Client;
 use crate::document::{Detail, Document};
 use crate::error::{Code, ErrorExt};
 use crate::id::DocumentId;
-use crate::page::Page;
 use crate::seen::{self, Refetch, Seen};
 use crate::tracking::{Documents, Listed, ListedPage};
 use crate::wire::When;

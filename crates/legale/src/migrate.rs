@@ -10,7 +10,7 @@ use crate::document::{Source, check_text};
 use crate::flow::SignMethod;
 use crate::id::DocumentId;
 use crate::status::SignStatus;
-use crate::wire::{Fields, Unreadable};
+use crate::wire::{self, Fields, Unreadable};
 
 pub(crate) const MIGRATE: Operation =
     Operation::post("migrate a document", "/migrate/document/", Idempotency::Once);
@@ -212,7 +212,7 @@ pub struct Migrated {
 fn guid(data: Value) -> Result<DocumentId, Unreadable> {
     match data {
         Value::String(text) => text.parse().map_err(|_| Unreadable::new("GUID", "a GUID")),
-        other => Fields::of(other, "the answer")?.guid(),
+        other => wire::guid(&mut Fields::of(other, "the answer")?),
     }
 }
 

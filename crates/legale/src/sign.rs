@@ -2,22 +2,19 @@
 
 use std::fmt;
 
-use integration_core::call::{Call, Idempotency, Operation};
+use integration_core::call::{Call, Idempotency, Link, Operation};
 use integration_core::{Error, ErrorKind, Outcome, Secret};
 use serde_json::Value;
 
 use crate::client::{Ask, Client};
 use crate::document::Detail;
-use crate::error::ErrorExt;
 use crate::flow::Flow;
 use crate::id::DocumentId;
-use crate::link::Link;
 use crate::status::SignStatus;
 use crate::wire::{Unreadable, integer};
 
 pub(crate) const START: Operation = Operation::post("start a flow", "/sign/start/{GUID}", Idempotency::Once);
 pub(crate) const APPROVE: Operation = Operation::post("approve", "", Idempotency::Once);
-const APPROVE_SLASH: Operation = Operation::post("approve", "/", Idempotency::Once);
 
 /// An address at which somebody signs or approves. Whoever has it can act, so `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -136,7 +133,7 @@ impl Client {
                 .with_hint("pass the address as the start gave it")
         })?;
         // The address is what proves the right to approve.
-        let ask = Ask::at(APPROVE, APPROVE_SLASH, &link).may_be_empty();
+        let ask = Ask::at(APPROVE, &link).may_be_empty();
         let ask = ask.map(|call| call.json("{}").with_secret(Secret::new(url.trim())));
         self.ask(ask, |_| Ok(())).await
     }

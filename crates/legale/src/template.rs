@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use integration_core::body::page::Pages;
 use integration_core::call::{Idempotency, Operation};
 use integration_core::{Error, Fault, Faults, Secret};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use crate::client::{Ask, Client};
 use crate::contact::is_email;
 use crate::flow::SignMethod;
 use crate::id::{DocumentId, TemplateId};
-use crate::page::{Listed, Pages};
+use crate::page::{self, Listed};
 use crate::sign::{SignLink, Started, links};
 use crate::wire::{Fields, Unreadable, When};
 
@@ -472,7 +473,7 @@ fn outcome(item: &Value) -> BatchOutcome {
 impl Client {
     /// Lists the smart documents, page by page (contract 3.1 row 16).
     pub fn smart_documents(&self) -> Pages<SmartDocument> {
-        Pages::v2(self, LIST)
+        page::v2(self, LIST)
     }
 
     /// Starts a flow for each item (contract 3.1 row 11), all in one request, which is sent **once**.

@@ -4,7 +4,7 @@
 use integration_sandbox::legale::Endpoint;
 use integration_sandbox::{Fault, Sandbox};
 use legale::flow::{Flow, SignMethod, Signer};
-use legale::{Client, Credential, Environment, ErrorExt, ManualClock, Sending, Source, Upload};
+use legale::{Client, Credential, Environment, ManualClock, Sending, Source, Upload};
 
 fn client(sandbox: &Sandbox) -> Client {
     let service = sandbox.legale();

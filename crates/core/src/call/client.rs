@@ -3,6 +3,7 @@
 //! A service client gives its [`Caller`], per operation, a [`Call`] and a judge: a function that says what an answer means.
 //! Everything that is the same for every service happens behind it, once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -13,6 +14,7 @@ use super::answer::Answer;
 use super::auth::{Authorization, Credentials};
 use super::builder::CallerBuilder;
 use super::operation::Call;
+use super::redirect;
 use super::retry::{RetryBudget, RetryPolicy};
 use super::run::{Done, Run, credential, within};
 use super::settings::{BaseUrl, Timeouts};
@@ -178,7 +180,28 @@ impl Caller {
         streams: Option<u64>,
         judge: &impl Fn(&Answer) -> Verdict<T>,
     ) -> Result<Done<T>, Error> {
-        let base = call.base.as_ref().unwrap_or(&self.base);
+        let mut call = Cow::Borrowed(call);
+        let mut hops = 0_u32;
+        loop {
+            match self.make_one(&call, streams, judge).await {
+                Err(error) => call = Cow::Owned(redirect::followed(&call, self.target(&call), error, hops)?),
+                done => return done,
+            }
+            hops = hops.saturating_add(1);
+        }
+    }
+
+    fn target<'c>(&'c self, call: &'c Call) -> &'c BaseUrl {
+        call.base.as_ref().unwrap_or(&self.base)
+    }
+
+    async fn make_one<T>(
+        &self,
+        call: &Call,
+        streams: Option<u64>,
+        judge: &impl Fn(&Answer) -> Verdict<T>,
+    ) -> Result<Done<T>, Error> {
+        let base = self.target(call);
         let span = span(call, base);
         let result = Run::new(self, call, base, streams).run(judge).instrument(span.clone()).await;
         if let Err(error) = &result {
@@ -188,7 +211,6 @@ impl Caller {
     }
 }
 
-/// The template of the path and nothing of its values: they may be customers' data.
 fn span(call: &Call, base: &BaseUrl) -> Span {
     tracing::info_span!(
         "call",

@@ -130,6 +130,7 @@ pub(crate) struct Limits {
     pub(crate) idle: Option<Duration>,
     pub(crate) body: Option<usize>,
     pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) redirects: u32,
 }
 
 /// One use of an [`Operation`]: its parameters, headers, body and limits, and the lane it waits in.
@@ -292,6 +293,13 @@ impl Call {
     /// Reads at most this many bytes of the answer.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.limits.body = Some(bytes);
+        self
+    }
+
+    /// Follows up to so many redirects in a row, if the call is a `GET`, within scheme, host and port; none unless set. Each has the time
+    /// limits of a call of its own.
+    pub fn follow_redirects(mut self, most: u32) -> Self {
+        self.limits.redirects = most;
         self
     }
 

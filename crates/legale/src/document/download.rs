@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use integration_core::call::{AnswerStream, Operation, Verdict};
+use integration_core::call::{AnswerStream, Link, Operation, Verdict};
 use integration_core::{Answer, Error, ErrorKind, Outcome};
 use ring::digest::{self, SHA256};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -15,12 +15,10 @@ use super::base64::{Decoder, NotBase64};
 use super::detail::{Detail, KEPT_LIMIT, too_large};
 use super::sieve::{Overflow, Sieve};
 use crate::client::{Api, Ask, Client};
-use crate::error::{ErrorExt, Judge};
+use crate::error::Judge;
 use crate::id::DocumentId;
-use crate::link::Link;
 
 const FETCH: Operation = Operation::get("fetch a file", "");
-const FETCH_SLASH: Operation = Operation::get("fetch a file", "/");
 pub(crate) const MEDIA: Operation = Operation::get("fetch a file", "/{GUID}");
 
 const PDF: &[u8] = b"%PDF-";
@@ -100,17 +98,10 @@ impl Client {
         let caller = self.caller(Api::V1);
         let clock = caller.clock().clone();
         let judge = Judge { operation: &ask.operation, clock: &*clock, may_be_empty: false };
-        let mut call = self.dressed(&ask, ask.call.clone());
-        let mut hops = 0;
-        loop {
-            match caller.open(&call, limit, |answer| head(judge, answer)).await {
-                Ok(streamed) => {
-                    let ((), head, body) = streamed.into_parts();
-                    return Ok(Opened { head, body });
-                }
-                Err(error) => call = self.redirected(&ask, error, &mut hops)?,
-            }
-        }
+        let call = self.dressed(&ask, ask.call.clone());
+        let streamed = caller.open(&call, limit, |answer| head(judge, answer)).await?;
+        let ((), head, body) = streamed.into_parts();
+        Ok(Opened { head, body })
     }
 
     /// The address of a document's file (assumed, contract 3.4): absolute as it is; from the root at the host of the API; else below
@@ -124,7 +115,7 @@ impl Client {
         let url = base.join("/").join(text).map_err(|_| unusable("the document's address cannot be read"))?;
         let link = Link::of(&url)?;
         // `//host` is another host in disguise.
-        if link.base.has_origin_of(base) {
+        if link.base().has_origin_of(base) {
             Ok(link)
         } else {
             Err(unusable("the document's address leads elsewhere"))
@@ -242,7 +233,7 @@ impl Download {
         if let Some(link) =
             detail.document.document.as_deref().map(|text| client.file_link(text)).transpose()?
         {
-            match self.stream(Ask::at(FETCH, FETCH_SLASH, &link), sink).await {
+            match self.stream(Ask::at(FETCH, &link), sink).await {
                 Err(error) if is_elsewhere(&error) && sink.is_untouched() => {}
                 result => return result.map(|()| FetchedFrom::Document),
             }

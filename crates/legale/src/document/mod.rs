@@ -7,6 +7,7 @@ mod sieve;
 mod source;
 mod upload;
 
+use integration_core::body::page::{Page, Pages};
 use integration_core::call::{Idempotency, Operation};
 use integration_core::{Error, Secret};
 use serde_json::{Map, Value};
@@ -23,9 +24,9 @@ pub(crate) use upload::{CREATE, check_text};
 
 use crate::client::{Ask, Client};
 use crate::id::DocumentId;
-use crate::page::{Listed, Page, Pages, page};
+use crate::page::{self, Listed, page};
 use crate::status::SignStatus;
-use crate::wire::{Fields, Unreadable, When};
+use crate::wire::{Fields, Unreadable, When, guid};
 
 pub(crate) const LIST: Operation = Operation::get("list documents", "/documents/");
 pub(crate) const DETAIL: Operation = Operation::get("read a document", "/document/get/{GUID}");
@@ -73,7 +74,7 @@ impl Document {
                 .ok_or_else(|| Unreadable::new("sign_status", "a whole number"))?,
         };
         Ok(Self {
-            guid: fields.guid()?,
+            guid: guid(fields)?,
             doc_id: fields.text("doc_id")?,
             document: fields.text("document")?,
             file_name: fields.text("file_name")?,
@@ -121,7 +122,7 @@ impl Client {
     /// # }
     /// ```
     pub fn documents(&self) -> Pages<Document> {
-        Pages::v1(self, LIST)
+        page::v1(self, LIST)
     }
 
     /// Asks for one document, to see whether the credentials are accepted (contract 2.2).

@@ -17,7 +17,7 @@ use crate::document::{Source, check_text};
 use crate::error::Judge;
 use crate::id::DocumentId;
 use crate::status::Status;
-use crate::wire::{Fields, Unreadable, When};
+use crate::wire::{Fields, Unreadable, When, guid};
 
 const SEND_INBOX: Operation =
     Operation::post("send to an inbox", "/api/legale/legaleDocument", Idempotency::Once);
@@ -243,7 +243,7 @@ impl fmt::Debug for LegacyStatus {
 
 fn sent(data: Value) -> Result<LegacySent, Unreadable> {
     let mut fields = Fields::of(data, "the answer")?;
-    let guid = fields.guid()?;
+    let guid = guid(&mut fields)?;
     Ok(LegacySent { guid, extra: fields.extra() })
 }
 

@@ -1,0 +1,258 @@
+//! Lists, page by page, without believing the service more than is safe.
+//!
+//! The rules enforced here: an item that stands on two pages is handed out once; a list ends where its client says that it does, at
+//! an empty page, or at one that brings nothing unseen, and after too many pages in an error, so that a service that ignores the
+//! page's number cannot keep a program busy for ever; after an error it has ended.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::Hash;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use crate::{BoxFuture, Error, ErrorKind, Outcome};
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// Its number.
+    pub number: u32,
+    /// What it brought that no earlier page of this listing had.
+    pub items: Vec<T>,
+    /// How many there are in all, if the service says so.
+    pub count: Option<u64>,
+    /// Whether there may be another one.
+    pub has_next: bool,
+}
+
+impl<T> Page<T> {
+    /// A page of which nothing but its items is known.
+    #[must_use]
+    pub const fn new(number: u32, items: Vec<T>, has_next: bool) -> Self {
+        Self { number, items, count: None, has_next }
+    }
+
+    /// Says how many items the whole list has.
+    #[must_use]
+    pub fn with_count(mut self, count: Option<u64>) -> Self {
+        self.count = count;
+        self
+    }
+}
+
+type Ask<T> = Box<dyn Fn(u32) -> BoxFuture<'static, Result<Page<T>, Error>> + Send + Sync>;
+type Unseen<T> = Box<dyn FnMut(&T) -> bool + Send + Sync>;
+
+/// A list as it is asked for, page by page: a `Stream` of pages, also usable by [`next_page`](Self::next_page) alone.
+///
+/// Items are asked for while others may add some, so an item can appear on two pages: it is handed out once. After an error the
+/// list has ended.
+///
+/// ```
+/// use integration_core::body::page::{Page, Pages};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), integration_core::Error> {
+/// // What a client does with its call: three pages, the last of which the service repeats for ever.
+/// let ask = |number| async move { Ok(Page::new(number, vec![number.min(3)], true)) };
+/// let pages = Pages::new("list numbers", ask, |number: &u32| Some(*number));
+/// assert_eq!(pages.all().await?, [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is asked until a page is awaited"]
+pub struct Pages<T> {
+    operation: &'static str,
+    ask: Ask<T>,
+    is_unseen: Unseen<T>,
+    first: u32,
+    next: Option<u32>,
+    most: u32,
+    asking: Option<BoxFuture<'static, Result<Page<T>, Error>>>,
+}
+
+impl<T: 'static> Pages<T> {
+    /// A list whose pages, from the first, `ask` gets; `identity` says what makes an item the same on two pages, and nothing for one
+    /// that has no identity.
+    pub fn new<K, F>(
+        operation: &'static str,
+        ask: impl Fn(u32) -> F + Send + Sync + 'static,
+        identity: impl Fn(&T) -> Option<K> + Send + Sync + 'static,
+    ) -> Self
+    where
+        K: Eq + Hash + Send + Sync + 'static,
+        F: Future<Output = Result<Page<T>, Error>> + Send + 'static,
+    {
+        let mut seen = HashSet::new();
+        Self {
+            operation,
+            ask: Box::new(move |number| Box::pin(ask(number))),
+            is_unseen: Box::new(move |item| identity(item).is_none_or(|identity| seen.insert(identity))),
+            first: 1,
+            next: Some(1),
+            most: 10_000,
+            asking: None,
+        }
+    }
+
+    /// Starts at this page, of a list that counts from 0 or to go on where an earlier listing ended; 1 unless set.
+    pub fn starting_at(mut self, number: u32) -> Self {
+        (self.first, self.next) = (number, Some(number));
+        self
+    }
+
+    /// Reads at most so many pages; one more is an error. 10 000 unless set.
+    pub fn at_most(mut self, pages: u32) -> Self {
+        self.most = pages;
+        self
+    }
+
+    /// The next page; `None` after the last.
+    ///
+    /// # Errors
+    /// What asking met, or [`ErrorKind::TooLarge`] beyond the most pages.
+    pub async fn next_page(&mut self) -> Result<Option<Page<T>>, Error> {
+        std::future::poll_fn(|context| self.poll_page(context)).await.transpose()
+    }
+
+    /// Everything that is left, in memory.
+    ///
+    /// # Errors
+    /// As [`next_page`](Self::next_page).
+    pub async fn all(mut self) -> Result<Vec<T>, Error> {
+        let mut items = Vec::new();
+        while let Some(page) = self.next_page().await? {
+            items.extend(page.items);
+        }
+        Ok(items)
+    }
+
+    fn poll_page(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Page<T>, Error>>> {
+        let Some(number) = self.next else { return Poll::Ready(None) };
+        if number.saturating_sub(self.first) >= self.most {
+            self.next = None;
+            return Poll::Ready(Some(Err(self.too_many())));
+        }
+        let asking = match &mut self.asking {
+            Some(asking) => asking,
+            None => self.asking.insert((self.ask)(number)),
+        };
+        let asked = ready!(asking.as_mut().poll(context));
+        self.asking = None;
+        Poll::Ready(self.turned(number, asked))
+    }
+
+    fn turned(&mut self, number: u32, asked: Result<Page<T>, Error>) -> Option<Result<Page<T>, Error>> {
+        self.next = None;
+        let is_first = number == self.first;
+        let mut page = match asked {
+            // Beyond the first, "no such page" is how some lists end that shrank meanwhile.
+            Err(error) if !is_first && error.is_not_found() => return None,
+            Err(error) => return Some(Err(error)),
+            Ok(page) => page,
+        };
+        page.items.retain(|item| (self.is_unseen)(item));
+        if page.items.is_empty() && !is_first {
+            return None;
+        }
+        if page.has_next && !page.items.is_empty() {
+            self.next = Some(number.saturating_add(1));
+        }
+        Some(Ok(page))
+    }
+
+    fn too_many(&self) -> Error {
+        Error::new(ErrorKind::TooLarge, self.operation)
+            .with_outcome(Outcome::ReadOnly)
+            .with_message(format!("the list has more than {} pages", self.most))
+            .with_hint("ask for larger pages, or for less")
+    }
+}
+
+impl<T: 'static> Stream for Pages<T> {
+    type Item = Result<Page<T>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_page(context)
+    }
+}
+
+// A page under way is behind a box, and nothing else is pinned.
+impl<T> Unpin for Pages<T> {}
+
+impl<T> fmt::Debug for Pages<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages")
+            .field("operation", &self.operation)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    }
+
+    /// A list of these pages, the last of which says that there is another one if `more`; and how often it was asked.
+    fn list(pages: Vec<Vec<u32>>, more: bool) -> (Pages<u32>, Arc<AtomicU32>) {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = asked.clone();
+        let ask = move |number: u32| {
+            count.fetch_add(1, Ordering::Relaxed);
+            let last = pages.len();
+            let index = usize::try_from(number).unwrap() - 1;
+            let page = pages.get(index.min(last - 1)).cloned().unwrap();
+            async move { Ok(Page::new(number, page, index + 1 < last || more)) }
+        };
+        (Pages::new("list", ask, |item| Some(*item)), asked)
+    }
+
+    fn read(pages: &[&[u32]], more: bool) -> (Vec<u32>, u32) {
+        let (list, asked) = list(pages.iter().map(|page| page.to_vec()).collect(), more);
+        (run(list.all()).unwrap(), asked.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn a_list_ends_at_the_last_page_an_empty_one_and_one_without_news() {
+        assert_eq!(read(&[&[1, 2], &[3]], false), (vec![1, 2, 3], 2));
+        assert_eq!(read(&[&[1, 2], &[]], true), (vec![1, 2], 2));
+        assert_eq!(read(&[&[1, 2], &[2, 1], &[3]], true), (vec![1, 2], 2));
+        assert_eq!(read(&[&[1, 2], &[2, 3], &[]], true), (vec![1, 2, 3], 3));
+        assert_eq!(read(&[&[]], true), (vec![], 1));
+    }
+
+    #[test]
+    fn too_many_pages_are_an_error_and_nothing_comes_after_it() {
+        let ask = |number: u32| async move { Ok(Page::new(number, vec![number], true)) };
+        let mut pages = Pages::new("list", ask, |item| Some(*item)).starting_at(0).at_most(2);
+        run(async {
+            assert_eq!(pages.next_page().await.unwrap().unwrap().number, 0);
+            assert_eq!(pages.next_page().await.unwrap().unwrap().number, 1);
+            assert_eq!(pages.next_page().await.unwrap_err().kind(), ErrorKind::TooLarge);
+            assert!(pages.next_page().await.unwrap().is_none());
+        });
+    }
+
+    #[test]
+    fn no_such_page_ends_a_list_but_does_not_begin_one() {
+        let ask = |missing: u32| {
+            move |number: u32| async move {
+                let gone = || Error::new(ErrorKind::NotFound, "list").with_outcome(Outcome::ReadOnly);
+                if number == missing { Err(gone()) } else { Ok(Page::new(number, vec![number], true)) }
+            }
+        };
+        let identity = |item: &u32| Some(*item);
+        assert_eq!(run(Pages::new("list", ask(2), identity).all()).unwrap(), [1]);
+        assert!(run(Pages::new("list", ask(1), identity).all()).unwrap_err().is_not_found());
+    }
+}

@@ -1,0 +1,155 @@
+//! Addresses that come in answers, and redirects among them.
+//!
+//! The rules enforced here: an address is `https`, or plain `http` to this machine, and carries no credentials of its own; a redirect
+//! is followed only if the call asked for it and is a `GET`, only within scheme, host and port, and only so many times. Credentials go
+//! along as to any other address: to the origin of the client's base and nowhere else.
+
+use http::{Method, header};
+use url::Url;
+
+use super::operation::{Call, Operation};
+use super::settings::BaseUrl;
+use crate::Error;
+
+/// An address from an answer, taken apart for a call.
+///
+/// ```
+/// use integration_core::call::{Link, Operation};
+///
+/// let link = Link::parse("https://files.example.com/media/7/?size=large")?;
+/// assert_eq!(link.base().host(), "files.example.com");
+/// let call = link.call(Operation::get("fetch a file", "")); // asks for /media/7/?size=large
+/// assert!(Link::parse("http://files.example.com/media/7").is_err()); // plain http to this machine only
+/// # Ok::<(), integration_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Link {
+    base: BaseUrl,
+    /// Whether the path ends in a slash, which a base does not keep.
+    slash: bool,
+    queries: Vec<(String, String)>,
+}
+
+impl Link {
+    /// Reads an absolute address.
+    ///
+    /// # Errors
+    /// A configuration error if it is no URL that a client may call.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let url = Url::parse(text.trim())
+            .map_err(|_| Error::configuration("the address is no URL", "pass it as the service gave it"))?;
+        Self::of(&url)
+    }
+
+    /// Takes an absolute address apart.
+    ///
+    /// # Errors
+    /// A configuration error if it is no URL that a client may call.
+    pub fn of(url: &Url) -> Result<Self, Error> {
+        let slash = url.path().len() > 1 && url.path().ends_with('/');
+        let queries = url.query_pairs().into_owned().collect();
+        let mut bare = url.clone();
+        bare.set_query(None);
+        bare.set_fragment(None);
+        Ok(Self { base: BaseUrl::parse(bare.as_str())?, slash, queries })
+    }
+
+    /// The address without its query.
+    #[must_use]
+    pub fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// A call of the address; the operation's path is replaced.
+    pub fn call(&self, operation: Operation) -> Call {
+        let path = if self.slash { "/" } else { "" };
+        let call = Call::new(Operation { path, ..operation }).to(self.base.clone());
+        self.queries.iter().fold(call, |call, (name, value)| call.query(name.clone(), value))
+    }
+
+    /// A redirect's target, if it stays at the scheme, host and port of `base`.
+    fn within(location: &str, base: &BaseUrl) -> Result<Self, &'static str> {
+        let url = match Url::parse(location) {
+            Ok(url) => url,
+            Err(_) if location.starts_with('/') => {
+                base.join("/").join(location).map_err(|_| "its address cannot be read")?
+            }
+            Err(_) => return Err("its address is neither absolute nor a path from the root"),
+        };
+        let link = Self::of(&url).map_err(|_| "its address is not allowed")?;
+        if link.base.has_origin_of(base) { Ok(link) } else { Err("it leads to another scheme, host or port") }
+    }
+}
+
+/// A redirect that was not followed although redirects are, as the source of an error: of a call that is no `GET`, to another host,
+/// without a usable address, or one too many in a row.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[error("a redirect (HTTP {status}) that is not followed: {reason}")]
+pub struct UnexpectedRedirect {
+    /// The HTTP status.
+    pub status: u16,
+    /// Why it was not followed.
+    pub reason: &'static str,
+}
+
+/// The call to make instead, if `error` is a redirect that `call` follows; otherwise the error. What the judge says about redirects stands
+/// unless the call asked for them to be followed.
+pub(crate) fn followed(call: &Call, base: &BaseUrl, error: Error, hops: u32) -> Result<Call, Error> {
+    let redirect = error.answer().filter(|answer| answer.status().is_redirection());
+    let Some(answer) = redirect.filter(|_| call.limits.redirects > 0) else { return Err(error) };
+    let status = answer.status().as_u16();
+    let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let target = match location {
+        _ if call.operation.method != Method::GET => Err("only a GET follows redirects"),
+        _ if hops >= call.limits.redirects => Err("it is one more in a row than is followed"),
+        None => Err("it names no address"),
+        Some(location) => Link::within(location, base),
+    };
+    match target {
+        Ok(link) => Ok(moved(call, &link)),
+        Err(reason) => {
+            let cause = UnexpectedRedirect { status, reason };
+            Err(error.with_message(cause.to_string()).with_source(cause))
+        }
+    }
+}
+
+/// The same call at another address: headers, limits, lane and secrets stay, path and query are the address's.
+fn moved(call: &Call, link: &Link) -> Call {
+    let Call { operation, queries, base, .. } = link.call(call.operation.clone());
+    Call { operation, queries, base, params: Vec::new(), ..call.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_stay_within_scheme_host_and_port() {
+        let base = BaseUrl::parse("https://api.example.com/api").unwrap();
+        for good in ["https://api.example.com/other/", "/media/x?y=1", "https://api.example.com:443/x"] {
+            assert!(Link::within(good, &base).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://api.example.com/x",
+            "https://evil.example.com/x",
+            "//evil.example.com/x",
+            "x",
+            "",
+            "https://api.example.com:8443/x",
+            "https://user:pass@api.example.com/x",
+            "ftp://api.example.com/",
+        ] {
+            assert!(Link::within(bad, &base).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_final_slash_and_the_query_are_kept() {
+        let link = Link::parse("https://h.example.com/a/b/?x=1%202#f").unwrap();
+        assert!(link.slash);
+        assert_eq!(link.queries, [("x".to_owned(), "1 2".to_owned())]);
+        assert!(!Link::parse("https://h.example.com/").unwrap().slash);
+    }
+}
