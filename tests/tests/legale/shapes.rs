@@ -4,7 +4,7 @@ use integration_sandbox::legale::{
     Bools, DocumentUrl, Envelope, ErrorShape, GuidStyle, LinksShape, ListShape, LoginAnswer, NextLink,
     Numbers, Order, PastEnd, Settings, Times,
 };
-use legale::{DocumentId, ErrorExt, NewContact, Source, Upload, When};
+use legale::{DocumentId, NewContact, Source, Upload, When};
 
 use super::{Bench, FILE};
 

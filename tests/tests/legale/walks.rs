@@ -4,7 +4,7 @@ use integration_sandbox::legale::StepRefused;
 use legale::flow::{Flow, Order, Signer};
 use legale::status::{SignStatus, Status};
 use legale::tracking::{WaitLimits, wait_until_final};
-use legale::{Client, DocumentId, ErrorExt, ErrorKind, FetchedFrom, Sending};
+use legale::{Client, DocumentId, ErrorKind, FetchedFrom, Sending};
 
 use super::{ANA, BEA, Bench, FILE, outsider, sending, two, upload};
 
