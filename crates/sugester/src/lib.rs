@@ -3,10 +3,18 @@
 //! | to | start at |
 //! |---|---|
 //! | read a token, and know whether it may link both systems | [`ApiToken`], [`AccountName`] |
-//! | read and write what the services write | [`value`] |
+//! | read and write what the services write | [`value`], [`kinds`], [`tax`] |
+//! | find a refusal in an answer, and keep secrets out of it | [`refusal`] |
+//! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
 
+pub mod kinds;
+mod multipass;
+pub mod refusal;
+pub mod setup;
+pub mod tax;
 pub mod token;
 pub mod value;
 
 pub use integration_core::Error;
+pub use multipass::{Multipass, check_multipass};
 pub use token::{AccountName, ApiToken, LinkTokenError};

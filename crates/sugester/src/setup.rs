@@ -112,7 +112,8 @@ pub fn checklist(sugester: &AccountName) -> Vec<Step> {
         ),
         (
             "Sugester Account settings > Integration",
-            "see that the BitFactura box is ticked and that the BitFactura API token was filled in by itself".to_owned(),
+            "see that the BitFactura box is ticked and that the BitFactura API token was filled in by itself"
+                .to_owned(),
             Check::Manual,
         ),
         (

@@ -13,7 +13,8 @@ use integration_core::tax::id::Rut;
 /// ```
 #[must_use]
 pub fn comparable(tax_no: &str) -> String {
-    tax_no.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+    // Last, since upper-casing may part a letter from its accents.
+    tax_no.chars().flat_map(char::to_uppercase).filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// A note on a number that should be a Chilean RUT and is none; never an error, since vendors' samples have wrong digits.
@@ -65,7 +66,7 @@ mod tests {
         #[test]
         fn comparing_is_settled_at_once(text in any::<String>()) {
             let once = comparable(&text);
-            prop_assert!(once.chars().all(char::is_alphanumeric) || !text.is_ascii());
+            prop_assert!(once.chars().all(char::is_alphanumeric));
             prop_assert_eq!(comparable(&once), once);
         }
 
