@@ -104,9 +104,10 @@ impl Refusal {
         if path.is_empty() {
             return keep(&mut self.messages, text);
         }
+        let is_full = self.fields.len() >= MOST;
         match self.fields.iter_mut().find(|error| error.field == path) {
             Some(error) => keep(&mut error.messages, text),
-            None if self.fields.len() >= MOST => {}
+            None if is_full => {}
             None => self.fields.push(FieldError { field: path.to_owned(), messages: vec![text] }),
         }
     }
