@@ -7,6 +7,8 @@
 //! | find a refusal in an answer, and keep secrets out of it | [`refusal`] |
 //! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
 
+mod desk;
+mod error;
 pub mod kinds;
 mod multipass;
 pub mod refusal;
@@ -14,7 +16,10 @@ pub mod setup;
 pub mod tax;
 pub mod token;
 pub mod value;
+mod wire;
 
+pub use desk::AuthMode;
+pub use error::{ErrorExt, Reason, Refused};
 pub use integration_core::Error;
 pub use multipass::{Multipass, check_multipass};
 pub use token::{AccountName, ApiToken, LinkTokenError};
