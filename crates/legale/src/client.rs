@@ -501,7 +501,8 @@ fn credential_from(env: &mut Env<'_>) -> Credential {
     Credential::ApiKey(key)
 }
 
-/// Every operation and whether it may be repeated after it may have been applied.
+/// Every operation and whether it may be repeated after it may have been applied. Those of the client's settings (paths of status
+/// and signed file) are among them.
 ///
 /// ```
 /// use legale::Idempotency;
