@@ -49,6 +49,8 @@
 mod auth;
 mod client;
 mod contact;
+#[cfg(feature = "store")]
+mod content;
 mod digest;
 mod document;
 mod error;
