@@ -296,7 +296,10 @@ impl Office {
         default("from_api", json!(true));
         if let Some(days) = fields.get("payment_to_kind").map(text).and_then(|days| days.parse::<i64>().ok())
         {
-            let due = day.checked_add(jiff::Span::new().try_days(days).unwrap_or_default()).unwrap_or(day);
+            let issued = fields.get("issue_date").and_then(Value::as_str).and_then(|date| date.parse().ok());
+            let issued: jiff::civil::Date = issued.unwrap_or(day);
+            let due =
+                issued.checked_add(jiff::Span::new().try_days(days).unwrap_or_default()).unwrap_or(issued);
             fields.entry("payment_to").or_insert_with(|| json!(due.to_string()));
         }
         if !fields.contains_key("number") {

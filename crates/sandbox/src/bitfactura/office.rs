@@ -568,6 +568,8 @@ impl Office {
         if ids.is_empty() {
             ids = self.clients.iter().map(|row| row.id).collect();
         }
+        // Positions that are added later must not get the id of a seeded one.
+        self.last_position = self.last_position.max(invoices);
         for number in 1..=invoices {
             let mut dice = people::Dice::of(seed ^ 0x1F83_D9AB, number);
             let buyer = self.clients.get(dice.one_of(&ids)).cloned();

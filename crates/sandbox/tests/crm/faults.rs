@@ -68,7 +68,7 @@ async fn limits_hint_when_to_come_back() {
     bitfactura.advance_clock(std::time::Duration::from_secs(61));
     assert_eq!(get().await.status, 200);
     bitfactura.configure(|settings| {
-        (settings.wire.calls_per_minute, settings.wire.calls_at_once) = (None, Some(1))
+        (settings.wire.calls_per_minute, settings.wire.calls_at_once) = (None, Some(1));
     });
     bitfactura.inject(bitfactura::Endpoint::Clients, Fault::ActThenHold);
     let second = async {

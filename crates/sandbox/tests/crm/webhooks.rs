@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use integration_sandbox::BitFactura;
-use integration_sandbox::bitfactura::{Table, WebhookFault, WebhookShape};
+use integration_sandbox::bitfactura::{Table, Webhook, WebhookFault, WebhookShape};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -216,6 +216,6 @@ async fn a_sync_row_fills_the_receiver_of_the_other_system() {
     bitfactura.wait_for_webhooks(5).await;
     bitfactura.fire_sync(id);
     bitfactura.wait_for_webhooks(10).await;
-    assert!(bitfactura.webhooks().iter().all(|webhook| webhook.accepted()), "{:?}", bitfactura.webhooks());
+    assert!(bitfactura.webhooks().iter().all(Webhook::accepted), "{:?}", bitfactura.webhooks());
     assert_eq!(sugester.created(integration_sandbox::sugester::Table::Clients), 5);
 }
