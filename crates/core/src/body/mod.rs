@@ -7,4 +7,6 @@ pub mod base64;
 pub mod stream;
 pub mod wire;
 
+pub(crate) mod hashing;
+
 mod scan;
