@@ -9,4 +9,6 @@ pub mod page;
 pub mod stream;
 pub mod wire;
 
+pub(crate) mod hashing;
+
 mod scan;

@@ -254,7 +254,9 @@ fn status(data: Value) -> Result<LegacyStatus, Unreadable> {
     let status = Status::from_legacy(&text, document.clone().filter(|_| text == "Rejected"));
     let signed_file = match (&status, document) {
         (Status::Signed, Some(document)) => {
-            let decoded = crate::document::decode(&document).ok().filter(|bytes| bytes.starts_with(b"%PDF-"));
+            let decoded = integration_core::body::base64::decode(&document)
+                .ok()
+                .filter(|bytes| bytes.starts_with(b"%PDF-"));
             Some(decoded.ok_or_else(|| Unreadable::new("document", "a PDF in base64"))?)
         }
         _ => None,
