@@ -9,6 +9,8 @@ mod gate;
 mod leaks;
 mod pairs;
 mod shapes;
+mod stalls;
+mod stranger;
 mod tracking;
 mod walks;
 
