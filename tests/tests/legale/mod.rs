@@ -8,6 +8,7 @@ mod faults;
 mod gate;
 mod leaks;
 mod pairs;
+mod ruts;
 mod shapes;
 mod stalls;
 mod stranger;

@@ -361,7 +361,7 @@ fn escaped(path: &str, guid: &str) -> String {
 async fn a_large_document_in_every_tongue() {
     let spoken = Arc::new(Spoken::default());
     let file = [FILE, &b"0123456789abcdef".repeat(60_000)[..]].concat();
-    for seed in 0..12 {
+    for seed in 0..4 {
         println!("seed {seed}");
         let visit = Visit::new(seed, &spoken).await;
         let large = Upload::new("Contrato_X_2025.pdf", "Contrato", Source::bytes(file.clone()));
