@@ -23,7 +23,7 @@ fn notations(body: u32, check: char) -> Vec<String> {
     let digits = body.to_string();
     let mut dotted = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             dotted.push('.');
         }
         dotted.push(digit);

@@ -18,7 +18,7 @@ pub fn encode(bytes: &[u8]) -> String {
 
 /// Only the one form that may be sent: padded, no line breaks, no prefix (contract 3.3).
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return None;
     }
     let bare = text.trim_end_matches('=');
