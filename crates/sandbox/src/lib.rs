@@ -26,6 +26,7 @@
 //! | [`Sandbox`] | start, ports, stop |
 //! | [`Fault`], [`Scripted`] | ways to misbehave, the same for every service |
 //! | [`fiscal`] | the SMART digital fiscal printing house, Venezuela |
+//! | [`geosite`] | GeoSite Telecom FTTH maps, Brazil |
 //! | [`legale`] | Legale.io certified e-signature, Chile |
 //!
 //! The program `sandbox` serves the same on fixed ports, with a control API under `/_sandbox/`.
@@ -38,6 +39,7 @@ mod control;
 mod error;
 mod fault;
 pub mod fiscal;
+pub mod geosite;
 mod json;
 pub mod legale;
 mod payload;
@@ -48,5 +50,6 @@ mod sieve;
 pub use error::Error;
 pub use fault::{Fault, Scripted};
 pub use fiscal::Fiscal;
+pub use geosite::GeoSite;
 pub use legale::Legale;
 pub use sandbox::{Sandbox, SandboxBuilder};

@@ -7,7 +7,8 @@ use crate::server;
 async fn control() -> (Control, Vec<server::Running>) {
     let (fiscal, running) = Fiscal::serve(server::bind(0).await.unwrap());
     let (legale, [service, postman]) = Legale::serve(server::bind(0).await.unwrap());
-    (Control::new(fiscal, legale), vec![running, service, postman])
+    let (geosite, geosite_running) = GeoSite::serve(server::bind(0).await.unwrap());
+    (Control::new(fiscal, legale, geosite), vec![running, service, postman, geosite_running])
 }
 
 async fn call(control: &Control, method: Method, path: &str, body: Value) -> Outcomes {
