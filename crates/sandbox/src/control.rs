@@ -15,10 +15,12 @@ use crate::answer::{Answer, Outcome};
 use crate::fault::{Fault, When};
 use crate::fiscal::{Endpoint, Fiscal, Issuer, Settings};
 use crate::geosite::GeoSite;
+use crate::hubsoft::HubSoft;
 use crate::legale::Legale;
 use crate::server::{Handler, Request};
 
 mod geosite;
+mod hubsoft;
 mod legale;
 
 /// Largest body that the control API reads.
@@ -30,6 +32,7 @@ pub(crate) struct Control {
     fiscal: Fiscal,
     legale: Legale,
     geosite: GeoSite,
+    hubsoft: HubSoft,
 }
 
 /// A refusal: what is wrong, and what is allowed.
@@ -62,8 +65,8 @@ fn refusal(wrong: &Wrong) -> Answer {
 }
 
 impl Control {
-    pub(crate) fn new(fiscal: Fiscal, legale: Legale, geosite: GeoSite) -> Self {
-        Self { fiscal, legale, geosite }
+    pub(crate) fn new(fiscal: Fiscal, legale: Legale, geosite: GeoSite, hubsoft: HubSoft) -> Self {
+        Self { fiscal, legale, geosite, hubsoft }
     }
 
     async fn dispatch(&self, method: &Method, path: &str, body: &Bytes) -> Outcomes {
@@ -81,6 +84,9 @@ impl Control {
             }
             (method, path) if path.starts_with("/_sandbox/geosite/") => {
                 geosite::dispatch(&self.geosite, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/hubsoft/") => {
+                hubsoft::dispatch(&self.hubsoft, method, path, body).await
             }
             _ => Err(Wrong { status: 404, error: format!("there is no {method} {path}"), allowed: routes() }),
         }
@@ -147,6 +153,8 @@ impl Control {
         legale::clear_faults(&self.legale).await?;
         self.geosite.reset();
         geosite::clear_faults(&self.geosite).await?;
+        self.hubsoft.reset();
+        hubsoft::clear_faults(&self.hubsoft).await?;
         self.clear_faults().await
     }
 }
@@ -242,6 +250,7 @@ fn routes() -> Value {
         "POST /_sandbox/fiscal/settings": "changes the settings that are given",
         "GET /_sandbox/legale/": "the same help for legale",
         "GET /_sandbox/geosite/": "the same help for geosite",
+        "GET /_sandbox/hubsoft/": "the same help for hubsoft",
         "POST /_sandbox/reset": "everything back to the beginning",
     })
 }

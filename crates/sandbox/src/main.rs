@@ -10,7 +10,7 @@ use integration_sandbox::{Error, Sandbox};
 
 const DEFAULT_PORT: u16 = 7800;
 const USAGE: &str = "usage: sandbox [--port N]   (control API on N, fiscal printer on N+1, legale on N+2, \
-     geosite on N+5; default 7800)";
+     geosite on N+5, hubsoft on N+6; default 7800)";
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
@@ -27,7 +27,7 @@ fn wish(arguments: &[String]) -> Wish {
         ["--help" | "-h"] => Wish::Help,
         ["--port", port] => match port.parse::<u16>() {
             // The next ports have to exist too.
-            Ok(port) if (1..u16::MAX - 5).contains(&port) => Wish::Serve(port),
+            Ok(port) if (1..u16::MAX - 6).contains(&port) => Wish::Serve(port),
             _ => Wish::Unclear,
         },
         _ => Wish::Unclear,
@@ -72,7 +72,8 @@ async fn start(port: u16) -> Result<(), Error> {
         .control_port(port)
         .fiscal_port(port.saturating_add(1))
         .legale_port(port.saturating_add(2))
-        .geosite_port(port.saturating_add(5));
+        .geosite_port(port.saturating_add(5))
+        .hubsoft_port(port.saturating_add(6));
     let sandbox = builder.start().await?;
     say(io::stdout(), welcome(&sandbox));
     // Without signals there is no Ctrl-C to wait for, and the process is ended some other way.
@@ -103,7 +104,10 @@ fn welcome_geosite(sandbox: &Sandbox) -> String {
          \n\
          # a network of a hundred thousand elements; counts, digests and what was asked\n\
          curl -s {control}/_sandbox/geosite/network -d '{{\"elements\":100000,\"seed\":7}}'\n\
-         curl -s {control}/_sandbox/geosite/state"
+         curl -s {control}/_sandbox/geosite/state\n\
+         \n\
+         hubsoft:        {}   (the same customers; credentials in {control}/_sandbox/hubsoft/state)",
+        sandbox.hubsoft().base_url()
     )
 }
 
@@ -182,7 +186,7 @@ mod tests {
         assert_eq!(wished(&[]), Wish::Serve(7800));
         assert_eq!(wished(&["--port", "9000"]), Wish::Serve(9000));
         assert_eq!(wished(&["-h"]), Wish::Help);
-        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65531"], &["--port", "x"], &["9000"]] {
+        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65529"], &["--port", "x"], &["9000"]] {
             assert_eq!(wished(odd), Wish::Unclear, "{odd:?}");
         }
     }

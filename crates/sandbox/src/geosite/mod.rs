@@ -71,7 +71,9 @@ pub use drift::{Change, Drift, Edge};
 pub use feature::Feature;
 pub use network::Network;
 pub use plant::Refused;
+pub(crate) use records::Customer;
 pub use records::{Churned, Inventory, Request, Save};
+pub(crate) use route::parameters;
 pub use schema::{Column, Source};
 pub use settings::{
     Absent, BoxesShape, DescShape, Endpoint, FacilitiesShape, NotFound, Numbers, PortFigures, RecordShape,
@@ -503,6 +505,27 @@ impl GeoSite {
         self.0.received.send_replace(0);
         drop(state);
         self.release_held();
+    }
+
+    /// Customers from the n-th on, in the order of their `fid`, for whoever else keeps them.
+    pub(crate) fn customers(&self, first: usize, count: usize) -> Vec<Customer> {
+        let state = self.0.state();
+        let rows = state.office.plant.table(Feature::Cliente).rows.from(first).take(count);
+        rows.map(|row| state.office.plant.customer(row)).collect()
+    }
+
+    /// Number, code and name of every terminal box.
+    pub(crate) fn terminals(&self) -> Vec<(u32, String, String)> {
+        let state = self.0.state();
+        let plant = &state.office.plant;
+        let text = |row, source| plant.text(Feature::Cto, row, source);
+        let rows = plant.table(Feature::Cto).rows.iter();
+        rows.map(|row| (row.fid, text(row, Source::Code), text(row, Source::Name))).collect()
+    }
+
+    /// A time as this installation writes it by default.
+    pub(crate) fn local_time(&self, seconds: u32) -> String {
+        times::Times::new(&Settings::default()).text(seconds)
     }
 
     /// Everything that can be read back in short, as JSON for the control API.

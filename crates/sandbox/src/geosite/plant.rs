@@ -11,6 +11,7 @@ use super::feature::{Each, Feature};
 use super::names::Names;
 use super::network::{self, Network};
 use super::query::Matched;
+use super::records::Customer;
 use super::schema::{Key, Schema, Source};
 use super::shelf::{NOWHERE, Role, Row, Shelf};
 use super::times::Times;
@@ -310,6 +311,20 @@ impl Plant {
                 Some(value) => kept.insert(key, value),
                 None => kept.remove(&key),
             };
+        }
+    }
+
+    pub(super) fn customer(&self, row: &Row) -> Customer {
+        let text = |source| self.text(Feature::Cliente, row, source);
+        let splitter = self.get(Feature::Splitter, row.parent).filter(|_| row.port > 0);
+        let code = splitter.map(|splitter| self.text(Feature::Splitter, splitter, Source::Code));
+        Customer {
+            fid: row.fid,
+            document: text(Source::Document),
+            name: text(Source::Name),
+            contract: row.contract,
+            seat: code.map(|code| (code, row.port)),
+            changed: row.changed,
         }
     }
 

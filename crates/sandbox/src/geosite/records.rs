@@ -84,3 +84,16 @@ pub struct Churned {
     /// Elements that went.
     pub deleted: Vec<u32>,
 }
+
+/// A customer as another system keeps him.
+#[derive(Debug, Clone)]
+pub(crate) struct Customer {
+    pub(crate) fid: u32,
+    pub(crate) document: String,
+    pub(crate) name: String,
+    pub(crate) contract: u32,
+    /// Code of the splitter, and the port.
+    pub(crate) seat: Option<(String, u16)>,
+    /// Seconds since the epoch.
+    pub(crate) changed: u32,
+}
