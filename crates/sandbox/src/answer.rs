@@ -13,7 +13,7 @@ pub(crate) struct Answer {
     /// Text of the `Location` header.
     pub(crate) location: Option<String>,
     /// Text of the `Date` header; the true time if there is none.
-    pub(crate) date: Option<String>,
+    pub(crate) date: Option<Box<str>>,
     pub(crate) body: Payload,
 }
 

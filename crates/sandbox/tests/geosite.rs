@@ -16,6 +16,8 @@ mod feasibility;
 mod lists;
 #[path = "geosite/saves.rs"]
 mod saves;
+#[path = "geosite/scale.rs"]
+mod scale;
 #[path = "geosite/shapes.rs"]
 mod shapes;
 #[path = "geosite/support.rs"]

@@ -34,17 +34,26 @@ pub(super) async fn dispatch(geosite: &GeoSite, method: &str, path: &str, body: 
         ("POST", ["faults"]) => add_fault(geosite, object(body)?).await,
         ("POST", ["twists"]) => add_twist(geosite, object(body)?),
         ("DELETE", ["faults"]) => clear_faults(geosite).await,
-        ("POST", ["release"]) => done(geosite.release_held()),
+        ("POST", ["release"]) => {
+            geosite.release_held();
+            done()
+        }
         ("POST", ["settings"]) => change_settings(geosite, object(body)?),
         ("POST", ["clock"]) => set_clock(geosite, &object(body)?),
         ("POST", ["accounts"]) => add_account(geosite, &object(body)?),
-        ("POST", ["tokens", "revoke"]) => done(geosite.revoke_tokens()),
-        ("POST", ["refresh-tokens", "revoke"]) => done(geosite.revoke_refresh_tokens()),
+        ("POST", ["tokens", "revoke"]) => {
+            geosite.revoke_tokens();
+            done()
+        }
+        ("POST", ["refresh-tokens", "revoke"]) => {
+            geosite.revoke_refresh_tokens();
+            done()
+        }
         _ => Err(Wrong { status: 404, error: format!("there is no {method} {path}"), allowed: routes() }),
     }
 }
 
-fn done((): ()) -> Outcomes {
+fn done() -> Outcomes {
     Ok(json!({ "ok": true }))
 }
 
@@ -82,7 +91,7 @@ fn one_element(geosite: &GeoSite, method: &str, feature: Feature, fid: &str, bod
     match method {
         "GET" => geosite.element(feature, fid).ok_or_else(|| refusal(&Refused::Absent(fid))),
         "POST" => edit(geosite, feature, fid, object(body)?),
-        "DELETE" if geosite.delete(feature, fid) => done(()),
+        "DELETE" if geosite.delete(feature, fid) => done(),
         "DELETE" => Err(refusal(&Refused::Absent(fid))),
         other => Err(Wrong { status: 404, error: format!("there is no {other}"), allowed: routes() }),
     }
@@ -96,7 +105,7 @@ fn edit(geosite: &GeoSite, feature: Feature, fid: u32, mut input: Map<String, Va
     } else {
         geosite.edit(feature, fid, input.into())
     };
-    edited.map_err(|refused| refusal(&refused)).and_then(done)
+    edited.map_err(|refused| refusal(&refused)).and_then(|()| done())
 }
 
 fn whole(input: &Map<String, Value>, key: &str) -> Result<usize, Wrong> {
@@ -147,12 +156,12 @@ fn set_address(geosite: &GeoSite, input: &Map<String, Value>) -> Outcomes {
         number.ok_or_else(|| wrong(format!("{key}: a number is needed"), routes()))
     };
     geosite.set_address(text(input, "endereco")?, number("latitude")?, number("longitude")?);
-    done(())
+    done()
 }
 
 fn add_account(geosite: &GeoSite, input: &Map<String, Value>) -> Outcomes {
     geosite.add_account(text(input, "username")?, text(input, "password")?);
-    done(())
+    done()
 }
 
 fn add_drift(geosite: &GeoSite, input: Map<String, Value>) -> Outcomes {
@@ -184,7 +193,7 @@ fn add_twist(geosite: &GeoSite, mut input: Map<String, Value>) -> Outcomes {
 pub(super) async fn clear_faults(geosite: &GeoSite) -> Outcomes {
     geosite.clear_faults();
     geosite.accept_connections().await.map_err(|error| failed(&error))?;
-    done(())
+    done()
 }
 
 fn change_settings(geosite: &GeoSite, input: Map<String, Value>) -> Outcomes {
@@ -217,7 +226,7 @@ fn set_clock(geosite: &GeoSite, input: &Map<String, Value>) -> Outcomes {
         geosite.run_clock();
         understood = true;
     }
-    if understood { done(()) } else { Err(wrong("clock: cannot be read", clock_help())) }
+    if understood { done() } else { Err(wrong("clock: cannot be read", clock_help())) }
 }
 
 fn spots() -> Value {

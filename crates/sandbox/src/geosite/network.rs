@@ -151,18 +151,18 @@ impl Builder {
     fn group(&mut self, number: usize) -> Option<()> {
         let (street, place) = (number / self.per_street, number % self.per_street);
         let start = Spot { along: place as f64 * 320.0, across: street as f64 * 80.0 };
-        if number % 128 == 0 {
+        if number.is_multiple_of(128) {
             self.add(Feature::Estacao, start, |_| ())?;
         }
-        if number % 64 == 0 {
+        if number.is_multiple_of(64) {
             self.add(Feature::Hub, start.moved(5.0, 0.0), |row| row.capacity = 288)?;
         }
-        if number % 32 == 0 {
+        if number.is_multiple_of(32) {
             self.add(Feature::Cah, start.moved(8.0, 0.0), |row| row.capacity = 144)?;
         }
         let splice = self.add(Feature::CaixaEmenda, start, |row| row.capacity = 48)?;
         self.splitter(splice, start, 8, Role::Distribution)?;
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             self.add(Feature::TerminadorOptico, start.moved(3.0, 6.0), |row| row.capacity = 8)?;
         }
         (0..8).try_for_each(|step| self.terminal(start.moved(f64::from(step) * 40.0, 0.0)))

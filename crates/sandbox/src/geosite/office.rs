@@ -68,6 +68,12 @@ pub(super) fn address_key(text: &str) -> String {
     if cep { digits } else { text.trim().to_lowercase() }
 }
 
+/// Where V1 and V2 look: degrees, and metres.
+struct Circle {
+    centre: (f64, f64),
+    radius: f64,
+}
+
 /// The parameters of one call.
 struct Parameters(Vec<(String, String)>);
 
@@ -329,9 +335,9 @@ impl Office {
                 out.push(b',');
             }
             if pen.write(name, &self.plant.value(row, key), out) {
-                first = false
+                first = false;
             } else {
-                out.truncate(start)
+                out.truncate(start);
             }
         };
         for (number, column) in columns.iter().enumerate() {
@@ -348,7 +354,7 @@ impl Office {
     }
 
     /// Where V1 and V2 look, and how far; none if the address is unknown.
-    fn place(&self, parameters: &Parameters) -> Result<Option<((f64, f64), f64)>, Failure> {
+    fn place(&self, parameters: &Parameters) -> Result<Option<Circle>, Failure> {
         let radius: f64 = parameters.number("raio")?.ok_or_else(|| bad_request("raio"))?;
         let place = match parameters.get("endereco") {
             Some(text) => self.addresses.get(&address_key(text)).copied(),
@@ -357,7 +363,7 @@ impl Office {
                 Some((latitude, parameters.number("longitude")?.ok_or_else(|| bad_request("longitude"))?))
             }
         };
-        Ok(place.map(|place| (place, radius)))
+        Ok(place.map(|centre| Circle { centre, radius }))
     }
 
     fn unknown_address(&self) -> Result<Vec<Value>, Failure> {
@@ -370,8 +376,8 @@ impl Office {
     fn boxes(&self, parameters: &Parameters, twist: Option<&Twist>) -> Answered {
         let boxes = match self.place(parameters)? {
             None => self.unknown_address()?,
-            Some((place, radius)) => {
-                let near = self.plant.around(&self.settings.feasibility_features, place, radius);
+            Some(Circle { centre, radius }) => {
+                let near = self.plant.around(&self.settings.feasibility_features, centre, radius);
                 near.iter().map(|near| self.plant.box_of_v1(near, &self.settings)).collect()
             }
         };
@@ -384,8 +390,8 @@ impl Office {
         let wanted: Vec<Feature> = Feature::ALL.into_iter().filter(asked).collect();
         let found = match self.place(parameters)? {
             None => self.unknown_address()?,
-            Some((place, radius)) => {
-                let near = self.plant.around(&wanted, place, radius);
+            Some(Circle { centre, radius }) => {
+                let near = self.plant.around(&wanted, centre, radius);
                 near.iter().map(|near| self.plant.facility(near, &self.settings)).collect()
             }
         };

@@ -78,9 +78,10 @@ impl Query {
                     parts.after = Some(parts.after.map_or(bound, |after| after.max(bound)));
                     continue;
                 }
-                Filter::Test(Key::Known(Source::Changed), Test::Compare(op, literal))
-                    if matches!(op, Op::Greater | Op::GreaterOrEqual | Op::Equal) =>
-                {
+                Filter::Test(
+                    Key::Known(Source::Changed),
+                    Test::Compare(Op::Greater | Op::GreaterOrEqual | Op::Equal, literal),
+                ) => {
                     parts.since = parts.since.max(literal.time);
                 }
                 Filter::Test(Key::Known(Source::Contract), Test::Compare(Op::Equal, literal)) => {

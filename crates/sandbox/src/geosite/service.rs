@@ -134,7 +134,7 @@ impl Shared {
         let place = self.push(&mut state, entry);
         let offset = state.office.settings.date_offset;
         let honest = answered.map_or_else(|| Answer::text(200, ""), |answered| written(answered, struck));
-        (place, Answer { date: Some(call.now.shifted(offset).http_date()), ..honest })
+        (place, Answer { date: Some(call.now.shifted(offset).http_date().into()), ..honest })
     }
 
     fn push(&self, state: &mut State, entry: Request) -> Place {

@@ -167,8 +167,10 @@ fn within(call: &Call<'_>, customer: &Customer, geosite: &GeoSite) -> bool {
     call.get("data_inicio").is_none_or(|from| from <= day) && call.get("data_fim").is_none_or(|to| day <= to)
 }
 
+type Matcher = Box<dyn Fn(&Customer) -> bool>;
+
 /// How H2 compares. Customers here have no trade name, telephone or address of a device.
-fn matcher(by: &str, term: &str) -> Read<Box<dyn Fn(&Customer) -> bool>> {
+fn matcher(by: &str, term: &str) -> Read<Matcher> {
     let bare = |text: &str| text.replace(['.', '/', '-', ' '], "").to_uppercase();
     let (term, plain) = (term.to_owned(), bare(term));
     let lower = term.to_lowercase();

@@ -25,7 +25,7 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         let wanted = format!("{}: ", name.to_lowercase());
         let line = self.head.lines().find(|line| line.to_lowercase().starts_with(&wanted));
-        line.map(|line| line[wanted.len()..].to_owned())
+        line.and_then(|line| line.get(wanted.len()..)).map(str::to_owned)
     }
 
     pub(crate) fn records(&self) -> Vec<Value> {
