@@ -85,6 +85,7 @@ mod chain;
 mod checkpoint;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod duplicates;
 mod entry;
 mod error;
 mod inbox;
@@ -101,6 +102,7 @@ pub use backend::sqlite::Sqlite;
 pub use backend::{Backend, Pending};
 pub use chain::{Digest, Tip};
 pub use checkpoint::{Checkpoint, Checkpoints, Commit, Record};
+pub use duplicates::StoredDuplicates;
 pub use entry::{
     Change, DEFAULT_LEASE, Entry, Event, LaneChoice, LaneView, Lease, Line, NewEntry, Order, Query, Standing,
     State, Step,

@@ -1,10 +1,11 @@
 //! What travels: how values are written to a service and read back from it.
 //!
 //! The rule of this wing: what goes over the wire is exactly what the caller meant. See [`wire`] for money,
-//! [`base64`] for files in JSON, [`stream`] for long lists.
+//! [`base64`] for files in JSON, [`stream`] for long lists, [`webhook`] for what a service posts to us.
 
 pub mod base64;
 pub mod stream;
+pub mod webhook;
 pub mod wire;
 
 mod scan;
