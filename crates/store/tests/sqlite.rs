@@ -20,7 +20,7 @@ use integration_core::BoxFuture;
 use integration_core::clock::{Clock, SystemClock};
 use integration_store::{
     Backend, Change, Claim, Fault, LaneChoice, NewEntry, Outbox, Query, Sqlite, State, Step, Store,
-    StoreErrorKind, conformance,
+    StoreErrorKind, conformance, worker_name,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -759,4 +759,41 @@ async fn a_process_that_is_killed_loses_nothing() {
     }
     let unknown = all_are_there_once(&folder, UP_TO, &answered).await;
     println!("{UP_TO} numbers, {killed} kills, {unknown} found unknown and finished");
+}
+
+const CLAIMS: &str = "INTEGRATION_STORE_TEST_CLAIMS";
+
+/// Not a test of its own: handles one callback, begins with another, and is then killed.
+#[tokio::test]
+async fn claiming_child() {
+    let Ok(url) = std::env::var(CLAIMS) else { return };
+    let inbox = Store::open(&url).await.unwrap().inbox("i");
+    let me = worker_name("receiver");
+    let Claim::New(done) = inbox.claim("finished", &me, HOUR).await.unwrap() else { panic!("not new") };
+    inbox.done(&done, HOUR).await.unwrap();
+    assert!(matches!(inbox.claim("begun", &me, HOUR).await.unwrap(), Claim::New(_)));
+    println!("claimed");
+    SystemClock::new().sleep(HOUR).await;
+}
+
+/// `kill -9` between claim and done: the next receiver handles at once what was begun, and not again what was finished.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_killed_receiver_leaves_what_it_had_begun_and_nothing_else() {
+    use std::io::BufRead as _;
+
+    let folder = Folder::new();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "claiming_child", "--nocapture"]).env(CLAIMS, folder.url());
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("claimed")), "the child ended early");
+    let inbox = Store::open(&folder.url()).await.unwrap().inbox("i");
+    let me = worker_name("receiver");
+    assert!(matches!(inbox.claim("begun", &me, HOUR).await.unwrap(), Claim::InProgress { .. }));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let claim = inbox.claim("begun", &me, HOUR).await.unwrap();
+    assert!(matches!(claim, Claim::New(_)), "its lease of an hour is not waited for: {claim:?}");
+    assert_eq!(inbox.claim("finished", &me, HOUR).await.unwrap(), Claim::Handled);
 }

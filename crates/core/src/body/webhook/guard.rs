@@ -396,6 +396,7 @@ mod tests {
         let guard = Guard::new(duplicates.clone()).clock(Arc::new(clock.clone()));
         let handling = new(&guard).await;
         let work = async {
+            tokio::task::yield_now().await;
             for _ in 0..10 {
                 clock.advance(Duration::from_secs(15));
                 for _ in 0..3 {
