@@ -184,7 +184,9 @@ impl Inbox {
 mod tests {
     use super::*;
     use crate::Memory;
-    use crate::worker::{name_of_one_that_ended, worker_name};
+    #[cfg(target_os = "linux")]
+    use crate::worker::name_of_one_that_ended;
+    use crate::worker::worker_name;
 
     const HOUR: Duration = Duration::from_secs(3_600);
 

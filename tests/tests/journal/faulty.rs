@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use fiscal_printer::ManualClock;
 use integration_store::{
-    Backend, Checkpoint, Claim, Commit, Entry, Event, LaneChoice, LaneView, Lease, Line, Memory, NewEntry, Pending,
-    Query, Standing, State, Step, StoreError, StoreErrorKind, Ticket, Tip,
+    Backend, Checkpoint, Claim, Commit, Entry, Event, LaneChoice, LaneView, Lease, Line, Memory, NewEntry,
+    Pending, Query, Standing, State, Step, StoreError, StoreErrorKind, Ticket, Tip,
 };
 
 /// How an operation fails.

@@ -340,9 +340,9 @@ mod tests {
             }
             assert!(!second.is_finished());
             if succeeds {
-                first.done().await.unwrap()
+                first.done().await.unwrap();
             } else {
-                drop(first)
+                drop(first);
             }
             assert_eq!(second.await.unwrap(), !succeeds);
         }
