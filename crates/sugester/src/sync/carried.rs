@@ -277,6 +277,14 @@ mod tests {
     }
 
     #[test]
+    fn no_text_of_one_field_looks_like_two_fields() {
+        let one = read(&json!({"city": "x\n4:name,1:y"})).normalised();
+        let two = read(&json!({"city": "x", "name": "y"})).normalised();
+        assert_ne!(one.to_bytes(), two.to_bytes());
+        assert_eq!(one.to_bytes(), b"sugester-carried/1\n4:city,12:x\n4:name,1:y\n");
+    }
+
+    #[test]
     fn values_are_sent_as_the_services_read_them() {
         assert_eq!(sent(Form::Decimal, "5,50"), json!("5.50"));
         assert_eq!(sent(Form::YesNo, "0"), json!(false));
