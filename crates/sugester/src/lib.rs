@@ -7,6 +7,7 @@
 //! | read a token, and know whether it may link both systems | [`ApiToken`], [`AccountName`] |
 //! | read and write what the services write | [`value`], [`kinds`], [`tax`] |
 //! | find a refusal in an answer, and keep secrets out of it | [`refusal`] |
+//! | decide what keeps both systems in step | [`sync`] |
 //! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
 
 pub mod bitfactura;
@@ -17,6 +18,7 @@ pub mod kinds;
 mod multipass;
 pub mod refusal;
 pub mod setup;
+pub mod sync;
 pub mod tax;
 pub mod token;
 pub mod value;
