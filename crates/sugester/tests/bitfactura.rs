@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use integration_core::BoxFuture;
+use integration_core::call::{Body, BodyStream, Transport, TransportError};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use sugester::bitfactura::{
@@ -196,32 +199,49 @@ async fn calls_keep_their_distance() {
     assert_eq!(clock.slept(), [Duration::from_secs(2); 2]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_more_than_two_calls_are_under_way_at_once() {
-    static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
-    static MOST: AtomicUsize = AtomicUsize::new(0);
-    let server = MockServer::start().await;
-    Mock::given(wiremock::matchers::any())
-        .respond_with(ok(json!({"id": 7})).set_delay(Duration::from_millis(20)))
-        .mount(&server)
-        .await;
-    let client = client(&server);
-    let calls: Vec<_> = (0..8)
-        .map(|_| {
-            let client = client.clone();
-            tokio::spawn(async move {
-                let pdf = client.client(7);
-                let now = UNDER_WAY.fetch_add(1, Ordering::SeqCst) + 1;
-                MOST.fetch_max(now, Ordering::SeqCst);
-                pdf.await.unwrap();
-                UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
-            })
+/// Takes its time, and counts the requests that are under way.
+#[derive(Debug, Clone, Default)]
+struct Crowd {
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Transport for Crowd {
+    fn send(
+        &self,
+        _: http::Request<Body>,
+    ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>> {
+        Box::pin(async move {
+            let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(now, Ordering::SeqCst);
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            self.now.fetch_sub(1, Ordering::SeqCst);
+            let body = Body::bytes(r#"{"id":7}"#).open().await?;
+            Ok(http::Response::new(body))
         })
-        .collect();
-    for call in calls {
-        call.await.unwrap();
     }
-    assert_eq!(requests(&server).await.len(), 8);
+}
+
+#[tokio::test]
+async fn no_more_calls_are_under_way_at_once_than_two_or_what_was_set() {
+    for (set, expected) in [(None, 2), (Some(5), 5)] {
+        let crowd = Crowd::default();
+        let builder = builder("http://127.0.0.1:1").transport(crowd.clone());
+        let builder = set.into_iter().fold(builder, ClientBuilder::calls_at_once);
+        let client = builder.build().unwrap();
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let client = client.clone();
+                tokio::spawn(async move { client.client(7).await })
+            })
+            .collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap().id, 7);
+        }
+        assert_eq!(crowd.most.load(Ordering::SeqCst), expected);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use integration_core::body::fields::Token;
 use integration_core::body::wire;
 use integration_core::{Error, Fault, Faults};
 use rust_decimal::Decimal;
@@ -240,11 +241,11 @@ impl Serialize for DealValue {
 impl DealValue {
     /// Whether a record says the same.
     fn is_in(&self, found: Option<&Value>) -> bool {
-        let scalar = found.map_or(Scalar::Null, Scalar::from);
+        let scalar = found.map_or(Scalar::Null, Token::scalar);
         match self {
-            Self::Text(text) => scalar.text().ok().flatten().unwrap_or_default().trim() == text.trim(),
-            Self::YesNo(truth) => scalar.boolean() == Ok(Some(*truth)),
-            Self::Price(price) => scalar.decimal() == Ok(Some(*price)),
+            Self::Text(text) => scalar.text().unwrap_or_default().trim() == text.trim(),
+            Self::YesNo(truth) => scalar.boolean() == Some(*truth),
+            Self::Price(price) => scalar.decimal() == Some(*price),
         }
     }
 }
@@ -289,7 +290,7 @@ impl Deal {
     /// What of this a deal that exists does not say yet, for a `PUT`; `None` if it says everything. Fields that the invoice leaves
     /// empty stay as they are, and so does the client unless a linked one is known.
     ///
-    /// `existing` is the deal as it was read; see [`Scalar`] on amounts of more than 15 digits.
+    /// `existing` is the deal as it was read; a [`Value`] holds amounts of more than 15 digits as doubles.
     #[must_use]
     pub fn changes(&self, existing: &Map<String, Value>) -> Option<Self> {
         let differs = |(name, value): &(&&'static str, &DealValue)| !value.is_in(existing.get(**name));
@@ -314,9 +315,7 @@ impl Deal {
 fn is_in_force(link: &DealLink, client_id: Option<&Value>) -> bool {
     match link {
         DealLink::Buyer(_) => true,
-        DealLink::Client(id) => {
-            client_id.map(Scalar::from).and_then(|found| found.id().ok().flatten()) == Some(*id)
-        }
+        DealLink::Client(id) => client_id.and_then(|found| found.scalar().id()) == Some(*id),
     }
 }
 
