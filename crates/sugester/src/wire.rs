@@ -279,6 +279,8 @@ fn items(answer: Box<RawValue>, plural: &'static str) -> Result<Vec<Box<RawValue
 }
 
 /// What deletes and actions answer: nothing, `null`, `"ok"` or an object that is no error (contract 3.9).
+// A reader as the others are.
+#[allow(clippy::boxed_local, clippy::needless_pass_by_value)]
 pub(crate) fn done(answer: Box<RawValue>) -> Result<(), Unreadable> {
     let text = answer.get();
     if text == "null" || text.starts_with('{') || text.eq_ignore_ascii_case("\"ok\"") {
