@@ -708,6 +708,7 @@ async fn a_pdf_in_the_making_is_not_ready() {
         (redirect("https://other.example.com/x"), Some(Reason::NotReady), ErrorKind::Refused),
         (ResponseTemplate::new(302), Some(Reason::NotReady), ErrorKind::Refused),
         (redirect("/login"), Some(Reason::NotReady), ErrorKind::Refused),
+        (redirect("/nowhere"), Some(Reason::NotReady), ErrorKind::Refused),
         (raw("GIF89a", "application/pdf"), None, ErrorKind::UnexpectedAnswer),
         (raw("", "application/pdf"), None, ErrorKind::UnexpectedAnswer),
         (ok(json!({"code": "error", "message": "no"})), Some(Reason::Other), ErrorKind::Refused),
