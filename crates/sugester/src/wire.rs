@@ -347,7 +347,7 @@ macro_rules! part {
             }
         }
 
-        /// Every field that holds something, in wire names, and the unknown ones as they came.
+        /// Every field that holds something, in wire names, tokens among them, and the unknown ones as they came.
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut written = $crate::wire::Written::new();

@@ -13,7 +13,34 @@ use crate::wire::token;
 const READ: Operation = Operation::get("read the account", "/account.json");
 const CREATE: Operation = Operation::post("create an account", "/account.json", Idempotency::Once);
 
-pub(super) const OPERATIONS: [Operation; 2] = [READ, CREATE];
+const ADD_USER: Operation = Operation::post("add a user", "/account/add_user.json", Idempotency::Once);
+const REMOVE: Operation = Operation::post("delete the account", "/account/delete.json", Idempotency::Once);
+const UNLINK: Operation = Operation::post("unlink the account", "/account/unlink.json", Idempotency::Once);
+
+pub(super) const OPERATIONS: [Operation; 5] = [READ, CREATE, ADD_USER, REMOVE, UNLINK];
+
+/// What may be done to an account (documented for sister brands). What each takes is not in the contract: it is sent as it is given,
+/// beside the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AccountAction {
+    /// `/account/add_user.json`
+    AddUser,
+    /// `/account/delete.json`: **deletes the whole account.**
+    Delete,
+    /// `/account/unlink.json`
+    Unlink,
+}
+
+impl AccountAction {
+    const fn operation(self) -> Operation {
+        match self {
+            Self::AddUser => ADD_USER,
+            Self::Delete => REMOVE,
+            Self::Unlink => UNLINK,
+        }
+    }
+}
 
 /// An account to be created by a partner.
 #[derive(Debug, Clone)]
@@ -129,5 +156,16 @@ impl Client {
     pub async fn create_account(&self, account: &NewAccount) -> Result<AccountMade, Error> {
         account.check()?;
         self.desk.ask(account.ask(), made).await
+    }
+
+    /// Does something to the account, with these fields. Sent once. Secrets among the fields are in no `Debug`, but an answer that repeats
+    /// one under an unknown name would show it in the error's answer.
+    ///
+    /// # Errors
+    /// A refusal; and as every call.
+    pub async fn change_account(&self, action: AccountAction, fields: &Extra) -> Result<(), Error> {
+        let ask = Ask::new(action.operation());
+        let ask = fields.tokens().fold(ask, |ask, (name, value)| ask.field(name, value.clone()));
+        self.desk.act(ask).await
     }
 }

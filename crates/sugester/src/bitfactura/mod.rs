@@ -35,7 +35,7 @@ mod query;
 mod resources;
 mod webhooks;
 
-pub use account::{AccountMade, NewAccount};
+pub use account::{AccountAction, AccountMade, NewAccount};
 pub use client::{Client, ClientBuilder};
 pub use clients::{ClientFields, ClientOrder, ClientQuery, ClientRecord, NewClient};
 pub use file::{Fetched, File, PrintOption};
