@@ -3,6 +3,7 @@
 use integration_core::body::fields::Unreadable;
 use integration_core::call::{Idempotency, Operation};
 use integration_core::{Error, Fault, Faults, Secret};
+use serde_json::Value;
 
 use super::Client;
 use crate::desk::Ask;
@@ -140,6 +141,16 @@ fn made(token: Box<serde_json::value::RawValue>) -> Result<AccountMade, Unreadab
     })
 }
 
+/// The texts under names that mean a secret, however deep. The reader that made the value bounds its depth.
+fn secrets_in(name: &str, value: &Value) -> Vec<Secret> {
+    match value {
+        Value::String(text) if name.contains("password") || name.contains("token") => vec![Secret::new(text)],
+        Value::Object(fields) => fields.iter().flat_map(|(name, value)| secrets_in(name, value)).collect(),
+        Value::Array(items) => items.iter().flat_map(|item| secrets_in(name, item)).collect(),
+        _ => Vec::new(),
+    }
+}
+
 impl Client {
     /// What the service tells of the account, as it comes.
     ///
@@ -158,14 +169,15 @@ impl Client {
         self.desk.ask(account.ask(), made).await
     }
 
-    /// Does something to the account, with these fields. Sent once. Secrets among the fields are in no `Debug`, but an answer that repeats
-    /// one under an unknown name would show it in the error's answer.
+    /// Does something to the account, with these fields. Sent once. What stands under `password` or a token's name is in no error.
     ///
     /// # Errors
     /// A refusal; and as every call.
     pub async fn change_account(&self, action: AccountAction, fields: &Extra) -> Result<(), Error> {
         let ask = Ask::new(action.operation());
         let ask = fields.tokens().fold(ask, |ask, (name, value)| ask.field(name, value.clone()));
-        self.desk.act(ask).await
+        let values = fields.iter().filter_map(|(name, _)| Some((name, fields.value(name)?)));
+        let secrets: Vec<_> = values.flat_map(|(name, value)| secrets_in(name, &value)).collect();
+        self.desk.act(secrets.iter().fold(ask, Ask::secret)).await
     }
 }
