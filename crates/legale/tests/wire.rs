@@ -321,7 +321,7 @@ async fn a_file_that_does_not_come_ends_in_time_and_nothing_was_sent() {
         std::mem::forget(writer);
         Source::reader(length, reader)
     };
-    let never = || Source::opener(9, || std::future::pending::<std::io::Result<std::io::Cursor<Vec<u8>>>>());
+    let never = || Source::opener(9, std::future::pending::<std::io::Result<std::io::Cursor<Vec<u8>>>>);
     let named = |source| Upload::new("Contrato_X_2025.pdf", "Contrato", source);
     for upload in [named(silent(1_000_000)), named(never()), upload().attach("Anexo.pdf", silent(5))] {
         let clock = ManualClock::new();
@@ -332,7 +332,7 @@ async fn a_file_that_does_not_come_ends_in_time_and_nothing_was_sent() {
         settle().await;
         assert!(!task.is_finished());
         clock.advance(Duration::from_millis(1));
-        let error = tokio::time::timeout(SOON, task).await.expect("it ends").unwrap().unwrap_err();
+        let error = soon(task).await.unwrap().unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent), "{error}");
     }
     let clock = ManualClock::new();
@@ -340,12 +340,17 @@ async fn a_file_that_does_not_come_ends_in_time_and_nothing_was_sent() {
     let task = tokio::spawn(async move { client.migrate(&Migration::new("a.pdf", "d", silent(9))).await });
     settle().await;
     clock.advance(limit);
-    let error = tokio::time::timeout(SOON, task).await.expect("it ends").unwrap().unwrap_err();
+    let error = soon(task).await.unwrap().unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent), "{error}");
 }
 
-/// A call that hears no limit fails its test after this.
-const SOON: Duration = Duration::from_secs(30);
+/// What hears no limit fails its test.
+async fn soon<T>(work: impl Future<Output = T>) -> T {
+    let limit = Duration::from_secs(60);
+    integration_core::clock::within(&integration_core::clock::SystemClock::new(), limit, work)
+        .await
+        .expect("it ends")
+}
 
 /// What the file took, the service has no longer: one limit is for the whole call.
 #[tokio::test]
@@ -374,10 +379,10 @@ async fn the_time_that_a_file_took_is_taken_from_the_call() {
     clock.advance(Duration::from_secs(70));
     tokio::io::AsyncWriteExt::write_all(&mut writer, b"%PDF-1.7 ").await.unwrap();
     drop(writer);
-    let (mut socket, _) = tokio::time::timeout(SOON, listener.accept()).await.expect("it is sent").unwrap();
+    let (mut socket, _) = soon(listener.accept()).await.unwrap();
     tokio::io::AsyncReadExt::read_u8(&mut socket).await.unwrap();
     clock.advance(Duration::from_secs(30));
-    let error = tokio::time::timeout(SOON, task).await.expect("it ends").unwrap().unwrap_err();
+    let error = soon(task).await.unwrap().unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown), "{error}");
 }
 

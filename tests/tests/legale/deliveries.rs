@@ -21,8 +21,13 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use super::callbacks::{House, Kept};
 use super::stranger::base64::encode;
 
-/// What hears no limit fails its test after this.
-const SOON: Duration = Duration::from_secs(60);
+/// What hears no limit fails its test.
+async fn soon<T>(work: impl Future<Output = T>) -> T {
+    let limit = Duration::from_secs(60);
+    integration_core::clock::within(&integration_core::clock::SystemClock::new(), limit, work)
+        .await
+        .expect("it ends")
+}
 
 /// A flow that has ended, of which the service's own callback was lost.
 async fn ended(house: &House, rejects: bool) -> DocumentId {
@@ -81,7 +86,7 @@ async fn the_same_callback_on_many_connections_at_once_is_handled_once() {
         }));
     }
     for task in tasks {
-        assert_eq!(tokio::time::timeout(SOON, task).await.unwrap().unwrap(), 200);
+        assert_eq!(soon(task).await.unwrap(), 200);
     }
     assert_eq!((house.kept.count(), house.files()), (1, 1));
     assert!(house.kept.again.lock().unwrap().is_empty());
@@ -160,7 +165,7 @@ async fn two_hundred_megabytes_without_a_length_are_refused_at_the_cap() {
         sent += usize::from(is_open);
     }
     let _ = writer.write_all(b"2\r\n\"}\r\n0\r\n\r\n").await;
-    assert_eq!(tokio::time::timeout(SOON, answer).await.unwrap().unwrap(), 413);
+    assert_eq!(soon(answer).await.unwrap(), 413);
     // 160 MiB are 167.8 of these pieces; the rest is what sockets hold on the way.
     assert!((167..190).contains(&sent), "{sent} pieces");
     assert_eq!((house.kept.count(), house.files()), (0, 0));
@@ -192,7 +197,7 @@ async fn a_body_that_never_ends_is_given_up_in_its_time() {
             let _ = writer.write_all(drop.as_bytes()).await;
             tokio::task::yield_now().await;
         }
-        assert_eq!(tokio::time::timeout(SOON, answer).await.unwrap().unwrap(), 400);
+        assert_eq!(soon(answer).await.unwrap(), 400);
         assert!(seconds >= 300, "{seconds}");
         let told = why.lock().unwrap().pop().unwrap();
         assert!(told.contains("did not arrive in time"), "{told}");
