@@ -12,6 +12,8 @@ pub(crate) struct Answer {
     pub(crate) content_type: &'static str,
     /// Text of the `Location` header.
     pub(crate) location: Option<String>,
+    /// Text of the `Date` header; the true time if there is none.
+    pub(crate) date: Option<Box<str>>,
     pub(crate) body: Payload,
 }
 
@@ -29,7 +31,7 @@ impl Answer {
     }
 
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Payload>) -> Self {
-        Self { status, content_type, location: None, body: body.into() }
+        Self { status, content_type, location: None, date: None, body: body.into() }
     }
 }
 
@@ -132,6 +134,11 @@ fn announced(honest: &Answer, length: u64) -> Cut {
     let length = length.to_string();
     let headers = [("content-type", honest.content_type), ("content-length", &length)];
     Cut { bytes: head(honest.status, &headers), ..Cut::then(End::Close) }
+}
+
+/// The head of an honest answer, and then silence.
+pub(crate) fn stalled_head(honest: &Answer) -> Outcome {
+    Outcome::Cut(Cut { end: End::Hold, ..announced(honest, honest.body.len().max(1)) })
 }
 
 fn half_of_length(honest: &Answer) -> Cut {

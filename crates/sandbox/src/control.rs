@@ -14,9 +14,13 @@ use serde_json::{Map, Value, json};
 use crate::answer::{Answer, Outcome};
 use crate::fault::{Fault, When};
 use crate::fiscal::{Endpoint, Fiscal, Issuer, Settings};
+use crate::geosite::GeoSite;
+use crate::hubsoft::HubSoft;
 use crate::legale::Legale;
 use crate::server::{Handler, Request};
 
+mod geosite;
+mod hubsoft;
 mod legale;
 
 /// Largest body that the control API reads.
@@ -27,6 +31,8 @@ const BODY_LIMIT: usize = 1024 * 1024;
 pub(crate) struct Control {
     fiscal: Fiscal,
     legale: Legale,
+    geosite: GeoSite,
+    hubsoft: HubSoft,
 }
 
 /// A refusal: what is wrong, and what is allowed.
@@ -59,8 +65,8 @@ fn refusal(wrong: &Wrong) -> Answer {
 }
 
 impl Control {
-    pub(crate) fn new(fiscal: Fiscal, legale: Legale) -> Self {
-        Self { fiscal, legale }
+    pub(crate) fn new(fiscal: Fiscal, legale: Legale, geosite: GeoSite, hubsoft: HubSoft) -> Self {
+        Self { fiscal, legale, geosite, hubsoft }
     }
 
     async fn dispatch(&self, method: &Method, path: &str, body: &Bytes) -> Outcomes {
@@ -75,6 +81,12 @@ impl Control {
             ("POST", "/_sandbox/reset") => self.reset().await,
             (method, path) if path.starts_with("/_sandbox/legale/") => {
                 legale::dispatch(&self.legale, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/geosite/") => {
+                geosite::dispatch(&self.geosite, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/hubsoft/") => {
+                hubsoft::dispatch(&self.hubsoft, method, path, body).await
             }
             _ => Err(Wrong { status: 404, error: format!("there is no {method} {path}"), allowed: routes() }),
         }
@@ -139,6 +151,10 @@ impl Control {
         self.fiscal.reset();
         self.legale.reset();
         legale::clear_faults(&self.legale).await?;
+        self.geosite.reset();
+        geosite::clear_faults(&self.geosite).await?;
+        self.hubsoft.reset();
+        hubsoft::clear_faults(&self.hubsoft).await?;
         self.clear_faults().await
     }
 }
@@ -233,6 +249,8 @@ fn routes() -> Value {
         "POST /_sandbox/fiscal/issuers": "adds an issuer and answers its token",
         "POST /_sandbox/fiscal/settings": "changes the settings that are given",
         "GET /_sandbox/legale/": "the same help for legale",
+        "GET /_sandbox/geosite/": "the same help for geosite",
+        "GET /_sandbox/hubsoft/": "the same help for hubsoft",
         "POST /_sandbox/reset": "everything back to the beginning",
     })
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::control::Control;
 use crate::error::Error;
 use crate::fiscal::Fiscal;
+use crate::geosite::GeoSite;
+use crate::hubsoft::HubSoft;
 use crate::legale::Legale;
 use crate::server::{self, Running};
 
@@ -22,6 +24,8 @@ use crate::server::{self, Running};
 pub struct Sandbox {
     fiscal: Fiscal,
     legale: Legale,
+    geosite: GeoSite,
+    hubsoft: HubSoft,
     control_url: String,
     // Held for their `Drop`, which ends the services.
     _running: Vec<Running>,
@@ -55,6 +59,18 @@ impl Sandbox {
         &self.legale
     }
 
+    /// GeoSite Telecom, the FTTH map.
+    #[must_use]
+    pub fn geosite(&self) -> &GeoSite {
+        &self.geosite
+    }
+
+    /// HubSoft's public API, over the customers of [`geosite`](Self::geosite).
+    #[must_use]
+    pub fn hubsoft(&self) -> &HubSoft {
+        &self.hubsoft
+    }
+
     /// Root of the control API, such as `http://127.0.0.1:7800`; the API is below `/_sandbox/`.
     #[must_use]
     pub fn control_url(&self) -> &str {
@@ -75,6 +91,8 @@ pub struct SandboxBuilder {
     control_port: u16,
     fiscal_port: u16,
     legale_port: u16,
+    geosite_port: u16,
+    hubsoft_port: u16,
 }
 
 impl SandboxBuilder {
@@ -99,6 +117,20 @@ impl SandboxBuilder {
         self
     }
 
+    /// Port of GeoSite; 0 takes any free one.
+    #[must_use]
+    pub fn geosite_port(mut self, port: u16) -> Self {
+        self.geosite_port = port;
+        self
+    }
+
+    /// Port of HubSoft; 0 takes any free one.
+    #[must_use]
+    pub fn hubsoft_port(mut self, port: u16) -> Self {
+        self.hubsoft_port = port;
+        self
+    }
+
     /// Binds the ports on 127.0.0.1 and starts serving.
     ///
     /// # Errors
@@ -108,9 +140,14 @@ impl SandboxBuilder {
         let control = server::bind(self.control_port).await?;
         let (fiscal, fiscal_running) = Fiscal::serve(server::bind(self.fiscal_port).await?);
         let (legale, [legale_running, postman]) = Legale::serve(server::bind(self.legale_port).await?);
+        let (geosite, geosite_running) = GeoSite::serve(server::bind(self.geosite_port).await?);
+        let hubsoft_port = server::bind(self.hubsoft_port).await?;
+        let (hubsoft, hubsoft_running) = HubSoft::serve(hubsoft_port, geosite.clone());
         let control_url = control.url();
-        let control_running = control.serve(Arc::new(Control::new(fiscal.clone(), legale.clone())));
-        let running = vec![control_running, fiscal_running, legale_running, postman];
-        Ok(Sandbox { fiscal, legale, control_url, _running: running })
+        let controlled = Control::new(fiscal.clone(), legale.clone(), geosite.clone(), hubsoft.clone());
+        let control_running = control.serve(Arc::new(controlled));
+        let running =
+            vec![control_running, fiscal_running, legale_running, postman, geosite_running, hubsoft_running];
+        Ok(Sandbox { fiscal, legale, geosite, hubsoft, control_url, _running: running })
     }
 }

@@ -260,6 +260,8 @@ fn response(answer: Answer) -> Response<Streamed> {
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    let date = answer.date.and_then(|date| HeaderValue::from_str(&date).ok());
+    headers.extend(date.map(|date| (header::DATE, date)));
     let location = answer.location.and_then(|location| HeaderValue::try_from(location).ok());
     headers.extend(location.map(|location| (header::LOCATION, location)));
     response
