@@ -4,6 +4,7 @@
 //! [`fields`] for what services vary, [`base64`] for files in JSON, [`page`] and [`stream`] for long lists.
 
 pub mod base64;
+pub mod beside;
 pub mod fields;
 pub mod page;
 pub mod stream;
