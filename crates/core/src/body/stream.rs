@@ -127,6 +127,12 @@ impl<T, S> Elements<T, S> {
         &self.scanner.beside
     }
 
+    /// Where the bytes come from.
+    #[must_use]
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
     /// How many elements were handed out.
     #[must_use]
     pub fn count(&self) -> u64 {
