@@ -233,7 +233,7 @@ impl Ask {
         Self { feature: Some(feature), ..Self::new(operation) }
     }
 
-    pub(crate) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn query(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.queries.push((name, value.to_string()));
         self
     }

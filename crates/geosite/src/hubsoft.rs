@@ -376,7 +376,7 @@ impl HubSoft {
         let read = |envelope: Envelope, about: &About<'_>| {
             let list =
                 envelope.caixas_opticas.ok_or_else(|| about.shape("there is no list at `caixas_opticas`"))?;
-            let boxes: Option<Vec<OpticalBox>> = list.into_iter().map(optical_box).collect();
+            let boxes: Option<Vec<OpticalBox>> = list.iter().map(optical_box).collect();
             boxes.ok_or_else(|| about.shape("a box has no number"))
         };
         self.ask(BOXES, Call::new(BOXES), read).await
@@ -540,7 +540,7 @@ fn service(row: ServiceRow) -> Option<Service> {
     Some(Service { contract: number_of(&row.id_cliente_servico)?, status, port })
 }
 
-fn optical_box(row: BoxRow) -> Option<OpticalBox> {
+fn optical_box(row: &BoxRow) -> Option<OpticalBox> {
     Some(OpticalBox {
         id: number_of(&row.id_caixa_optica)?,
         name: text(&row.nome),

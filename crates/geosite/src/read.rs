@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::error::{Drift, Problem};
 use crate::feature::Feature;
 use crate::filter::Filter;
-use crate::list::{List, Rows, Total, refuses_filter};
+use crate::list::{List, Page, Rows, Total, refuses_filter};
 use crate::record::{Fid, Record, RowError, is_geometry};
 use crate::schema::Selection;
 
@@ -150,7 +150,8 @@ enum Step {
     Opening(BoxFuture<'static, Result<Opened, Error>>),
     Reading(Box<Rows>),
     Pausing(BoxFuture<'static, ()>),
-    Confirming(BoxFuture<'static, Result<Total, Error>>),
+    /// Whether there is a row beyond the last, and a look at the whole.
+    Confirming(BoxFuture<'static, Result<(bool, Page), Error>>),
     Ended,
 }
 
@@ -415,16 +416,34 @@ impl ReadAll {
         )
     }
 
-    /// G3: a last look without the keyset part.
+    /// G3: a last look without the keyset part. Before it one beyond the last row, since a total that is always too small would
+    /// otherwise make a part look like the whole.
     fn confirm(&self) -> Step {
-        let list = self.base().columns(["fid"]).limit(1);
-        Step::Confirming(Box::pin(async move { Ok(list.all().await?.total) }))
+        let whole = self.base().columns(["fid"]).limit(1);
+        let (last, collected) = (self.progress.last, self.progress.collected);
+        let by_start = self.base().columns(["fid"]).sorter(["fid"]).limit(1).start(collected);
+        let beyond = if self.by_offset() { by_start.clone() } else { self.list().columns(["fid"]).limit(1) };
+        Step::Confirming(Box::pin(async move {
+            let more = match last {
+                None => false,
+                last => match beyond.all().await {
+                    Err(error) if refuses_filter(&error) => has_beyond(last, &by_start.all().await?),
+                    looked => has_beyond(last, &looked?),
+                },
+            };
+            Ok((more, whole.all().await?))
+        }))
     }
 
-    fn confirmed(&mut self, total: Total) -> Result<Step, Stop> {
-        match (self.progress.total, total) {
+    fn confirmed(&mut self, more: bool, whole: &Page) -> Result<Step, Stop> {
+        let more = more || (self.progress.last.is_none() && !whole.records.is_empty());
+        match (self.progress.total, whole.total) {
             (Some(expected), Total::Of(found)) if expected != found => {
                 Err(Stop::Drift(Drift::Total { expected, found }))
+            }
+            (Some(total), _) if more => {
+                let collected = self.progress.collected.saturating_add(1);
+                Err(Stop::Drift(Drift::TooMany { total, collected }))
             }
             (Some(_), Total::Of(_)) => Ok(self.end(true)),
             _ => {
@@ -477,8 +496,8 @@ impl ReadAll {
                 Ok(Step::Next)
             }
             Step::Confirming(confirming) => {
-                let total = ready!(confirming.as_mut().poll(context));
-                total.map_err(Stop::Error).and_then(|total| self.confirmed(total))
+                let looked = ready!(confirming.as_mut().poll(context));
+                looked.map_err(Stop::Error).and_then(|(more, whole)| self.confirmed(more, &whole))
             }
             Step::Reading(rows) => {
                 let row = ready!(Pin::new(&mut **rows).poll_next(context));
@@ -516,6 +535,12 @@ impl ReadAll {
             }
         }
     }
+}
+
+/// Whether a page holds a row after the last one. A service that does not understand `start` sends one that was read.
+fn has_beyond(last: Option<Fid>, page: &Page) -> bool {
+    let unnumbered = page.failed.iter().any(|row| row.fid.is_none());
+    unnumbered || page.records.iter().any(|record| Some(record.fid) > last)
 }
 
 /// Why reading does not simply go on.

@@ -219,7 +219,7 @@ fn said(faults: &[Fault]) -> String {
 
 /// What a column means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum Meaning {
     Fid,
     Code,
     Name,
@@ -247,34 +247,34 @@ enum Role {
     Port,
 }
 
-const COMMON: [(&str, Role); 20] = [
-    ("fid", Role::Fid),
-    ("codigo", Role::Code),
-    ("nome", Role::Name),
-    ("descricao", Role::Description),
-    ("endereco", Role::Address),
-    ("logradouro", Role::Address),
-    ("bairro", Role::District),
-    ("observacao", Role::Note),
-    ("obs", Role::Note),
-    ("modelo", Role::Model),
-    ("fidModelo", Role::Model),
-    ("capacidade", Role::Capacity),
-    ("dataCadastro", Role::Registered),
-    ("data_cadastro", Role::Registered),
-    ("latitude", Role::Latitude),
-    ("longitude", Role::Longitude),
-    ("x", Role::X),
-    ("y", Role::Y),
-    ("geometry", Role::Wkt),
-    ("geom", Role::Wkt),
+const COMMON: [(&str, Meaning); 20] = [
+    ("fid", Meaning::Fid),
+    ("codigo", Meaning::Code),
+    ("nome", Meaning::Name),
+    ("descricao", Meaning::Description),
+    ("endereco", Meaning::Address),
+    ("logradouro", Meaning::Address),
+    ("bairro", Meaning::District),
+    ("observacao", Meaning::Note),
+    ("obs", Meaning::Note),
+    ("modelo", Meaning::Model),
+    ("fidModelo", Meaning::Model),
+    ("capacidade", Meaning::Capacity),
+    ("dataCadastro", Meaning::Registered),
+    ("data_cadastro", Meaning::Registered),
+    ("latitude", Meaning::Latitude),
+    ("longitude", Meaning::Longitude),
+    ("x", Meaning::X),
+    ("y", Meaning::Y),
+    ("geometry", Meaning::Wkt),
+    ("geom", Meaning::Wkt),
 ];
 
 /// Reads the rows of one feature.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
     feature: Feature,
-    roles: Vec<(String, Role)>,
+    roles: Vec<(String, Meaning)>,
     service: Vec<String>,
     distribution: Vec<String>,
     times: Arc<LocalTimes>,
@@ -284,7 +284,7 @@ impl Reader {
     pub(crate) fn new(feature: Feature, assumptions: &Assumptions, times: Arc<LocalTimes>) -> Self {
         let mut roles = own_roles(feature, assumptions);
         let configured =
-            [(&assumptions.change_column, Role::Changed), (&assumptions.status_column, Role::Status)];
+            [(&assumptions.change_column, Meaning::Changed), (&assumptions.status_column, Meaning::Status)];
         roles.extend(configured.into_iter().filter_map(|(name, role)| Some((name.clone()?, role))));
         roles.extend(COMMON.iter().map(|(name, role)| ((*name).to_owned(), *role)));
         let service = assumptions.role_service_values.clone();
@@ -297,9 +297,9 @@ impl Reader {
     }
 
     /// What a column means; the configured ones win, and any other whose name contains `geom` is a geometry.
-    fn role(&self, name: &str) -> Option<Role> {
+    fn meaning(&self, name: &str) -> Option<Meaning> {
         let known = self.roles.iter().find(|(known, _)| same(known, name)).map(|(_, role)| *role);
-        known.or_else(|| is_geometry(name).then_some(Role::Wkt))
+        known.or_else(|| is_geometry(name).then_some(Meaning::Wkt))
     }
 
     /// # Errors
@@ -307,7 +307,7 @@ impl Reader {
     pub(crate) fn read(&self, row: Row) -> Result<Record, RowError> {
         let mut draft = Draft::default();
         for (name, value) in row.0 {
-            match self.role(&name) {
+            match self.meaning(&name) {
                 Some(role) => draft.take(role, name, value),
                 None => _ = draft.extra.insert(name, value),
             }
@@ -320,16 +320,18 @@ impl Reader {
         let (position, placed_by) = draft.place();
         let detail = self.detail(&mut draft);
         let mut time = |role| draft.text(role).map(|text| self.when(text));
-        let (registered, changed) = (time(Role::Registered), time(Role::Changed));
+        let (registered, changed) = (time(Meaning::Registered), time(Meaning::Changed));
         if let Some(When::Unreadable(_)) = &changed {
             let hint = "see `change_literal_format`; the row is read and its time kept as text";
             draft.warnings.push(Fault::warning("TIME", "change_column").with_hint(hint));
         }
-        let capacity = draft.integer(Role::Capacity);
+        let capacity = draft.integer(Meaning::Capacity);
         let mut text = |role| draft.text(role);
-        let (code, name, description) = (text(Role::Code), text(Role::Name), text(Role::Description));
-        let (address, district, note) = (text(Role::Address), text(Role::District), text(Role::Note));
-        let (model, status) = (text(Role::Model), text(Role::Status));
+        let (code, name, description) =
+            (text(Meaning::Code), text(Meaning::Name), text(Meaning::Description));
+        let (address, district, note) =
+            (text(Meaning::Address), text(Meaning::District), text(Meaning::Note));
+        let (model, status) = (text(Meaning::Model), text(Meaning::Status));
         let (Some(fid), true) = (fid, draft.faults.is_empty()) else {
             return Err(RowError { fid, faults: draft.faults });
         };
@@ -362,24 +364,24 @@ impl Reader {
     fn detail(&self, draft: &mut Draft) -> Detail {
         match self.feature {
             Feature::Splitter => {
-                let role = draft.text(Role::SplitterRole).unwrap_or_default();
+                let role = draft.text(Meaning::SplitterRole).unwrap_or_default();
                 let role = SplitterRole::read(&role, &self.service, &self.distribution);
                 Detail::Splitter(Splitter {
                     role,
-                    parent: draft.number(Role::Parent).map(Fid),
-                    ports: draft.small(Role::Ports),
+                    parent: draft.number(Meaning::Parent).map(Fid),
+                    ports: draft.small(Meaning::Ports),
                 })
             }
             Feature::Cliente => {
                 let document = draft.document();
                 Detail::Customer(Customer {
                     document,
-                    contract: draft.number(Role::Contract),
-                    splitter: draft.number(Role::Splitter).map(Fid),
-                    port: draft.small(Role::Port),
+                    contract: draft.number(Meaning::Contract),
+                    splitter: draft.number(Meaning::Splitter).map(Fid),
+                    port: draft.small(Meaning::Port),
                 })
             }
-            feature if feature.is_box() => Detail::Box { type_code: draft.integer(Role::BoxType) },
+            feature if feature.is_box() => Detail::Box { type_code: draft.integer(Meaning::BoxType) },
             _ => Detail::Plain,
         }
     }
@@ -387,27 +389,27 @@ impl Reader {
 
 /// The columns that the configuration names for a feature: those whose absence is worth a word.
 pub(crate) fn configured(feature: Feature, assumptions: &Assumptions) -> Vec<String> {
-    let own = own_roles(feature, assumptions).into_iter().filter(|(_, role)| *role != Role::BoxType);
+    let own = own_roles(feature, assumptions).into_iter().filter(|(_, role)| *role != Meaning::BoxType);
     let named = [&assumptions.change_column, &assumptions.status_column].into_iter().flatten().cloned();
     own.map(|(name, _)| name).chain(named).collect()
 }
 
-fn own_roles(feature: Feature, assumptions: &Assumptions) -> Vec<(String, Role)> {
+fn own_roles(feature: Feature, assumptions: &Assumptions) -> Vec<(String, Meaning)> {
     let customers = &assumptions.customer_columns;
-    let own: Vec<(&str, Role)> = match feature {
+    let own: Vec<(&str, Meaning)> = match feature {
         Feature::Splitter => vec![
-            (&assumptions.role_column, Role::SplitterRole),
-            (&assumptions.parent_column, Role::Parent),
-            (&assumptions.port_count_column, Role::Ports),
+            (&assumptions.role_column, Meaning::SplitterRole),
+            (&assumptions.parent_column, Meaning::Parent),
+            (&assumptions.port_count_column, Meaning::Ports),
         ],
         Feature::Cliente => vec![
-            (&customers.document, Role::Document),
-            (&customers.contract, Role::Contract),
-            (&customers.name, Role::Name),
-            (&customers.splitter, Role::Splitter),
-            (&customers.port, Role::Port),
+            (&customers.document, Meaning::Document),
+            (&customers.contract, Meaning::Contract),
+            (&customers.name, Meaning::Name),
+            (&customers.splitter, Meaning::Splitter),
+            (&customers.port, Meaning::Port),
         ],
-        feature if feature.is_box() => vec![("fidTipoCaixaEmenda", Role::BoxType)],
+        feature if feature.is_box() => vec![("fidTipoCaixaEmenda", Meaning::BoxType)],
         _ => Vec::new(),
     };
     own.into_iter().map(|(name, role)| (name.to_owned(), role)).collect()
@@ -422,7 +424,7 @@ pub(crate) fn is_geometry(name: &str) -> bool {
 #[derive(Debug, Default)]
 struct Draft {
     /// The first value of each role that is there.
-    known: Vec<(Role, String, Value)>,
+    known: Vec<(Meaning, String, Value)>,
     extra: BTreeMap<String, Value>,
     faults: Vec<Fault>,
     warnings: Vec<Fault>,
@@ -430,7 +432,7 @@ struct Draft {
 
 impl Draft {
     /// Of two columns with the same meaning (`endereco`, `logradouro`) the one that says something wins, and the other is kept.
-    fn take(&mut self, role: Role, name: String, value: Value) {
+    fn take(&mut self, role: Meaning, name: String, value: Value) {
         let says_nothing =
             |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
         match self.known.iter_mut().find(|(known, ..)| *known == role) {
@@ -443,7 +445,7 @@ impl Draft {
         }
     }
 
-    fn get<T>(&mut self, role: Role, read: impl Fn(&Value) -> Result<Option<T>, Unparsable>) -> Option<T> {
+    fn get<T>(&mut self, role: Meaning, read: impl Fn(&Value) -> Result<Option<T>, Unparsable>) -> Option<T> {
         let (_, name, value) = self.known.iter().find(|(known, ..)| *known == role)?;
         match read(value) {
             Ok(found) => found,
@@ -455,23 +457,23 @@ impl Draft {
         }
     }
 
-    fn text(&mut self, role: Role) -> Option<String> {
+    fn text(&mut self, role: Meaning) -> Option<String> {
         self.get(role, wire::text)
     }
 
-    fn integer(&mut self, role: Role) -> Option<i64> {
+    fn integer(&mut self, role: Meaning) -> Option<i64> {
         self.get(role, wire::integer)
     }
 
     /// A number that is not negative.
-    fn number(&mut self, role: Role) -> Option<u64> {
+    fn number(&mut self, role: Meaning) -> Option<u64> {
         self.get(role, |value| match wire::integer(value)? {
             None => Ok(None),
             Some(number) => u64::try_from(number).map(Some).map_err(|_| Unparsable("a number from 0")),
         })
     }
 
-    fn small(&mut self, role: Role) -> Option<u32> {
+    fn small(&mut self, role: Meaning) -> Option<u32> {
         self.get(role, |value| match wire::integer(value)? {
             None => Ok(None),
             Some(number) => {
@@ -483,7 +485,7 @@ impl Draft {
     /// R6: a row without `fid` is an error.
     fn fid(&mut self) -> Option<Fid> {
         let before = self.faults.len();
-        let fid = self.number(Role::Fid);
+        let fid = self.number(Meaning::Fid);
         if fid.is_none() && self.faults.len() == before {
             self.faults.push(Fault::error("R6", "fid").with_expected("there"));
         }
@@ -491,8 +493,8 @@ impl Draft {
     }
 
     fn document(&mut self) -> Option<Document> {
-        let name = self.known.iter().find(|(role, ..)| *role == Role::Document)?.1.clone();
-        let document = Document::read(&self.text(Role::Document)?);
+        let name = self.known.iter().find(|(role, ..)| *role == Meaning::Document)?.1.clone();
+        let document = Document::read(&self.text(Meaning::Document)?);
         self.warnings.extend(document.warning(&name));
         Some(document)
     }
@@ -501,8 +503,8 @@ impl Draft {
     fn place(&mut self) -> (Option<Position>, Option<PlacedBy>) {
         let real = |draft: &mut Self, role| draft.get(role, wire::real);
         let pairs = [
-            (Role::Latitude, Role::Longitude, PlacedBy::LatitudeLongitude),
-            (Role::Y, Role::X, PlacedBy::Xy),
+            (Meaning::Latitude, Meaning::Longitude, PlacedBy::LatitudeLongitude),
+            (Meaning::Y, Meaning::X, PlacedBy::Xy),
         ];
         for (north, east, by) in pairs {
             match (real(self, north), real(self, east)) {
@@ -515,7 +517,7 @@ impl Draft {
     }
 
     fn wkt(&mut self) -> (Option<Position>, Option<PlacedBy>) {
-        let Some(text) = self.text(Role::Wkt) else { return (None, None) };
+        let Some(text) = self.text(Meaning::Wkt) else { return (None, None) };
         if is_other_wkt(&text) {
             // A cable's course, say: kept, and no place.
             return (None, None);

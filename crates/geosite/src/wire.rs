@@ -58,7 +58,7 @@ pub(crate) fn refusal_beside(beside: &Beside) -> Option<Refused> {
 fn refused_by<'v>(field: &dyn Fn(&str) -> Scalar<'v>, is_filled: &dyn Fn(&str) -> bool) -> Option<Refused> {
     let failed = field("success").boolean() == Some(false);
     let status = |name: &&str| field(name).integer().is_some_and(|status| status >= 400);
-    let stated = ["status", "statusCode", "code"].iter().any(|name| status(name));
+    let stated = ["status", "statusCode", "code"].iter().any(status);
     let set = |name: &&str| match field(name) {
         Scalar::Null | Scalar::Bool(false) => false,
         Scalar::Text(text) => !matches!(text.trim(), "" | "false" | "0"),
