@@ -234,6 +234,7 @@ mod tests {
     struct CountingLogin {
         logins: AtomicU32,
         fail: bool,
+        answered: bool,
         hang: Arc<AtomicU32>,
         lifetime: Duration,
         refresh: Option<Duration>,
@@ -243,6 +244,9 @@ mod tests {
 
     impl CountingLogin {
         fn failure(&self, previous: Option<&Ticket>) -> Option<Error> {
+            if self.fail && !self.answered {
+                return Some(Error::new(ErrorKind::Connect, "log in"));
+            }
             let refused = self.refuse_refresh && previous.is_some();
             let error = Error::new(ErrorKind::Authentication, "log in");
             (self.fail || refused).then(|| error.with_outcome(crate::Outcome::Refused))
@@ -277,6 +281,7 @@ mod tests {
         CountingLogin {
             logins: AtomicU32::new(0),
             fail: false,
+            answered: true,
             hang: Arc::default(),
             lifetime: Duration::from_secs(100),
             refresh: None,
@@ -412,6 +417,15 @@ mod tests {
         session.authorize().await.unwrap();
         assert!(session.renew(&old).await);
         assert_eq!(session.authorize().await.unwrap().secret().reveal(), "ticket-1");
+    }
+
+    #[tokio::test]
+    async fn a_login_that_got_no_answer_blocks_nothing() {
+        let (session, _) = session_of(CountingLogin { fail: true, answered: false, ..login() });
+        for _ in 0..2 {
+            assert_eq!(session.authorize().await.unwrap_err().kind(), ErrorKind::Connect);
+        }
+        assert_eq!(session.login.logins.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]
