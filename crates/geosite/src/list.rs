@@ -202,7 +202,7 @@ fn checked(row: Row, asked: Fid, reader: &Reader, route: &Route) -> Result<Recor
 }
 
 impl List {
-    /// Asks for these columns, which all have to be there; names without case.
+    /// Asks for these columns, which all have to be there, and for `fid`; names without case.
     pub fn columns<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.columns.extend(names.into_iter().map(Into::into));
         self
@@ -242,13 +242,13 @@ impl List {
     }
 
     fn query(&self, ask: Ask, schema: &Schema, route: &Route) -> Result<Ask, Problem> {
-        let columns = resolved(&self.columns, schema, route)?;
-        if columns.is_empty() {
-            return Err(Problem::ColumnUnknown {
-                route: route.text.clone(),
-                columns: vec!["(none asked for)".to_owned()],
-            });
+        if self.columns.is_empty() {
+            let columns = vec!["(none asked for)".to_owned()];
+            return Err(Problem::ColumnUnknown { route: route.text.clone(), columns });
         }
+        // Without its number a row is no element (R6).
+        let asked: Vec<String> = self.columns.iter().cloned().chain(["fid".to_owned()]).collect();
+        let columns = resolved(&asked, schema, route)?;
         let mut ask = ask.query("columns", columns.join(","));
         if let Some(limit) = self.limit {
             ask = ask.query("limit", limit);

@@ -48,6 +48,15 @@ async fn a_page_asks_for_columns_as_desc_spells_them() {
 }
 
 #[tokio::test]
+async fn the_number_is_always_asked_for() {
+    let house = house().await;
+    house.get("/cto/list", 200, json!({"total": 1, "records": [{"fid": 1, "Nome": "a"}]})).await;
+    let page = house.client.list(Feature::Cto).columns(["nome"]).all().await.unwrap();
+    assert_eq!((page.records.len(), page.failed.len()), (1, 0));
+    assert_eq!(parameter(&house.requests("/cto/list").await[0], "columns").as_deref(), Some("Nome,fid"));
+}
+
+#[tokio::test]
 async fn nothing_is_sent_without_columns_or_with_unknown_ones() {
     let house = house().await;
     let list = house.client.list(Feature::Cto);
