@@ -329,9 +329,19 @@ async fn a_file_that_is_no_database_is_left_alone() {
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_not_writable() {
     let folder = Folder::new();
-    let (kind, text) = kind_of_open(&format!("sqlite:{}/none/store.db", folder.0.display())).await;
+    let missing = folder.0.join("none/deeper");
+    let (kind, text) = kind_of_open(&format!("sqlite:{}/store.db", missing.display())).await;
     assert_eq!(kind, StoreErrorKind::NotWritable, "{text}");
-    assert!(text.contains("folder must exist"), "{text}");
+    let advice = format!("the folder {} for store.db does not exist: create it, or", missing.display());
+    assert!(text.contains(&advice), "{text}");
+    // A relative name is told in full: the reader may not know where the program runs.
+    let (_, text) = kind_of_open("sqlite:no-such-folder/store.db").await;
+    let full = std::env::current_dir().unwrap().join("no-such-folder");
+    assert!(text.contains(&format!("the folder {} for store.db", full.display())), "{text}");
+    std::fs::write(folder.0.join("file"), "").unwrap();
+    let (kind, text) = kind_of_open(&format!("sqlite:{}/file/store.db", folder.0.display())).await;
+    assert_eq!(kind, StoreErrorKind::NotWritable, "{text}");
+    assert!(text.contains("is no folder"), "{text}");
 }
 
 #[tokio::test]

@@ -249,7 +249,7 @@ impl Client {
     /// An answer that is too large for the client's limit, because of the file within, is asked for again and read without it.
     ///
     /// # Errors
-    /// [`ErrorExt::is_not_found`](crate::ErrorExt::is_not_found); [`Code::NotOwner`](crate::Code::NotOwner) and
+    /// [`Error::is_not_found`](crate::Error::is_not_found); [`Code::NotOwner`](crate::Code::NotOwner) and
     /// [`Code::NotApiDocument`](crate::Code::NotApiDocument) for documents that only the list shows.
     ///
     /// ```no_run
