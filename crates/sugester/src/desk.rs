@@ -240,16 +240,18 @@ pub(crate) struct Ask {
     body: Option<Tokens>,
     may_be_empty: bool,
     at_root: bool,
+    names_nobody: bool,
 }
 
 impl Ask {
     pub(crate) fn new(operation: Operation) -> Self {
         let call = Call::new(operation.clone());
-        Self { operation, call, body: None, may_be_empty: false, at_root: false }
+        Self { operation, call, body: None, may_be_empty: false, at_root: false, names_nobody: false }
     }
 
     /// The record in the path.
-    pub(crate) fn id(self, id: u64) -> Self {
+    pub(crate) fn id(mut self, id: u64) -> Self {
+        self.names_nobody = id == 0;
         self.map(|call| call.param("id", id))
     }
 
@@ -340,6 +342,11 @@ impl Desk {
 
     /// What every call has: the token, its place among the others, and whether it may be repeated.
     pub(crate) fn dressed(&self, ask: &Ask) -> Result<Call, Error> {
+        if ask.names_nobody {
+            let fault =
+                Fault::error("ID", "id").with_expected("the id of a record, above 0").with_actual("0");
+            return Err(Error::validation(ask.operation.name, vec![fault]));
+        }
         let Parts { lane, token, root, .. } = &*self.0;
         let call = ask.call.clone().in_lane(lane).with_secret_answer();
         let call = if ask.at_root { call.to(root.clone()) } else { call };
