@@ -361,6 +361,9 @@ impl<'c> ConnectionCheck<'c> {
             BitFacturaLogin::Known(login) => login,
             BitFacturaLogin::Asked(login) => match Box::pin(login.send()).await {
                 Ok(told) => return told_logins(&told, self.billing.account(), &self.sugester_login),
+                Err(error) if error.reason() == Some(Reason::MultipassFailed) => {
+                    return vec![Finding::Logins(Multipass::Mismatch)];
+                }
                 Err(error) => return vec![Finding::LoginFailed(error)],
             },
         };
