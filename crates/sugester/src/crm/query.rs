@@ -15,7 +15,7 @@ const RESERVED: [&str; 3] = ["page", "per_page", "api_token"];
 /// ```
 /// use sugester::crm::ListQuery;
 ///
-/// let query = ListQuery::new().per_page(50).filter("client_id", 17);
+/// let query = ListQuery::new().per_page(50).filter("client_id", "17");
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
@@ -50,8 +50,8 @@ impl ListQuery {
     }
 
     /// A filter such as `client_id`. None is documented, and a service that does not know it gives everything: compare again.
-    pub fn filter(mut self, name: impl Into<String>, value: impl ToString) -> Self {
-        self.filters.push((name.into(), value.to_string()));
+    pub fn filter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.filters.push((name.into(), value.into()));
         self
     }
 

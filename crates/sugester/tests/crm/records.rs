@@ -393,7 +393,7 @@ async fn what_is_wrong_locally_is_listed_at_once_and_nothing_is_sent() {
     );
     nothing(client.client(0).await.unwrap_err(), &["id"]);
     nothing(client.delete_deal(0).await.unwrap_err(), &["id"]);
-    let bad = ListQuery::new().per_page(101).starting_at(0).filter("api_token", "x").filter("page", 3);
+    let bad = ListQuery::new().per_page(101).starting_at(0).filter("api_token", "x").filter("page", "3");
     nothing(client.clients(&bad).unwrap_err(), &["per_page", "page", "api_token", "page"]);
     assert!(requests(&server).await.is_empty());
 }
@@ -461,7 +461,7 @@ async fn a_thousand_pages_are_the_most_and_what_was_read_is_kept() {
 async fn filters_and_sizes_go_into_the_query() {
     let server = obliging().await;
     let client = builder(&server).per_page(40).build().unwrap();
-    client.deals(&ListQuery::new().filter("client_id", 17)).unwrap().next_page().await.unwrap();
+    client.deals(&ListQuery::new().filter("client_id", "17")).unwrap().next_page().await.unwrap();
     client.deals(&ListQuery::new().per_page(5).starting_at(3)).unwrap().next_page().await.unwrap();
     assert_eq!(
         lines(&server).await,
