@@ -70,6 +70,7 @@ impl Plan {
     }
 
     /// Reads base URL and token of `prefix`; every fault is noted.
+    #[allow(clippy::wrong_self_convention)] // The half of the clients' `from_env` that both have.
     pub(crate) fn from_env(&mut self, env: &mut Env<'_>, prefix: &str) -> integration_core::call::Settings {
         let settings = env.settings(prefix);
         let (url, secret) = (format!("{prefix}_BASE_URL"), format!("{prefix}_API_TOKEN"));
@@ -104,7 +105,7 @@ impl Plan {
         let lane = Lane::new(self.calls_at_once.max(1)).with_gap(self.gap);
         let caller = caller.base(base).build()?;
         let (mode, per_page) = (self.mode, self.per_page);
-        Ok(Desk(Arc::new(Parts { caller, root, account, token, mode, lane, per_page })))
+        Ok(Desk(Arc::new(Parts { caller, root, account, token, mode, lane, per_page }), None))
     }
 
     fn root(&self) -> Result<Option<BaseUrl>, Error> {
@@ -211,9 +212,9 @@ macro_rules! plan_setters {
 
 pub(crate) use plan_setters;
 
-/// Address, token and limits of one account.
+/// Address, token and limits of one account, and what its calls are limited to, where that was said for this clone.
 #[derive(Clone)]
-pub(crate) struct Desk(Arc<Parts>);
+pub(crate) struct Desk(Arc<Parts>, Option<Duration>);
 
 struct Parts {
     caller: Caller,
@@ -282,6 +283,7 @@ impl Ask {
     }
 
     /// Its path is below the root of the host.
+    #[allow(dead_code)] // The CRM's helpdesk alone has such a path.
     pub(crate) fn at_root(mut self) -> Self {
         self.at_root = true;
         self
@@ -313,6 +315,11 @@ impl Desk {
 
     pub(crate) fn per_page(&self) -> u32 {
         self.0.per_page
+    }
+
+    /// The same with this limit for every call, be it one attempt or several.
+    pub(crate) fn with_timeout(&self, limit: Duration) -> Self {
+        Self(self.0.clone(), Some(limit))
     }
 
     pub(crate) fn judge<'j>(&'j self, operation: &'j Operation, may_be_empty: bool) -> Judge<'j> {
@@ -352,6 +359,10 @@ impl Desk {
         let call = if ask.at_root { call.to(root.clone()) } else { call };
         let call = token.secrets().into_iter().fold(call, Call::with_secret);
         let call = self.signed(call, ask.body.clone())?;
+        let call = match self.1 {
+            Some(limit) => call.timeouts(Timeouts::new(self.caller().timeouts().connect(), limit)),
+            None => call,
+        };
         Ok(if ask.operation.method == Method::GET { call } else { call.retry(RetryPolicy::never()) })
     }
 
@@ -405,6 +416,7 @@ pub(crate) fn short_page_ends(length: usize, per_page: u32) -> bool {
 }
 
 /// Sugester's lists: a short page says nothing.
+#[allow(dead_code)] // The CRM's lists alone.
 pub(crate) fn only_an_empty_page_ends(_: usize, _: u32) -> bool {
     false
 }

@@ -9,6 +9,7 @@
 //! | read a token, and know whether it may link both systems | [`ApiToken`], [`AccountName`] |
 //! | read and write what the services write | [`value`], [`kinds`], [`tax`] |
 //! | find a refusal in an answer, and keep secrets out of it | [`refusal`] |
+//! | decide what keeps both systems in step | [`sync`] |
 //! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
 
 pub mod bitfactura;
@@ -22,6 +23,7 @@ pub mod kinds;
 mod multipass;
 pub mod refusal;
 pub mod setup;
+pub mod sync;
 pub mod tax;
 pub mod token;
 pub mod value;
@@ -31,13 +33,9 @@ pub use client::{Client, ClientBuilder};
 pub use desk::AuthMode;
 pub use error::{ErrorExt, Reason, Refused};
 pub use idempotency::idempotency_table;
-pub use integration_core::Error;
-pub use integration_core::ErrorKind;
-pub use integration_core::Outcome;
-pub use integration_core::Secret;
 pub use integration_core::body::page::{Page, Pages};
 pub use integration_core::call::{BaseUrl, Idempotency, Link, RetryPolicy, Timeouts, UnexpectedRedirect};
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
-pub use integration_core::{Fault, Severity};
+pub use integration_core::{Error, ErrorKind, Fault, Outcome, Secret, Severity};
 pub use multipass::{Multipass, check_multipass};
 pub use token::{AccountName, ApiToken, LinkTokenError};

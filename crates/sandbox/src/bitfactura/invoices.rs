@@ -391,7 +391,7 @@ impl Office {
             return self.not_ready(&row);
         }
         if self.settings.pdf_answer == PdfAnswer::Redirect {
-            return Ok(Done::read(redirect(format!("{}/invoice/{}.pdf", self.base_url, row.text("token")))));
+            return Ok(Done::read(redirect(&format!("{}/invoice/{}.pdf", self.base_url, row.text("token")))));
         }
         Ok(Done::read(document(&row, call.query.get("print_option").unwrap_or("original"))))
     }
@@ -400,7 +400,7 @@ impl Office {
         Ok(Done::read(match self.settings.pdf_not_ready {
             NotReady::Unprocessable => return Err(refused(422, "pdf_not_ready", "PDF is being generated")),
             NotReady::Html => Answer::new(200, HTML, "<!doctype html><html><body>Generando…</body></html>"),
-            NotReady::Redirect => redirect(format!("{}/invoices/{}", self.base_url, row.id)),
+            NotReady::Redirect => redirect(&format!("{}/invoices/{}", self.base_url, row.id)),
         }))
     }
 
@@ -510,8 +510,8 @@ impl Office {
     }
 }
 
-fn redirect(location: String) -> Answer {
-    Answer { location: Some(location), ..Answer::text(302, "moved") }
+fn redirect(location: &str) -> Answer {
+    Answer::text(302, "moved").with_header(http::header::LOCATION, location)
 }
 
 fn document(row: &Row, print_option: &str) -> Answer {

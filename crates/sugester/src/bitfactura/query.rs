@@ -144,7 +144,7 @@ impl InvoiceQuery {
         self
     }
 
-    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         if name != "kinds[]" {
             self.rest.retain(|(known, _)| *known != name);
         }
