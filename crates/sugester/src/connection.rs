@@ -406,3 +406,18 @@ fn compared(bitfactura: &str, sugester: &str) -> Option<Finding> {
         said => Some(Finding::Logins(said)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_of_another_account_is_found_where_both_are_known() {
+        let account: AccountName = "acme".parse().unwrap();
+        let found = |login| elsewhere(login, Some(&account)).map(|finding| finding.to_string());
+        assert_eq!([found(None), found(Some("")), found(Some("ACME "))], [None, None, None]);
+        let said = found(Some("other")).unwrap();
+        assert!(said.contains("other") && said.contains("acme"), "{said}");
+        assert!(elsewhere(Some("other"), None).is_none());
+    }
+}

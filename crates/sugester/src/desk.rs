@@ -283,7 +283,6 @@ impl Ask {
     }
 
     /// Its path is below the root of the host.
-    #[allow(dead_code)] // The CRM's helpdesk alone has such a path.
     pub(crate) fn at_root(mut self) -> Self {
         self.at_root = true;
         self
@@ -416,7 +415,6 @@ pub(crate) fn short_page_ends(length: usize, per_page: u32) -> bool {
 }
 
 /// Sugester's lists: a short page says nothing.
-#[allow(dead_code)] // The CRM's lists alone.
 pub(crate) fn only_an_empty_page_ends(_: usize, _: u32) -> bool {
     false
 }

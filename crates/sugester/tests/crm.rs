@@ -9,7 +9,8 @@ mod connection;
 mod flows;
 #[path = "crm/records.rs"]
 mod records;
-#[path = "crm/support.rs"]
+#[path = "crm/rig.rs"]
+mod rig;
 mod support;
 #[path = "crm/transport.rs"]
 mod transport;

@@ -12,7 +12,8 @@ use sugester::{ErrorExt, ErrorKind, Outcome};
 use wiremock::matchers::{method, path_regex};
 use wiremock::{Mock, MockServer};
 
-use crate::support::*;
+use crate::rig::*;
+use crate::support::{PLANTED, TOKEN, ok, requests, script};
 
 /// Everything is answered: lists with one record, `DELETE` with `"ok"`, the rest with a record.
 async fn obliging() -> MockServer {
@@ -513,7 +514,7 @@ async fn an_id_of_another_system_finds_one_record_or_is_reported() {
 #[tokio::test]
 async fn every_shape_of_refusal_is_found_and_no_error_shows_the_token() {
     // The service repeats the address with the token (trap 7), in both spellings, and its part.
-    let echo = format!("/app/clients.json?api_token={ENCODED} {TOKEN} planted/Sec+ret");
+    let echo = format!("/app/clients.json?api_token={ENCODED} {TOKEN} {PLANTED}");
     let table = [
         (
             422,

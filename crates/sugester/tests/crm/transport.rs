@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use integration_core::BoxFuture;
+use integration_core::call::{Body, BodyStream, Transport, TransportError};
 use serde_json::json;
 use sugester::crm::{ClientFields, ListQuery, NewClient};
 use sugester::{AuthMode, BaseUrl, Client, ErrorKind, LinkTokenError, ManualClock};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::*;
+use crate::rig::*;
+use crate::support::{TOKEN, Traces, clean, ok, on, requests, script};
 
 fn lookup<'v>(pairs: &'v [(&'v str, &'v str)]) -> impl Fn(&str) -> Option<String> + 'v {
     |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
@@ -31,7 +34,7 @@ fn hosts_are_made_of_the_account_and_nothing_can_lead_elsewhere() {
     for account in ["a/b", "a.b", "a:b", "a@b", ""] {
         assert!(account.parse::<sugester::AccountName>().is_err());
     }
-    let error = built("acme", None, "planted/Sec+ret/other").unwrap_err();
+    let error = built("acme", None, "pl4nted/s3cret/other").unwrap_err();
     assert!(
         matches!(error.find_source(), Some(LinkTokenError::TokenPrefixMismatch { .. }))
             && error.is_not_sent()
@@ -49,12 +52,12 @@ fn the_environment_names_root_and_token_and_every_fault_is_told_at_once() {
     let client = Client::from_lookup(lookup(&good)).unwrap();
     assert_eq!((client.account().unwrap().as_str(), client.token().secret().reveal()), ("acme", TOKEN));
     assert_eq!(client.receiver_url(), "https://acme.sugester.pl/app/clients/external_update.json");
-    assert!(!format!("{client:?}").contains("planted"));
+    clean(&format!("{client:?} {client:#?}"));
     let error = Client::from_lookup(lookup(&[("SUGESTER_TIMEOUT", "soon")])).unwrap_err();
     let mut paths: Vec<_> = error.faults().iter().map(sugester::Fault::path).collect();
     paths.sort_unstable();
     assert_eq!(paths, ["SUGESTER_API_TOKEN", "SUGESTER_BASE_URL", "SUGESTER_TIMEOUT"]);
-    let bad = [("SUGESTER_BASE_URL", "https://acme.sugester.pl"), ("SUGESTER_API_TOKEN", "planted /acme")];
+    let bad = [("SUGESTER_BASE_URL", "https://acme.sugester.pl"), ("SUGESTER_API_TOKEN", "pl4nted /acme")];
     shown(&Client::from_lookup(lookup(&bad)).unwrap_err());
     for url in
         ["http://acme.sugester.pl", "https://acme.sugester.pl/app", "https://other.sugester.pl", "ftp://x"]
@@ -94,7 +97,7 @@ async fn bearer_goes_into_the_header_and_nowhere_else() {
     client.create_client(&NewClient::company("A")).await.unwrap();
     for request in requests(&server).await {
         assert_eq!(request.headers["authorization"], format!("Bearer {TOKEN}"));
-        assert!(request.url.query().is_none() && !String::from_utf8_lossy(&request.body).contains("planted"));
+        assert!(request.url.query().is_none() && !String::from_utf8_lossy(&request.body).contains("s3cret"));
     }
 }
 
@@ -158,4 +161,55 @@ async fn redirects_are_not_followed() {
         assert_eq!(requests(&server).await.len(), 1);
     }
     assert!(requests(&elsewhere).await.is_empty());
+}
+
+#[tokio::test]
+async fn no_span_and_no_event_shows_the_token() {
+    let echo = format!("/app/clients.json?api_token={ENCODED} {TOKEN}");
+    let traces = Traces::default();
+    let _listening = traces.listening();
+    for status in [200, 401, 503] {
+        let (_server, client) = served("GET", "/app/clients.json", text(status, &echo)).await;
+        shown(&client.check_connection().await.unwrap_err());
+        let (_server, client) = served("POST", "/app/clients.json", text(status, &echo)).await;
+        shown(&client.create_client(&NewClient::company("A")).await.unwrap_err());
+    }
+    let text = traces.text();
+    assert!(text.contains("create a client of Sugester"), "{text}");
+    clean(&text);
+}
+
+/// Never answers.
+#[derive(Debug)]
+struct Silence;
+
+impl Transport for Silence {
+    fn send(
+        &self,
+        _: http::Request<Body>,
+    ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_call_ends_after_thirty_seconds_or_when_its_clone_says() {
+    let wait = async |limit: Option<u64>, advance: u64| {
+        let clock = ManualClock::new();
+        let root = BaseUrl::parse("http://127.0.0.1:1").unwrap();
+        let builder = Client::builder().base_url(root).token(TOKEN.parse().unwrap());
+        let client = builder.transport(Silence).clock(clock.clone()).build().unwrap();
+        let client = limit.map_or(client.clone(), |limit| client.with_timeout(Duration::from_secs(limit)));
+        let call = tokio::spawn(async move { client.delete_deal(7).await });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_secs(advance));
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        call.is_finished()
+    };
+    assert!(!wait(None, 29).await && wait(None, 30).await);
+    assert!(!wait(Some(45), 44).await && wait(Some(45), 45).await);
 }

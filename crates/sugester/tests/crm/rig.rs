@@ -1,16 +1,13 @@
-//! A server that answers as told, and a client whose token must be seen nowhere.
-
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! A client whose token must be seen nowhere, and what it sends.
 
 use serde_json::{Value, json};
 use sugester::{BaseUrl, Client, ClientBuilder, ManualClock};
-use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+use wiremock::{MockServer, Request, ResponseTemplate};
 
-/// Slashes inside: the prefix is what follows the last one (trap 8).
-pub(crate) const TOKEN: &str = "planted/Sec+ret/acme";
-/// As it stands in a query.
-pub(crate) const ENCODED: &str = "planted%2FSec%2Bret%2Facme";
+use crate::support::{TOKEN, clean, on, printed, requests};
+
+/// As it stands in a query (trap 8).
+pub(crate) const ENCODED: &str = "pl4nted%2Fs3cret%2Facme";
 
 pub(crate) fn builder(server: &MockServer) -> ClientBuilder {
     Client::builder()
@@ -23,16 +20,8 @@ pub(crate) fn client(server: &MockServer) -> Client {
     builder(server).build().unwrap()
 }
 
-pub(crate) fn ok(body: Value) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(body)
-}
-
 pub(crate) fn text(status: u16, body: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_string(body)
-}
-
-pub(crate) async fn on(server: &MockServer, verb: &str, at: &str, answer: ResponseTemplate) {
-    Mock::given(method(verb)).and(path(at)).respond_with(answer).mount(server).await;
 }
 
 pub(crate) async fn served(verb: &str, at: &str, answer: ResponseTemplate) -> (MockServer, Client) {
@@ -40,25 +29,6 @@ pub(crate) async fn served(verb: &str, at: &str, answer: ResponseTemplate) -> (M
     on(&server, verb, at, answer).await;
     let client = client(&server);
     (server, client)
-}
-
-/// Answers in order; the last one stays.
-pub(crate) struct Script(AtomicUsize, Vec<ResponseTemplate>);
-
-impl Respond for Script {
-    fn respond(&self, _: &Request) -> ResponseTemplate {
-        let at = self.0.fetch_add(1, Ordering::SeqCst).min(self.1.len() - 1);
-        self.1[at].clone()
-    }
-}
-
-pub(crate) async fn script(server: &MockServer, verb: &str, at: &str, answers: Vec<ResponseTemplate>) {
-    let script = Script(AtomicUsize::new(0), answers);
-    Mock::given(method(verb)).and(path(at)).respond_with(script).mount(server).await;
-}
-
-pub(crate) async fn requests(server: &MockServer) -> Vec<Request> {
-    server.received_requests().await.unwrap()
 }
 
 /// Method, path and query of every request, without the token, which has to be in it where `GET` and `DELETE` have it.
@@ -85,14 +55,9 @@ pub(crate) async fn sent_text(server: &MockServer) -> String {
     String::from_utf8(requests(server).await.last().unwrap().body.clone()).unwrap()
 }
 
-/// Every printed form of an error, none of which may show the token or its part.
+/// Every printed form of an error, none of which may show the token or a part of it.
 pub(crate) fn shown(error: &sugester::Error) -> String {
-    use sugester::ErrorExt;
-    let refused = error.refused().map(|refused| format!("{refused} {refused:?}")).unwrap_or_default();
-    let all =
-        format!("{error} {error:?} {error:#?} {} {} {refused}", error.report(), error.support_summary());
-    for part in ["planted", "Sec+ret", "Sec%2Bret"] {
-        assert!(!all.contains(part), "{part} in {all}");
-    }
+    let all = printed(error);
+    clean(&all);
     all
 }
