@@ -13,27 +13,25 @@
     clippy::print_stdout
 )]
 
+mod floor;
+
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use fiscal_printer::journal::Journal;
 use fiscal_printer::{BoxFuture, Buyer, Client, Document, Environment, Line, Transport};
+use floor::Payload;
 use integration_benches::{Rounds, is_asked_for, median, time};
 use integration_core::call::{Body, BodyStream, TransportError};
 use integration_store::Store;
-use sqlx::postgres::PgConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
 
 const ROUNDS: usize = 21;
 const CALLS: usize = 100;
 const SERIES: usize = 16;
 /// What the journal stores of such a document: request and record.
-const BODY: [u8; 1_100] = [b'x'; 1_100];
-const DATA: [u8; 350] = [b'd'; 350];
+const PAYLOAD: Payload = Payload { body: &[b'x'; 1_100], data: &[b'd'; 350] };
 
-static ROW: AtomicUsize = AtomicUsize::new(0);
 static NUMBER: AtomicU32 = AtomicU32::new(1);
 
 fn main() {
@@ -124,64 +122,32 @@ fn journals(store: &Store) -> Vec<Journal> {
     (0..SERIES).map(|series| Journal::builder(client(series), store).build().unwrap()).collect()
 }
 
-const TABLE: &str =
-    "CREATE TABLE bare (id BIGINT PRIMARY KEY, lane TEXT, state BIGINT, body BLOB, data BLOB)";
-const INSERT: &str = "INSERT INTO bare (id, lane, state, body, data) VALUES ($1, $2, 1, $3, $4)";
-const UPDATE: &str = "UPDATE bare SET state = 2, data = $2 WHERE id = $1";
-
-macro_rules! bare {
-    ($name:ident, $connection:ty) => {
-        async fn $name(connection: &mut $connection, count: usize) {
-            for _ in 0..count {
-                let id = ROW.fetch_add(1, Ordering::Relaxed) as i64;
-                let insert = sqlx::query(INSERT).bind(id).bind("lane").bind(&BODY[..]).bind(&DATA[..]);
-                insert.execute(&mut *connection).await.unwrap();
-                sqlx::query(UPDATE).bind(id).bind(&DATA[..]).execute(&mut *connection).await.unwrap();
-            }
-        }
-    };
-}
-bare!(bare_sqlite, SqliteConnection);
-bare!(bare_postgres, PgConnection);
-
 async fn sqlite(folder: &Path) {
-    let options = SqliteConnectOptions::new().filename(folder.join("bare.db")).create_if_missing(true);
-    let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
-    let mut bare = options.connect().await.unwrap();
-    sqlx::raw_sql(TABLE).execute(&mut bare).await.unwrap();
+    let mut bare = floor::sqlite(folder).await;
     let store = Store::open(&format!("sqlite:{}", folder.join("journal.db").display())).await.unwrap();
     let journals = journals(&store);
     let (mut one, mut many) = (Rounds::default(), Rounds::default());
     for _ in 0..ROUNDS {
-        let floor = time(bare_sqlite(&mut bare, CALLS)).await.0;
+        let floor = time(floor::sqlite_calls(&mut bare, PAYLOAD, CALLS)).await.0;
         one.note(CALLS, floor, time(issue(journals[0].clone(), 0, CALLS)).await.0);
-        let floor = time(bare_sqlite(&mut bare, CALLS)).await.0;
-        many.note(CALLS, floor, time(issue_in_all(&journals, CALLS / SERIES)).await.0.mul_f64(rest()));
+        let floor = time(floor::sqlite_calls(&mut bare, PAYLOAD, CALLS)).await.0;
+        many.note(
+            CALLS,
+            floor,
+            time(issue_in_all(&journals, CALLS / SERIES)).await.0.mul_f64(floor::rest(CALLS, SERIES)),
+        );
     }
     println!("{}", one.line("SQLite, 1 series"));
     println!("{}", many.line("SQLite, 16 series at once"));
 }
 
-/// What `CALLS` leaves over when it is dealt out to the series.
-fn rest() -> f64 {
-    CALLS as f64 / (CALLS / SERIES * SERIES) as f64
-}
-
 async fn postgres() {
-    let Ok(url) = std::env::var("INTEGRATION_TEST_POSTGRES_URL") else {
-        println!("(PostgreSQL: INTEGRATION_TEST_POSTGRES_URL is not set)");
-        return;
-    };
-    let mut bare = PgConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql("CREATE SCHEMA journal_figures").execute(&mut bare).await.unwrap();
-    let url = format!("{url}?options=-csearch_path%3Djournal_figures");
-    let mut bare = PgConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql(&TABLE.replace("BLOB", "BYTEA")).execute(&mut bare).await.unwrap();
+    let Some((url, mut bare)) = floor::postgres("journal_figures").await else { return };
     let store = Store::open(&url).await.unwrap();
     let journals = journals(&store);
     let mut one = Rounds::default();
     for _ in 0..ROUNDS {
-        let floor = time(bare_postgres(&mut bare, CALLS)).await.0;
+        let floor = time(floor::postgres_calls(&mut bare, PAYLOAD, CALLS)).await.0;
         one.note(CALLS, floor, time(issue(journals[0].clone(), 0, CALLS)).await.0);
     }
     println!("{}", one.line("PostgreSQL, 1 series"));

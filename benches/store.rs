@@ -12,13 +12,16 @@
     clippy::print_stdout
 )]
 
+mod floor;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use floor::Payload;
 use integration_benches::{Rounds, is_asked_for, median, time};
 use integration_store::{Change, DEFAULT_LEASE, NewEntry, Outbox, Query, Sqlite, State, Step, Store};
 use sqlx::postgres::PgConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 const ROUNDS: usize = 21;
@@ -26,6 +29,7 @@ const CALLS: usize = 100;
 const LANES: usize = 16;
 const BODY: [u8; 1_000] = [b'x'; 1_000];
 const DATA: [u8; 100] = [b'd'; 100];
+const PAYLOAD: Payload = Payload { body: &BODY, data: &DATA };
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
@@ -99,43 +103,22 @@ async fn many_lanes(outbox: &Outbox, each: usize) {
     }
 }
 
-/// Both engines read this text alike.
-const TABLE: &str =
-    "CREATE TABLE bare (id BIGINT PRIMARY KEY, lane TEXT, state BIGINT, body BLOB, data BLOB)";
-const INSERT: &str = "INSERT INTO bare (id, lane, state, body, data) VALUES ($1, $2, 1, $3, $4)";
-const UPDATE: &str = "UPDATE bare SET state = 2, data = $2 WHERE id = $1";
-
-/// The same two commits on a bare table.
-macro_rules! bare {
-    ($name:ident, $connection:ty) => {
-        async fn $name(connection: &mut $connection, count: usize) {
-            for _ in 0..count {
-                let id = NUMBER.fetch_add(1, Ordering::Relaxed) as i64;
-                let insert = sqlx::query(INSERT).bind(id).bind("lane").bind(&BODY[..]).bind(&DATA[..]);
-                insert.execute(&mut *connection).await.unwrap();
-                sqlx::query(UPDATE).bind(id).bind(&DATA[..]).execute(&mut *connection).await.unwrap();
-            }
-        }
-    };
-}
-bare!(bare_sqlite, SqliteConnection);
-bare!(bare_postgres, PgConnection);
-
 async fn sqlite(folder: &Path) {
-    let options = SqliteConnectOptions::new().filename(folder.join("bare.db")).create_if_missing(true);
-    let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
-    let mut bare = options.connect().await.unwrap();
-    sqlx::raw_sql(TABLE).execute(&mut bare).await.unwrap();
+    let mut bare = floor::sqlite(folder).await;
     let backend = Sqlite::open(&format!("sqlite:{}", folder.join("store.db").display())).await.unwrap();
     let outbox = Store::from_backend(backend.clone()).outbox("o");
     let (mut one, mut many, mut commits) = (Rounds::default(), Rounds::default(), Vec::new());
     for _ in 0..ROUNDS {
-        let floor = time(bare_sqlite(&mut bare, CALLS)).await.0;
+        let floor = time(floor::sqlite_calls(&mut bare, PAYLOAD, CALLS)).await.0;
         one.note(CALLS, floor, time(calls(outbox.clone(), "lane".into(), CALLS)).await.0);
-        let floor = time(bare_sqlite(&mut bare, CALLS)).await.0;
+        let floor = time(floor::sqlite_calls(&mut bare, PAYLOAD, CALLS)).await.0;
         let before = backend.commits();
         // As many calls as the floor makes alone: both in one file with one writer.
-        many.note(CALLS, floor, time(many_lanes(&outbox, CALLS / LANES)).await.0.mul_f64(rest()));
+        many.note(
+            CALLS,
+            floor,
+            time(many_lanes(&outbox, CALLS / LANES)).await.0.mul_f64(floor::rest(CALLS, LANES)),
+        );
         commits.push((backend.commits() - before) as f64 / (CALLS / LANES * LANES * 2) as f64);
     }
     println!("{}", one.line("SQLite, 1 lane"));
@@ -143,21 +126,8 @@ async fn sqlite(folder: &Path) {
     println!("(16 lanes: {:.2} commits a step)", median(commits));
 }
 
-/// What `CALLS` leaves over when it is dealt out to the lanes.
-fn rest() -> f64 {
-    CALLS as f64 / (CALLS / LANES * LANES) as f64
-}
-
 async fn postgres() {
-    let Ok(url) = std::env::var("INTEGRATION_TEST_POSTGRES_URL") else {
-        println!("(PostgreSQL: INTEGRATION_TEST_POSTGRES_URL is not set)");
-        return;
-    };
-    let mut bare = PgConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql("CREATE SCHEMA figures").execute(&mut bare).await.unwrap();
-    let url = format!("{url}?options=-csearch_path%3Dfigures");
-    let mut bare = PgConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql(&TABLE.replace("BLOB", "BYTEA")).execute(&mut bare).await.unwrap();
+    let Some((url, mut bare)) = floor::postgres("figures").await else { return };
     let outbox = Store::open(&url).await.unwrap().outbox("o");
     let mut pool = Vec::new();
     for _ in 0..LANES {
@@ -165,7 +135,7 @@ async fn postgres() {
     }
     let (mut one, mut many) = (Rounds::default(), Rounds::default());
     for _ in 0..ROUNDS {
-        let floor = time(bare_postgres(&mut bare, CALLS)).await.0;
+        let floor = time(floor::postgres_calls(&mut bare, PAYLOAD, CALLS)).await.0;
         one.note(CALLS, floor, time(calls(outbox.clone(), "lane".into(), CALLS)).await.0);
         let (floor, back) = time(many_connections(pool, CALLS / LANES)).await;
         pool = back;
@@ -178,7 +148,7 @@ async fn postgres() {
 async fn many_connections(pool: Vec<PgConnection>, each: usize) -> Vec<PgConnection> {
     let start = |mut connection: PgConnection| {
         tokio::spawn(async move {
-            bare_postgres(&mut connection, each).await;
+            floor::postgres_calls(&mut connection, PAYLOAD, each).await;
             connection
         })
     };

@@ -21,7 +21,7 @@ fn operations_have_names_of_their_own() {
 }
 
 /// Contract 2.3: only `GET` and logging in may be repeated; whatever creates, starts, approves, changes or deletes is sent once.
-const LEGALE: [(&str, Idempotency); 25] = [
+const LEGALE: [(&str, Idempotency); 27] = [
     ("log in", Idempotency::Keyed),
     ("list documents", Idempotency::Safe),
     ("read a document", Idempotency::Safe),
@@ -30,6 +30,8 @@ const LEGALE: [(&str, Idempotency); 25] = [
     ("fetch a file", Idempotency::Safe),
     ("start a flow", Idempotency::Once),
     ("approve", Idempotency::Once),
+    ("read a status", Idempotency::Safe),
+    ("fetch a signed file", Idempotency::Safe),
     ("list folders", Idempotency::Safe),
     ("delete a folder", Idempotency::Once),
     ("start a template batch", Idempotency::Once),

@@ -116,6 +116,7 @@ impl Hash for ControlNumber {
 ///
 /// assert_eq!(InternalNumber::from(42).as_str(), "00000042");
 /// assert_eq!(InternalNumber::with_width(42, 10)?.as_str(), "0000000042");
+/// assert_eq!(InternalNumber::try_from(42_u64)?, InternalNumber::from(42)); // fails above ten digits
 /// assert_eq!("00000042".parse::<InternalNumber>()?, InternalNumber::from(42));
 /// assert!("A42".parse::<InternalNumber>().is_err());
 /// # Ok::<(), fiscal_printer::NumberError>(())
@@ -167,6 +168,15 @@ impl From<u32> for InternalNumber {
     /// Padded to eight digits; numbers above 99 999 999 keep their nine or ten digits.
     fn from(number: u32) -> Self {
         Self(format!("{number:0WIDTH$}"))
+    }
+}
+
+impl TryFrom<u64> for InternalNumber {
+    type Error = NumberError;
+
+    /// As `From<u32>`; numbers of more than ten digits do not fit the field (contract 3.1 row 10).
+    fn try_from(number: u64) -> Result<Self, NumberError> {
+        Self::with_width(number, WIDTH)
     }
 }
 
@@ -222,6 +232,15 @@ mod tests {
         assert!(InternalNumber::with_width(10_000_000_000, 8).is_err());
         assert!(InternalNumber::with_width(1, 11).is_err());
         assert!(InternalNumber::with_width(1, 0).is_err());
+    }
+
+    #[test]
+    fn a_wide_integer_fits_up_to_ten_digits() {
+        assert_eq!(InternalNumber::try_from(42_u64).unwrap(), InternalNumber::from(42));
+        assert_eq!(InternalNumber::try_from(9_999_999_999_u64).unwrap().as_str(), "9999999999");
+        for bad in [10_000_000_000, u64::MAX] {
+            assert!(InternalNumber::try_from(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -482,6 +482,11 @@ fn builder_from(lookup: impl Fn(&str) -> Option<String>) -> Result<ClientBuilder
 fn credential_from(env: &mut Env<'_>) -> Credential {
     let key = env.optional_secret("LEGALE_API_KEY");
     let (email, password) = (env.optional("LEGALE_EMAIL"), env.optional_secret("LEGALE_PASSWORD"));
+    if key.is_none() && email.is_none() && password.is_none() {
+        let hint = "set LEGALE_API_KEY, or both of LEGALE_EMAIL and LEGALE_PASSWORD";
+        env.fault(Fault::error("ENV", "LEGALE_API_KEY").with_expected("a credential").with_hint(hint));
+        return Credential::api_key("");
+    }
     let Some(key) = key else {
         let email =
             env.required("LEGALE_EMAIL", "the account's e-mail address, unless LEGALE_API_KEY is set");
@@ -496,7 +501,8 @@ fn credential_from(env: &mut Env<'_>) -> Credential {
     Credential::ApiKey(key)
 }
 
-/// Every operation and whether it may be repeated after it may have been applied.
+/// Every operation and whether it may be repeated after it may have been applied. Those of the client's settings (paths of status
+/// and signed file) are among them.
 ///
 /// ```
 /// use legale::Idempotency;
@@ -532,16 +538,24 @@ mod tests {
 
     #[test]
     fn the_environment_tells_all_faults_at_once() {
-        assert_eq!(faulty(&[]), ["LEGALE_BASE_URL", "LEGALE_EMAIL", "LEGALE_PASSWORD"]);
+        assert_eq!(faulty(&[]), ["LEGALE_BASE_URL", "LEGALE_API_KEY"]);
         let url = ("LEGALE_BASE_URL", "http://127.0.0.1:1");
         assert_eq!(faulty(&[url, ("LEGALE_EMAIL", "a@b")]), ["LEGALE_PASSWORD"]);
         assert_eq!(faulty(&[url, ("LEGALE_API_KEY", "k"), ("LEGALE_EMAIL", "a@b")]), ["LEGALE_API_KEY"]);
         assert_eq!(
             faulty(&[("LEGALE_BASE_URL", "http://example.com"), ("LEGALE_TIMEOUT", "-1")]),
-            ["LEGALE_BASE_URL", "LEGALE_TIMEOUT", "LEGALE_EMAIL", "LEGALE_PASSWORD"]
+            ["LEGALE_BASE_URL", "LEGALE_TIMEOUT", "LEGALE_API_KEY"]
         );
+        assert_eq!(faulty(&[url, ("LEGALE_PASSWORD", "p")]), ["LEGALE_EMAIL"]);
         assert!(faulty(&[url, ("LEGALE_API_KEY", "k")]).is_empty());
         assert!(faulty(&[url, ("LEGALE_EMAIL", "a@b"), ("LEGALE_PASSWORD", "p")]).is_empty());
+    }
+
+    #[test]
+    fn without_any_credential_both_ways_are_named() {
+        let error = Client::from_lookup(|_| None).unwrap_err().to_string();
+        let hint = "set LEGALE_API_KEY, or both of LEGALE_EMAIL and LEGALE_PASSWORD";
+        assert!(error.contains(hint), "{error}");
     }
 
     #[test]

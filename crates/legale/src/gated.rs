@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use integration_core::body::page::Pages;
-use integration_core::{Error, ErrorKind, Outcome};
+use integration_core::{BoxFuture, Error, ErrorKind, Outcome};
 
 use crate::client::Client;
 use crate::contact::{Contact, ContactPatch, NewContact};
@@ -14,10 +14,12 @@ use crate::document::{Created, Detail, Document, Download, Upload};
 use crate::flow::Flow;
 use crate::folder::Folder as FolderRecord;
 use crate::id::{ContactId, DocumentId, FolderId, TemplateId};
+#[cfg(feature = "store")]
+use crate::journal::Journal;
 use crate::migrate::{Migrated, Migration};
 use crate::naming::Folder;
 use crate::permission::{ApiCall, SharedGate, Target};
-use crate::send::{SendError, Sending, Sent};
+use crate::send::{CONCURRENCY, Reference, SendError, Sending, Sent, Step, all};
 use crate::sign::Started;
 use crate::status::SignStatus;
 use crate::template::{BatchStarted, SmartDocument, TemplateItem, Workflow};
@@ -104,6 +106,14 @@ impl GatedClient {
             Some(guid) => self.allow_document(call, guid).await,
             None => Ok(()),
         }
+    }
+
+    /// To create a document and to start its flow.
+    async fn allow_sending(&self, sending: &Sending) -> Result<(), Error> {
+        let (upload, flow) = (sending.upload(), sending.flow());
+        let start = ApiCall::Start { signs_itself: flow.signs_itself() };
+        self.allow(start, upload.file_name(), upload.folder_path())?;
+        self.allow_upload(ApiCall::Create, upload).await
     }
 
     /// What the detail says of the folder; a refusal goes to the audit as any other.
@@ -196,11 +206,82 @@ impl GatedClient {
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
     pub async fn send(&self, sending: &Sending) -> Result<Sent, SendError> {
-        let (upload, flow) = (sending.upload(), sending.flow());
-        let start = ApiCall::Start { signs_itself: flow.signs_itself() };
-        self.allow(start, upload.file_name(), upload.folder_path())?;
-        self.allow_upload(ApiCall::Create, upload).await?;
+        self.allow_sending(sending).await?;
         self.client.send(sending).await
+    }
+
+    /// [`Client::send_observed`]: takes what [`send`](Self::send) takes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn send_observed(
+        &self,
+        sending: &Sending,
+        observe: impl Fn(&Step) + Send + Sync,
+    ) -> Result<Sent, SendError> {
+        self.allow_sending(sending).await?;
+        self.client.send_observed(sending, observe).await
+    }
+
+    /// [`Client::send_all`]: each item takes what [`send`](Self::send) takes, and one that is refused stops no other.
+    pub async fn send_all(&self, items: impl IntoIterator<Item = Sending>) -> Vec<Result<Sent, SendError>> {
+        self.send_all_at(CONCURRENCY, items).await
+    }
+
+    /// As [`send_all`](Self::send_all), with at most `concurrency` at once.
+    pub async fn send_all_at(
+        &self,
+        concurrency: usize,
+        items: impl IntoIterator<Item = Sending>,
+    ) -> Vec<Result<Sent, SendError>> {
+        let works = items.into_iter().map(|item| {
+            let client = self.clone();
+            Box::pin(async move { client.send(&item).await }) as BoxFuture<'static, _>
+        });
+        all(works.collect(), concurrency.max(1)).await
+    }
+
+    /// [`Client::send_recorded`]: takes what [`send`](Self::send) takes, also where the journal has it done already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and then nothing is written down; else as the call itself.
+    #[cfg(feature = "store")]
+    pub async fn send_recorded(
+        &self,
+        journal: &Journal,
+        key: &str,
+        sending: &Sending,
+    ) -> Result<Sent, SendError> {
+        self.allow_sending(sending).await?;
+        self.client.send_recorded(journal, key, sending).await
+    }
+
+    /// [`Client::resolve`]: reads the list, as [`find_created`](Self::find_created) does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    #[cfg(feature = "store")]
+    pub async fn resolve(&self, journal: &Journal) -> Result<Vec<(String, Option<DocumentId>)>, Error> {
+        self.allow(ApiCall::List, "all documents", None)?;
+        self.client.resolve(journal).await
+    }
+
+    /// [`Client::find_started`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn find_started(&self, guid: &DocumentId, emails: &[&str]) -> Result<bool, Error> {
+        self.allow_document(ApiCall::Detail, guid).await?;
+        self.client.find_started(guid, emails).await
+    }
+
+    /// [`Client::find_created`]: reads the list, which holds all folders, so a grant for a folder does not do.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`], and as the call itself.
+    pub async fn find_created(&self, reference: &Reference) -> Result<Option<DocumentId>, Error> {
+        self.allow(ApiCall::List, "all documents", None)?;
+        self.client.find_created(reference).await
     }
 
     /// [`Client::sign_status`].

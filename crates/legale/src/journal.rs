@@ -9,9 +9,10 @@ use integration_core::{BoxFuture, Error, ErrorKind, Outcome, Secret};
 use integration_store::{
     Change, Entry, LaneChoice, Lease, NewEntry, Outbox, Query, State, Store, StoreError,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::client::Client;
+use crate::content::{self, Content};
 use crate::document::Created;
 use crate::id::DocumentId;
 use crate::send::{Reference, SendError, Sending, Sent, unresolved};
@@ -80,6 +81,14 @@ fn held() -> Error {
         .with_hint("wait for it; the same key never sends twice")
 }
 
+/// The lane of a sending is its key.
+fn reused(key: &str) -> Error {
+    Error::new(ErrorKind::Conflict, "send")
+        .with_outcome(Outcome::NotSent)
+        .with_message(format!("the key {key:?} is written down for another file or flow"))
+        .with_hint("give every document a key of its own; to go on with this one pass what was passed first")
+}
+
 /// How an unknown outcome is asked about, and how the call is made; both see the body that was written down.
 struct Work<'w, T> {
     look: &'w (dyn Fn(String) -> BoxFuture<'w, Result<Option<String>, Error>> + Send + Sync),
@@ -94,7 +103,10 @@ impl Journal {
         body: String,
         work: Work<'_, T>,
     ) -> Result<(String, Option<T>), Error> {
-        self.entry(lane, key, body).await.map_err(stored)?;
+        let entry = self.entry(lane, key, body.clone()).await.map_err(stored)?;
+        if content::differs(&entry.body, body.as_bytes()) {
+            return Err(reused(lane));
+        }
         let lease = self.outbox.claim(LaneChoice::Named(lane), &self.worker, LEASE).await.map_err(stored)?;
         let lease = lease.ok_or_else(held)?;
         let result = self.settled_in(&lease, key, work).await;
@@ -170,11 +182,14 @@ impl Journal {
     }
 }
 
-fn written(reference: &Reference) -> String {
-    match reference {
-        Reference::CallbackUrl(url) => json!({ "callback_url": url.reveal() }).to_string(),
-        Reference::Token(token) => json!({ "token": token }).to_string(),
-    }
+fn written(reference: &Reference, content: &Content) -> String {
+    let (name, value) = match reference {
+        Reference::CallbackUrl(url) => ("callback_url", url.reveal()),
+        Reference::Token(token) => ("token", token.as_str()),
+    };
+    let mut body = Map::from_iter([(name.to_owned(), value.into())]);
+    content.write(&mut body);
+    Value::Object(body).to_string()
 }
 
 fn read(body: &str) -> Option<Reference> {
@@ -199,8 +214,12 @@ impl Client {
     /// As [`send`](Self::send), written down under `key` before anything leaves: with the same key nothing is sent twice, whatever
     /// happened to the program in between. A second call with a key that is done gives the document and sends nothing.
     ///
+    /// The key stands for one content: the file's bytes (unless it is a [`Source::reader`](crate::Source::reader)), its name,
+    /// description, folder, the document that it replaces, and the flow without its callbacks. Their digests are written down as
+    /// well, for which the file is read once more. Other fields and attachments are not compared.
+    ///
     /// # Errors
-    /// As [`send`](Self::send); [`ErrorKind::Store`] if the journal fails, [`ErrorKind::Blocked`] while another worker is at it. After
+    /// As [`send`](Self::send); [`ErrorKind::Conflict`], not sent, if the key is written down for another content; [`ErrorKind::Store`] if the journal fails, [`ErrorKind::Blocked`] while another worker is at it. After
     /// an unknown outcome call it again: it asks first.
     pub async fn send_recorded(
         &self,
@@ -225,6 +244,7 @@ impl Client {
         let (upload, reference) = send.referenced(self)?;
         // What is wrong locally is told before anything is written down.
         drop(if send.is_repeatable() { Some(self.prepare_upload(&upload).await?) } else { None });
+        let body = written(&reference, &Content::of(self, send).await?);
         let look = |body: String| self.probe(body);
         let act = |body: String| -> BoxFuture<'_, Result<(String, Created), Error>> {
             Box::pin(async move {
@@ -234,8 +254,7 @@ impl Client {
             })
         };
         let work = Work { look: &look, act: &act };
-        let (left, created) =
-            journal.settled((key, &format!("{key}/create")), written(&reference), work).await?;
+        let (left, created) = journal.settled((key, &format!("{key}/create")), body, work).await?;
         Ok((guid(&left)?, created))
     }
 

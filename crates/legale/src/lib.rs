@@ -49,6 +49,8 @@
 mod auth;
 mod client;
 mod contact;
+#[cfg(feature = "store")]
+mod content;
 mod digest;
 mod document;
 mod error;
@@ -113,7 +115,7 @@ pub use template::{
 };
 
 /// Every operation with its idempotency: what a table test and [`idempotency_table`] read.
-pub(crate) const fn operations() -> [integration_core::call::Operation; 19] {
+pub(crate) const fn operations() -> [integration_core::call::Operation; 21] {
     [
         auth::LOG_IN,
         document::LIST,
@@ -123,6 +125,9 @@ pub(crate) const fn operations() -> [integration_core::call::Operation; 19] {
         document::MEDIA,
         sign::START,
         sign::APPROVE,
+        sign::STATUS,
+        // Its path is a setting, as that of the status; `document/download.rs` makes it.
+        integration_core::call::Operation::get("fetch a signed file", ""),
         folder::LIST,
         folder::DELETE,
         template::BATCH,

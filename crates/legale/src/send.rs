@@ -20,7 +20,7 @@ use crate::sign::Started;
 /// Pauses before the second and third look.
 const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(8)];
 
-const CONCURRENCY: usize = 4;
+pub(crate) const CONCURRENCY: usize = 4;
 
 /// How a document is found again whose creation was lost.
 #[derive(Debug, Clone)]
@@ -419,7 +419,7 @@ pub(crate) fn unresolved(lost: &Error, cause: Error) -> Error {
 }
 
 /// Runs `works`, so many at once, and gives the results in their order.
-async fn all<T>(works: Vec<BoxFuture<'static, T>>, at_once: usize) -> Vec<T> {
+pub(crate) async fn all<T>(works: Vec<BoxFuture<'static, T>>, at_once: usize) -> Vec<T> {
     let mut slots: Vec<(Option<BoxFuture<'static, T>>, Option<T>)> =
         works.into_iter().map(|work| (Some(work), None)).collect();
     poll_fn(|context| {

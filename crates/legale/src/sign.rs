@@ -15,6 +15,8 @@ use crate::wire::{Unreadable, integer};
 
 pub(crate) const START: Operation = Operation::post("start a flow", "/sign/start/{GUID}", Idempotency::Once);
 pub(crate) const APPROVE: Operation = Operation::post("approve", "", Idempotency::Once);
+/// Its path is a setting: [`ClientBuilder::sign_status_path`](crate::ClientBuilder::sign_status_path).
+pub(crate) const STATUS: Operation = Operation::get("read a status", "");
 
 /// An address at which somebody signs or approves. Whoever has it can act, so `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -143,7 +145,7 @@ impl Client {
     /// # Errors
     /// As every call.
     pub async fn sign_status(&self, guid: &DocumentId) -> Result<SignStatus, Error> {
-        let operation = Operation::get("read a status", self.rules().status_path);
+        let operation = Operation::get(STATUS.name, self.rules().status_path);
         match self.ask(Ask::v1(operation).param("GUID", guid), |data| status(&data)).await {
             Err(error) if error.is_not_found() || error.kind() == ErrorKind::UnexpectedAnswer => {
                 Ok(self.detail(guid).await?.document.sign_status)

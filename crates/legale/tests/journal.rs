@@ -6,7 +6,7 @@ use integration_sandbox::legale::Endpoint;
 use integration_sandbox::{Fault, Sandbox};
 use integration_store::{Memory, Store};
 use legale::flow::{Flow, SignMethod, Signer};
-use legale::{Client, Credential, Environment, Journal, ManualClock, Sending, Source, Upload};
+use legale::{Client, Credential, Environment, ErrorKind, Journal, ManualClock, Sending, Source, Upload};
 
 fn client(sandbox: &Sandbox) -> Client {
     let service = sandbox.legale();
@@ -19,12 +19,66 @@ fn client(sandbox: &Sandbox) -> Client {
 }
 
 fn send() -> Sending {
-    let flow = Flow::sequential()
-        .signer(Signer::outsider(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas"))
-        .build()
-        .unwrap();
-    let upload = Upload::new("Contrato_X_2025.pdf", "Contrato", Source::bytes("%PDF-1.7 journal"));
-    Sending::new(upload, flow)
+    Sending::new(upload("%PDF-1.7 journal"), flow(ana()))
+}
+
+fn ana() -> Signer {
+    Signer::outsider(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas")
+}
+
+fn flow(signer: Signer) -> Flow {
+    Flow::sequential().signer(signer).build().unwrap()
+}
+
+fn upload(file: &'static str) -> Upload {
+    Upload::new("Contrato_X_2025.pdf", "Contrato", Source::bytes(file))
+}
+
+/// Whatever has become of the first sending, its key is not for another content.
+#[tokio::test]
+async fn a_key_that_comes_again_with_other_content_is_refused_by_name() {
+    for fault in [None, Some(Fault::too_many_requests("1")), Some(Fault::ActThenReset)] {
+        let sandbox = Sandbox::start().await.unwrap();
+        let journal = Journal::new(&Store::from_backend(Memory::default()), "one");
+        if let Some(fault) = fault {
+            sandbox.legale().inject(Endpoint::Create, fault);
+        }
+        let _ = client(&sandbox).send_recorded(&journal, "order-1", &send()).await;
+        let connections = sandbox.legale().connections();
+        let luis = Signer::outsider(SignMethod::NoSms, "luis@example.com").name("Luis", "Soto");
+        for other in [
+            Sending::new(upload("%PDF-1.7 JOURNAL"), flow(ana())),
+            Sending::new(upload("%PDF-1.7 journal"), flow(luis)),
+            Sending::new(upload("%PDF-1.7 journal").folder("Legal"), flow(ana())),
+        ] {
+            let error = client(&sandbox).send_recorded(&journal, "order-1", &other).await.unwrap_err();
+            let error = error.error();
+            assert_eq!((error.kind(), error.is_not_sent()), (ErrorKind::Conflict, true), "{error}");
+            assert!(error.to_string().contains("\"order-1\""), "{error}");
+        }
+        assert_eq!(sandbox.legale().connections(), connections, "nothing is asked or sent");
+        client(&sandbox).send_recorded(&journal, "order-1", &send()).await.unwrap();
+        assert_eq!(sandbox.legale().documents().len(), 1);
+    }
+}
+
+/// Addresses for callbacks and references may be made anew each time; a reader that is spent tells nothing.
+#[tokio::test]
+async fn the_same_content_goes_on_whatever_its_secrets_and_its_reader() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let journal = Journal::new(&Store::from_backend(Memory::default()), "one");
+    let path = |secret: &str| format!("https://me.example/{secret}");
+    let same = |secret: &str, file: Source| {
+        let upload = Upload::new("Contrato_X_2025.pdf", "Contrato", file).callback_url(path(secret));
+        Sending::new(upload, flow(ana().status_callback(path(&format!("signer/{secret}")))))
+    };
+    let reader = || Source::reader(16, &b"%PDF-1.7 journal"[..]);
+    let bytes = || Source::bytes("%PDF-1.7 journal");
+    let first = client(&sandbox).send_recorded(&journal, "k", &same("one", bytes())).await.unwrap();
+    for next in [same("two", bytes()), same("three", reader()), same("four", bytes()).reference("order-42")] {
+        assert_eq!(client(&sandbox).send_recorded(&journal, "k", &next).await.unwrap().guid, first.guid);
+    }
+    assert_eq!(sandbox.legale().documents().len(), 1);
 }
 
 #[tokio::test]

@@ -30,6 +30,11 @@ impl Timeline {
         self.stopped_at = self.stopped_at.map(|moment| moment.plus(by));
     }
 
+    /// Time stands still at this moment, before or after the one it was, until [`run`](Self::run).
+    pub(crate) fn set(&mut self, moment: Moment) {
+        self.stopped_at = Some(moment);
+    }
+
     /// Time stands still until [`run`](Self::run).
     pub(crate) fn stop(&mut self) {
         self.stopped_at = Some(self.now());
@@ -44,6 +49,23 @@ impl Moment {
     #[cfg(test)]
     pub(crate) fn from_epoch(seconds: i64) -> Self {
         Self(Timestamp::from_second(seconds).unwrap())
+    }
+
+    /// This many seconds after the epoch, or as near to it as time goes.
+    pub(crate) fn at(seconds: i64) -> Self {
+        let nearest = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Self(Timestamp::from_second(seconds).unwrap_or(nearest))
+    }
+
+    /// Later by this many seconds; earlier if they are negative.
+    pub(crate) fn shifted(self, seconds: i64) -> Self {
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        if seconds < 0 { self.minus(by) } else { self.plus(by) }
+    }
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`, as the `Date` header has it.
+    pub(crate) fn http_date(self) -> String {
+        self.utc("%a, %d %b %Y %H:%M:%S GMT")
     }
 
     /// Seconds since the epoch (`iat` of a token).
@@ -66,6 +88,19 @@ impl Moment {
     /// `2021-10-19T16:05:44.158662Z`
     pub(crate) fn iso_micros(self) -> String {
         self.utc("%Y-%m-%dT%H:%M:%S%.6fZ")
+    }
+
+    /// The day in the zone this many hours east of Greenwich.
+    pub(crate) fn day(self, hours: i8) -> jiff::civil::Date {
+        zone(hours).to_datetime(self.0).date()
+    }
+
+    /// `2024-11-08T12:34:56.123+01:00`, with this many digits of fraction (0 to 9).
+    pub(crate) fn zoned(self, hours: i8, digits: u8) -> String {
+        let fraction = if digits == 0 { String::new() } else { format!("%.{}f", digits.min(9)) };
+        let text =
+            zone(hours).to_datetime(self.0).strftime(&format!("%Y-%m-%dT%H:%M:%S{fraction}")).to_string();
+        format!("{text}{hours:+03}:00")
     }
 
     /// UTC in a format of `strftime`.
@@ -97,6 +132,11 @@ impl Moment {
     pub(crate) fn month(self) -> String {
         self.local().strftime("%Y-%m").to_string()
     }
+}
+
+/// A zone without a name; hours that no zone has are UTC.
+fn zone(hours: i8) -> Offset {
+    Offset::from_hours(hours).unwrap_or(Offset::UTC)
 }
 
 /// The present moment.
@@ -132,8 +172,24 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_can_be_set_back_and_dates_are_those_of_http() {
+        let mut timeline = Timeline::default();
+        timeline.set(Moment::at(784_111_777));
+        assert_eq!(timeline.now().http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(timeline.now().shifted(-97).shifted(60).http_date(), "Sun, 06 Nov 1994 08:49:00 GMT");
+    }
+
+    #[test]
     fn utc_texts_have_six_digits_of_fraction() {
         assert_eq!(Moment::from_epoch(1_736_902_805).iso_micros(), "2025-01-15T01:00:05.000000Z");
+    }
+
+    #[test]
+    fn zones_and_fractions_are_chosen() {
+        let moment = Moment::from_epoch(1_736_902_805);
+        assert_eq!(moment.zoned(1, 3), "2025-01-15T02:00:05.000+01:00");
+        assert_eq!(moment.zoned(-3, 0), "2025-01-14T22:00:05-03:00");
+        assert_eq!(moment.day(-3).to_string(), "2025-01-14");
     }
 
     #[test]

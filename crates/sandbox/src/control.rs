@@ -12,11 +12,18 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Outcome};
+use crate::bitfactura::BitFactura;
 use crate::fault::{Fault, When};
 use crate::fiscal::{Endpoint, Fiscal, Issuer, Settings};
+use crate::geosite::GeoSite;
+use crate::hubsoft::HubSoft;
 use crate::legale::Legale;
 use crate::server::{Handler, Request};
+use crate::sugester::Sugester;
 
+mod crm;
+mod geosite;
+mod hubsoft;
 mod legale;
 
 /// Largest body that the control API reads.
@@ -25,8 +32,12 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// The control API of one sandbox.
 #[derive(Debug)]
 pub(crate) struct Control {
-    fiscal: Fiscal,
-    legale: Legale,
+    pub(crate) fiscal: Fiscal,
+    pub(crate) legale: Legale,
+    pub(crate) sugester: Sugester,
+    pub(crate) bitfactura: BitFactura,
+    pub(crate) geosite: GeoSite,
+    pub(crate) hubsoft: HubSoft,
 }
 
 /// A refusal: what is wrong, and what is allowed.
@@ -59,10 +70,6 @@ fn refusal(wrong: &Wrong) -> Answer {
 }
 
 impl Control {
-    pub(crate) fn new(fiscal: Fiscal, legale: Legale) -> Self {
-        Self { fiscal, legale }
-    }
-
     async fn dispatch(&self, method: &Method, path: &str, body: &Bytes) -> Outcomes {
         match (method.as_str(), path) {
             ("GET", "/" | "/_sandbox" | "/_sandbox/") => Ok(help()),
@@ -75,6 +82,18 @@ impl Control {
             ("POST", "/_sandbox/reset") => self.reset().await,
             (method, path) if path.starts_with("/_sandbox/legale/") => {
                 legale::dispatch(&self.legale, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/sugester/") => {
+                crm::sugester(&self.sugester, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/bitfactura/") => {
+                crm::bitfactura(&self.bitfactura, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/geosite/") => {
+                geosite::dispatch(&self.geosite, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/hubsoft/") => {
+                hubsoft::dispatch(&self.hubsoft, method, path, body).await
             }
             _ => Err(Wrong { status: 404, error: format!("there is no {method} {path}"), allowed: routes() }),
         }
@@ -139,6 +158,14 @@ impl Control {
         self.fiscal.reset();
         self.legale.reset();
         legale::clear_faults(&self.legale).await?;
+        self.sugester.reset();
+        crm::clear_faults(&self.sugester.0).await?;
+        self.bitfactura.reset();
+        crm::clear_faults(&self.bitfactura.0).await?;
+        self.geosite.reset();
+        geosite::clear_faults(&self.geosite).await?;
+        self.hubsoft.reset();
+        hubsoft::clear_faults(&self.hubsoft).await?;
         self.clear_faults().await
     }
 }
@@ -233,6 +260,10 @@ fn routes() -> Value {
         "POST /_sandbox/fiscal/issuers": "adds an issuer and answers its token",
         "POST /_sandbox/fiscal/settings": "changes the settings that are given",
         "GET /_sandbox/legale/": "the same help for legale",
+        "GET /_sandbox/sugester/": "the same help for Sugester",
+        "GET /_sandbox/bitfactura/": "the same help for BitFactura",
+        "GET /_sandbox/geosite/": "the same help for geosite",
+        "GET /_sandbox/hubsoft/": "the same help for hubsoft",
         "POST /_sandbox/reset": "everything back to the beginning",
     })
 }

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::bitfactura::BitFactura;
 use crate::control::Control;
 use crate::error::Error;
 use crate::fiscal::Fiscal;
+use crate::geosite::GeoSite;
+use crate::hubsoft::HubSoft;
 use crate::legale::Legale;
 use crate::server::{self, Running};
+use crate::sugester::Sugester;
 
 /// The running simulators. They live on the tokio runtime that started them and stop when this is dropped.
 ///
@@ -22,6 +26,10 @@ use crate::server::{self, Running};
 pub struct Sandbox {
     fiscal: Fiscal,
     legale: Legale,
+    sugester: Sugester,
+    bitfactura: BitFactura,
+    geosite: GeoSite,
+    hubsoft: HubSoft,
     control_url: String,
     // Held for their `Drop`, which ends the services.
     _running: Vec<Running>,
@@ -55,6 +63,30 @@ impl Sandbox {
         &self.legale
     }
 
+    /// Sugester, the CRM.
+    #[must_use]
+    pub fn sugester(&self) -> &Sugester {
+        &self.sugester
+    }
+
+    /// BitFactura, the invoicing beside it.
+    #[must_use]
+    pub fn bitfactura(&self) -> &BitFactura {
+        &self.bitfactura
+    }
+
+    /// GeoSite Telecom, the FTTH map.
+    #[must_use]
+    pub fn geosite(&self) -> &GeoSite {
+        &self.geosite
+    }
+
+    /// HubSoft's public API, over the customers of [`geosite`](Self::geosite).
+    #[must_use]
+    pub fn hubsoft(&self) -> &HubSoft {
+        &self.hubsoft
+    }
+
     /// Root of the control API, such as `http://127.0.0.1:7800`; the API is below `/_sandbox/`.
     #[must_use]
     pub fn control_url(&self) -> &str {
@@ -75,6 +107,10 @@ pub struct SandboxBuilder {
     control_port: u16,
     fiscal_port: u16,
     legale_port: u16,
+    sugester_port: u16,
+    bitfactura_port: u16,
+    geosite_port: u16,
+    hubsoft_port: u16,
 }
 
 impl SandboxBuilder {
@@ -99,6 +135,34 @@ impl SandboxBuilder {
         self
     }
 
+    /// Port of Sugester; 0 takes any free one.
+    #[must_use]
+    pub fn sugester_port(mut self, port: u16) -> Self {
+        self.sugester_port = port;
+        self
+    }
+
+    /// Port of BitFactura; 0 takes any free one.
+    #[must_use]
+    pub fn bitfactura_port(mut self, port: u16) -> Self {
+        self.bitfactura_port = port;
+        self
+    }
+
+    /// Port of GeoSite; 0 takes any free one.
+    #[must_use]
+    pub fn geosite_port(mut self, port: u16) -> Self {
+        self.geosite_port = port;
+        self
+    }
+
+    /// Port of HubSoft; 0 takes any free one.
+    #[must_use]
+    pub fn hubsoft_port(mut self, port: u16) -> Self {
+        self.hubsoft_port = port;
+        self
+    }
+
     /// Binds the ports on 127.0.0.1 and starts serving.
     ///
     /// # Errors
@@ -108,9 +172,24 @@ impl SandboxBuilder {
         let control = server::bind(self.control_port).await?;
         let (fiscal, fiscal_running) = Fiscal::serve(server::bind(self.fiscal_port).await?);
         let (legale, [legale_running, postman]) = Legale::serve(server::bind(self.legale_port).await?);
+        let (sugester, sugester_running) = Sugester::serve(server::bind(self.sugester_port).await?);
+        let (bitfactura, [bitfactura_running, other_postman]) =
+            BitFactura::serve(server::bind(self.bitfactura_port).await?);
+        let (geosite, geosite_running) = GeoSite::serve(server::bind(self.geosite_port).await?);
+        let hubsoft_port = server::bind(self.hubsoft_port).await?;
+        let (hubsoft, hubsoft_running) = HubSoft::serve(hubsoft_port, geosite.clone());
         let control_url = control.url();
-        let control_running = control.serve(Arc::new(Control::new(fiscal.clone(), legale.clone())));
-        let running = vec![control_running, fiscal_running, legale_running, postman];
-        Ok(Sandbox { fiscal, legale, control_url, _running: running })
+        let controlled = Control {
+            fiscal: fiscal.clone(),
+            legale: legale.clone(),
+            sugester: sugester.clone(),
+            bitfactura: bitfactura.clone(),
+            geosite: geosite.clone(),
+            hubsoft: hubsoft.clone(),
+        };
+        let mut running = vec![control.serve(Arc::new(controlled)), fiscal_running, legale_running, postman];
+        running.extend([sugester_running, bitfactura_running, other_postman]);
+        running.extend([geosite_running, hubsoft_running]);
+        Ok(Sandbox { fiscal, legale, sugester, bitfactura, geosite, hubsoft, control_url, _running: running })
     }
 }

@@ -12,6 +12,7 @@ mod outcomes;
 mod races;
 mod resolving;
 mod secrets;
+mod sockets;
 mod states;
 mod store_failures;
 

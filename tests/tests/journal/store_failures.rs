@@ -120,6 +120,56 @@ async fn a_store_that_fails_after_sending_is_unknown_with_the_raw_answer() {
     }
 }
 
+/// A mail and an annulment are called what they are, wherever their journal fails.
+#[tokio::test]
+async fn follow_ups_whose_store_fails_are_named() {
+    let broken = How::Before(StoreErrorKind::NotWritable);
+    let mail = fiscal_printer::Mail::new("00-00000001".parse().unwrap(), "a@example.com");
+    for (failing, fine, outcome) in [
+        ("append", 0, Outcome::NotSent),
+        ("claim", 0, Outcome::NotSent),
+        ("find", 0, Outcome::NotSent),
+        ("apply", 0, Outcome::NotSent),
+        ("apply", 1, Outcome::Unknown),
+    ] {
+        let (bench, backend) = faulty().await;
+        let entry = bench.journal.issue(&invoice(1)).await.unwrap();
+        for operation in ["mail", "annul"] {
+            backend.fail(failing, How::Fine, fine);
+            backend.fail(failing, broken, 1);
+            let error = match operation {
+                "mail" => bench.journal.mail(&mail).await.unwrap_err(),
+                _ => bench.journal.annul(&entry, "Error").await.unwrap_err(),
+            };
+            assert_eq!((error.kind(), error.outcome()), (ErrorKind::Store, outcome), "{failing}: {error}");
+            support::check_text(&error, operation, None);
+            if outcome == Outcome::Unknown {
+                let message = error.message().unwrap();
+                assert!(
+                    message.contains(&format!("the {operation} of 00-00000001 was accepted")),
+                    "{message}"
+                );
+            }
+        }
+    }
+}
+
+/// A mail that another worker has is named in the error of the one that gave up waiting.
+#[tokio::test]
+async fn a_mail_that_another_worker_has_is_named() {
+    let bench = bench().await;
+    bench.journal.issue(&invoice(1)).await.unwrap();
+    let mail = fiscal_printer::Mail::new("00-00000001".parse().unwrap(), "a@example.com");
+    bench.fiscal().refuse_connections().await.unwrap();
+    bench.journal.mail(&mail).await.unwrap_err();
+    let outbox = bench.store.outbox("fiscal-mails");
+    let forever = Duration::from_secs(1_000_000);
+    outbox.claim(integration_store::LaneChoice::AnyReady, "other", forever).await.unwrap().expect("its lane");
+    let error = bench.journal.mail(&mail).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent), "{error}");
+    support::check_text(&error, "mail", None);
+}
+
 /// A refusal that could not be written down is unknown as well: the journal would say otherwise.
 #[tokio::test]
 async fn a_refusal_that_cannot_be_written_down_is_unknown_with_the_raw_answer() {

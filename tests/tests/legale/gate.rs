@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use integration_store::{Memory, Store};
 use legale::flow::{Flow, SignMethod, Signer};
 use legale::naming::Folder;
 use legale::permission::{Action, Audit, AuditRecord, Gate, Grant, SharedGate};
 use legale::{
-    Clock, ContactPatch, DocumentId, Error, ErrorKind, GatedClient, Migration, NewContact, Outcome, Sending,
-    Source, SystemClock, TemplateItem, TemplateSigner, Workflow,
+    Clock, ContactPatch, DocumentId, Error, ErrorKind, GatedClient, Journal, Migration, NewContact, Outcome,
+    Reference, SendError, Sending, Sent, Source, SystemClock, TemplateItem, TemplateSigner, Workflow,
 };
 
 use super::{Bench, FILE, outsider, two, upload};
@@ -68,6 +69,8 @@ async fn all(client: &GatedClient) -> Vec<(&'static str, Vec<Action>, Result<(),
     let workflow = Workflow::new().signer(signer);
     let id = "7".parse().unwrap();
     let sending = |flow: &Flow| Sending::new(upload(), flow.clone());
+    let journal = Journal::new(&Store::from_backend(Memory::default()), "ana");
+    let reference = Reference::Token("order-2025-0042".into());
     let plain = |result: Result<(), Error>| result;
     vec![
         ("documents", vec![Read], client.documents().map(drop)),
@@ -79,6 +82,26 @@ async fn all(client: &GatedClient) -> Vec<(&'static str, Vec<Action>, Result<(),
         ("start me", vec![Edit, Sign], client.start(&guid, &me()).await.map(drop)),
         ("send", vec![Edit], client.send(&sending(&other)).await.map(drop).map_err(Error::from)),
         ("send me", vec![Edit, Sign], client.send(&sending(&me())).await.map(drop).map_err(Error::from)),
+        (
+            "send_observed",
+            vec![Edit],
+            client.send_observed(&sending(&other), |_| ()).await.map(drop).map_err(Error::from),
+        ),
+        ("send_all", vec![Edit], only(client.send_all([sending(&other)]).await)),
+        ("send_all me", vec![Edit, Sign], only(client.send_all_at(2, [sending(&me())]).await)),
+        (
+            "send_recorded",
+            vec![Edit],
+            client.send_recorded(&journal, "a", &sending(&other)).await.map(drop).map_err(Error::from),
+        ),
+        (
+            "send_recorded me",
+            vec![Edit, Sign],
+            client.send_recorded(&journal, "b", &sending(&me())).await.map(drop).map_err(Error::from),
+        ),
+        ("resolve", vec![Read], client.resolve(&journal).await.map(drop)),
+        ("find_created", vec![Read], client.find_created(&reference).await.map(drop)),
+        ("find_started", vec![Read], client.find_started(&guid, &[]).await.map(drop)),
         ("sign_status", vec![Read], client.sign_status(&guid).await.map(drop)),
         ("approve", vec![Sign], client.approve("http://127.0.0.1:1/sentinel-of-approval").await),
         ("folders", vec![Read], client.folders().await.map(drop)),
@@ -100,6 +123,11 @@ async fn all(client: &GatedClient) -> Vec<(&'static str, Vec<Action>, Result<(),
     ]
 }
 
+fn only(results: Vec<Result<Sent, SendError>>) -> Result<(), Error> {
+    assert_eq!(results.len(), 1);
+    results.into_iter().try_for_each(|result| result.map(drop).map_err(Error::from))
+}
+
 fn is_denied(result: &Result<(), Error>) -> bool {
     result.as_ref().is_err_and(|error| {
         error.kind() == ErrorKind::Forbidden
@@ -119,7 +147,7 @@ async fn nothing_leaves_without_a_grant() {
     }
     assert_eq!(bench.legale().connections(), 0);
     let records = book.0.lock().unwrap();
-    assert!(records.len() >= 23 && records.iter().all(|record| !record.is_allowed));
+    assert!(records.len() >= 31 && records.iter().all(|record| !record.is_allowed));
     assert!(records.iter().all(|record| record.user == "ana@example.com"));
     assert!(!format!("{records:?}").contains("sentinel"), "an approval URL is a secret");
 }
@@ -183,6 +211,10 @@ async fn a_grant_for_a_folder_is_good_there_and_nowhere_else() {
         assert_eq!(client.send(&sending).await.unwrap_err().error().kind(), ErrorKind::Forbidden, "{path}");
     }
     assert!(client.documents().is_err() && client.folders().await.is_err());
+    let reference = Reference::Token("order-2025-0042".into());
+    for client in [client.clone(), client.in_folder(folder("Legal"))] {
+        assert_eq!(client.find_created(&reference).await.unwrap_err().kind(), ErrorKind::Forbidden);
+    }
     assert_eq!(bench.legale().connections(), 0);
     let inside = client.create(&upload().folder("Legal/A")).await.unwrap().document.guid;
     // The folder has to be named: without it nothing is known of where the document lies.
@@ -191,6 +223,27 @@ async fn a_grant_for_a_folder_is_good_there_and_nowhere_else() {
         assert!(client.in_folder(folder(path)).detail(&inside).await.is_ok(), "{path}");
     }
     assert!(client.in_folder(folder("Personal")).detail(&inside).await.is_err());
+}
+
+/// What is refused stops nothing else and leaves nothing in the journal.
+#[tokio::test]
+async fn many_are_decided_one_by_one() {
+    let bench = Bench::new().await;
+    let (client, _) = gated(&bench, &within("Legal"));
+    let sending = |path: &str| Sending::new(upload().folder(path), two(Flow::sequential()));
+    let results = client.send_all(["Legal", "Personal", "Legal/A"].map(sending)).await;
+    let refused: Vec<bool> = results
+        .iter()
+        .map(|result| result.as_ref().is_err_and(|error| error.error().kind() == ErrorKind::Forbidden))
+        .collect();
+    assert_eq!(refused, [false, true, false]);
+    assert!(results[0].is_ok() && results[2].is_ok());
+    let store = Store::from_backend(Memory::default());
+    let journal = Journal::new(&store, "ana");
+    client.send_recorded(&journal, "order-1", &sending("Personal")).await.unwrap_err();
+    assert_eq!(store.outbox("legale").find("order-1/create").await.unwrap(), None);
+    client.send_recorded(&journal, "order-1", &sending("Legal")).await.unwrap();
+    assert_eq!(bench.done(), (3, 3));
 }
 
 /// Who names a folder is not believed: the detail says where the document lies.
@@ -219,6 +272,7 @@ async fn where_a_document_lies_is_verified() {
         forbidden(client.download(guid).await.unwrap_err());
         forbidden(client.start(guid, &two(Flow::sequential())).await.unwrap_err());
         forbidden(client.sign_status(guid).await.unwrap_err());
+        forbidden(client.find_started(guid, &[]).await.unwrap_err());
         let last = book.last();
         assert!(!last.is_allowed && last.target == guid.as_str(), "the refusal is in the audit: {last:?}");
     }

@@ -22,6 +22,8 @@ const WRITES: u32 = 8;
 
 #[derive(Debug)]
 pub(super) struct Desk {
+    /// What is done here, for errors.
+    pub(super) operation: &'static str,
     pub(super) outbox: Outbox,
     worker: String,
     lease: Duration,
@@ -47,13 +49,23 @@ const LANES_KEPT: usize = 1024;
 
 impl Desk {
     pub(super) fn new(
+        operation: &'static str,
         outbox: Outbox,
         worker: String,
         lease: Duration,
         total: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { outbox, worker, lease, total, clock, turns: Mutex::default(), left_in_order: Mutex::default() }
+        Self {
+            operation,
+            outbox,
+            worker,
+            lease,
+            total,
+            clock,
+            turns: Mutex::default(),
+            left_in_order: Mutex::default(),
+        }
     }
 
     pub(super) fn worker(&self) -> &str {
@@ -95,10 +107,16 @@ impl Desk {
         self.left_in_order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A failure of the store while nothing was under way.
+    pub(super) fn trouble(&self, error: StoreError) -> Error {
+        trouble::before_of(self.operation, error)
+    }
+
     /// How long to wait for another worker before giving up: it may have a whole call and its resolution before it.
     pub(super) fn patience(&self) -> Patience<'_> {
         let limit = self.lease.saturating_mul(3).max(self.total.saturating_mul(2));
         Patience {
+            operation: self.operation,
             clock: &*self.clock,
             until: self.clock.elapsed().saturating_add(limit),
             pause: FIRST_PAUSE,
@@ -114,9 +132,9 @@ impl Desk {
                 Ok(Some(lease)) => return Ok(lease),
                 Ok(None) => {}
                 Err(error) if error.kind() == StoreErrorKind::Unavailable && !patience.is_over() => {}
-                Err(error) => return Err(trouble::before(error)),
+                Err(error) => return Err(self.trouble(error)),
             }
-            let view = self.outbox.lane(lane).await.map_err(trouble::before)?;
+            let view = self.outbox.lane(lane).await.map_err(|error| self.trouble(error))?;
             self.bury(lane, view.held_by.as_deref(), view.fence).await?;
             patience.wait(lane, view.held_by.as_deref().unwrap_or("?")).await?;
         }
@@ -131,12 +149,15 @@ impl Desk {
         };
         tracing::info!(lane, worker = holder, "its process has ended: the lane is taken over");
         let lease = Lease::new(self.outbox.name(), lane, holder, fence);
-        self.outbox.release(&lease).await.map_err(trouble::before)
+        self.outbox.release(&lease).await.map_err(|error| self.trouble(error))
     }
 
     /// Claims the lane if nobody has it now.
     pub(super) async fn claim_now(&self, lane: &str) -> Result<Option<Lease>, Error> {
-        self.outbox.claim(LaneChoice::Named(lane), &self.worker, self.lease).await.map_err(trouble::before)
+        self.outbox
+            .claim(LaneChoice::Named(lane), &self.worker, self.lease)
+            .await
+            .map_err(|error| self.trouble(error))
     }
 
     pub(super) async fn give_back(&self, lease: &Lease) {
@@ -216,6 +237,7 @@ fn nothing_to_write(key: &str) -> StoreError {
 
 /// Waiting for another worker, a little longer each time, within a limit.
 pub(super) struct Patience<'d> {
+    operation: &'static str,
     clock: &'d dyn Clock,
     until: Duration,
     pause: Duration,
@@ -228,7 +250,7 @@ impl Patience<'_> {
 
     pub(super) async fn wait(&mut self, lane: &str, holder: &str) -> Result<(), Error> {
         if self.is_over() {
-            return Err(trouble::busy(lane, holder).with_outcome(Outcome::NotSent));
+            return Err(trouble::busy(self.operation, lane, holder).with_outcome(Outcome::NotSent));
         }
         // Spread, so that workers that wait for each other do not keep step.
         self.clock.sleep(self.pause.mul_f64(0.5 + self.clock.random())).await;

@@ -2,7 +2,7 @@
 //! issue's state stays as it is.
 
 use integration_core::{Error, ErrorKind, Outcome};
-use integration_store::{Change, Entry, Lease, NewEntry, Query, State, Step};
+use integration_store::{Change, Entry, Lease, NewEntry, Query, State, Step, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::desk::Desk;
@@ -10,7 +10,10 @@ use super::entry::{DocumentState, JournalEntry};
 use super::record::{Note, hash};
 use super::series::Series;
 use super::{Journal, trouble};
-use crate::follow_up::{Mail, Receipt};
+use crate::follow_up::{ANNUL, MAIL, Mail, Receipt};
+
+/// The operation of those who only read the journal.
+const READ: &str = "read journal";
 
 /// Characters of a text's hash in a key: enough to tell the mails of one document apart.
 const HASH_IN_KEY: usize = 16;
@@ -50,7 +53,7 @@ struct Line {
 impl FollowUp {
     fn read(entry: Entry) -> Result<Self, Error> {
         let record = serde_json::from_slice(&entry.data).map_err(|cause| {
-            Error::new(ErrorKind::Store, "read journal")
+            Error::new(ErrorKind::Store, READ)
                 .with_message(format!("what is stored of {} cannot be read", entry.key))
                 .with_hint("the journal was changed by something else; restore it from a copy")
                 .with_source(cause)
@@ -120,7 +123,7 @@ impl Journal {
     pub async fn annul(&self, entry: &JournalEntry, reason: &str) -> Result<FollowUp, Error> {
         let control = entry.control_number().filter(|_| entry.state() == DocumentState::Issued);
         let Some(number) = control else {
-            return Err(trouble::wrong_state("annul", entry, "issued with a known control number"));
+            return Err(trouble::wrong_state(ANNUL.name, entry, "issued with a known control number"));
         };
         let key = self.follow_up_key(&number.to_string(), None).await?;
         let line = Line { control: number.as_received().to_owned(), text: reason.to_owned(), note: None };
@@ -137,7 +140,7 @@ impl Journal {
         let mut query = Query::default();
         query.key_prefix =
             Some(format!("{}|", key_of(self.environment(), entry.series().issuer(), &control.to_string())));
-        let found = self.0.mails.outbox.list(query).await.map_err(trouble::before)?;
+        let found = self.0.mails.outbox.list(query).await.map_err(unread)?;
         found.into_iter().map(FollowUp::read).collect()
     }
 
@@ -146,7 +149,7 @@ impl Journal {
             return Ok(false);
         };
         let key = key_of(self.environment(), entry.series().issuer(), &control.to_string());
-        let found = self.0.annulments.outbox.find(&key).await.map_err(trouble::before)?;
+        let found = self.0.annulments.outbox.find(&key).await.map_err(unread)?;
         Ok(found.is_some_and(|entry| entry.state == State::Done))
     }
 
@@ -170,7 +173,7 @@ impl Journal {
     ) -> Result<FollowUp, Error> {
         let _turn = desk.turn(&errand.key).await;
         let new = NewEntry::new(&errand.key, &errand.key, errand.line.text.clone(), errand.line.write());
-        desk.outbox.append(desk.worker(), vec![new]).await.map_err(trouble::before)?;
+        desk.outbox.append(desk.worker(), vec![new]).await.map_err(|error| desk.trouble(error))?;
         let lease = desk.take(&errand.key).await?;
         let result = run_under(desk, &lease, errand, sending).await;
         desk.give_back(&lease).await;
@@ -184,8 +187,8 @@ async fn run_under(
     errand: Errand,
     sending: impl Future<Output = Result<Receipt, Error>>,
 ) -> Result<FollowUp, Error> {
-    let found = desk.outbox.find(&errand.key).await.map_err(trouble::before)?;
-    let Some(mut entry) = found else { return Err(trouble::not_found("follow up", &errand.key)) };
+    let found = desk.outbox.find(&errand.key).await.map_err(|error| desk.trouble(error))?;
+    let Some(mut entry) = found else { return Err(trouble::not_found(desk.operation, &errand.key)) };
     match entry.state {
         State::Done => return FollowUp::read(entry),
         State::Unknown if !errand.repeatable => return Err(doubtful(&errand.line)),
@@ -195,14 +198,14 @@ async fn run_under(
             entry = desk
                 .persist(lease, &errand.key, Step::new().with_change(again))
                 .await
-                .map_err(trouble::before)?;
+                .map_err(|error| desk.trouble(error))?;
         }
         _ => {}
     }
     let before = entry.state;
     let change = Change::new(&entry, State::InFlight, errand.line.write());
-    let entry =
-        desk.persist(lease, &errand.key, Step::new().with_change(change)).await.map_err(trouble::before)?;
+    let written = desk.persist(lease, &errand.key, Step::new().with_change(change)).await;
+    let entry = written.map_err(|error| desk.trouble(error))?;
     let told = desk.holding(lease, sending).await;
     let (state, line) = end(before, errand.line, &told);
     let change = Change::new(&entry, state, line.write());
@@ -210,7 +213,7 @@ async fn run_under(
     match (written, told) {
         (Ok(entry), Ok(_)) => FollowUp::read(entry),
         (_, Err(error)) => Err(error),
-        (Err(error), Ok(_)) => Err(trouble::after(error, None)),
+        (Err(error), Ok(_)) => Err(trouble::after_follow_up(desk.operation, &line.control, error)),
     }
 }
 
@@ -232,8 +235,12 @@ impl Line {
     }
 }
 
+fn unread(error: StoreError) -> Error {
+    trouble::before_of(READ, error)
+}
+
 fn doubtful(line: &Line) -> Error {
-    Error::new(ErrorKind::Blocked, "mail")
+    Error::new(ErrorKind::Blocked, MAIL.name)
         .with_outcome(Outcome::Unknown)
         .with_message(format!("an earlier try to mail {} may have been sent", line.control))
         .with_hint("ask the buyer, or make the mail `repeatable` and accept that two may arrive")

@@ -259,10 +259,15 @@ fn explained(error: Error, fate: Fate, wanted: Wanted, entry: &JournalEntry) -> 
             "written down as an open question: call `resolve` or `resume`; do not issue it in another way",
         ),
         Fate::NotSent if wanted == Wanted::Fresh => error,
-        Fate::NotSent => error.with_hint(format!(
-            "number {} is written down as prepared: issue it again, call `resume`, or `discard` it",
-            entry.number()
-        )),
+        Fate::NotSent => {
+            // What the client advises comes first: until that is done, issuing it again would end here once more.
+            let hint = format!(
+                "{}; number {} is written down as prepared: issue it again, call `resume`, or `discard` it",
+                error.hint(),
+                entry.number()
+            );
+            error.with_hint(hint)
+        }
         Fate::Gap(highest) => trouble::gap(entry, highest).with_outcome(Outcome::Refused).with_source(error),
         Fate::Rejected | Fate::AlreadyIssued => error,
     }

@@ -62,9 +62,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use integration_core::{Error, Fault};
-use integration_store::{Outbox, Store};
+use integration_store::Store;
 
 use crate::client::Client;
+use crate::follow_up::{ANNUL, MAIL};
+use crate::issue::ISSUE;
 
 pub use allocate::{JournalSequence, Known, SequenceAllocator};
 pub use chain::ChainReport;
@@ -207,11 +209,14 @@ impl JournalBuilder {
         }
         let clock = Arc::clone(self.client.clock());
         let worker = integration_store::worker_name(&self.worker);
-        let desk = |outbox: Outbox| Desk::new(outbox, worker.clone(), self.lease, total, Arc::clone(&clock));
+        let desk = |operation, name| {
+            let outbox = self.store.outbox(name);
+            Desk::new(operation, outbox, worker.clone(), self.lease, total, Arc::clone(&clock))
+        };
         Ok(Journal(Arc::new(Parts {
-            documents: desk(self.store.outbox(DOCUMENTS)),
-            mails: desk(self.store.outbox(MAILS)),
-            annulments: desk(self.store.outbox(ANNULMENTS)),
+            documents: desk(ISSUE.name, DOCUMENTS),
+            mails: desk(MAIL.name, MAILS),
+            annulments: desk(ANNUL.name, ANNULMENTS),
             client: self.client,
             environment,
             settling_delay,

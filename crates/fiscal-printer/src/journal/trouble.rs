@@ -6,15 +6,20 @@ use integration_store::{StoreError, StoreErrorKind};
 use super::entry::JournalEntry;
 use crate::issue::ISSUE;
 
-/// A failure of the store while nothing was under way.
+/// A failure of the store while nothing of an issue was under way.
 pub(super) fn before(error: StoreError) -> Error {
-    of_store(error).with_outcome(Outcome::NotSent)
+    before_of(ISSUE.name, error)
+}
+
+/// As [`before`], of another operation.
+pub(super) fn before_of(operation: &'static str, error: StoreError) -> Error {
+    of_store(operation, error).with_outcome(Outcome::NotSent)
 }
 
 /// A failure of the store after a request may have left (9.1): the caller cannot rely on the journal for this document until
 /// the store is back, when it will stand there as unknown.
 pub(super) fn after(error: StoreError, told: Option<&str>) -> Error {
-    let error = of_store(error).with_outcome(Outcome::Unknown);
+    let error = of_store(ISSUE.name, error).with_outcome(Outcome::Unknown);
     let lead = match told {
         Some(control) => format!("the document was issued as {control}, which could not be written down"),
         None => "what became of the document could not be written down".to_owned(),
@@ -25,8 +30,17 @@ pub(super) fn after(error: StoreError, told: Option<&str>) -> Error {
     )
 }
 
-pub(super) fn of_store(error: StoreError) -> Error {
-    Error::new(ErrorKind::Store, ISSUE.name)
+/// As [`after`], of a mail or an annulment, which was accepted: only the journal does not know.
+pub(super) fn after_follow_up(operation: &'static str, control: &str, error: StoreError) -> Error {
+    let error = of_store(operation, error).with_outcome(Outcome::Unknown);
+    let message = error.message().unwrap_or_default();
+    let message =
+        format!("the {operation} of {control} was accepted, which could not be written down: {message}");
+    error.with_message(message).with_hint("mend the store; the service has it, so it need not be repeated")
+}
+
+fn of_store(operation: &'static str, error: StoreError) -> Error {
+    Error::new(ErrorKind::Store, operation)
         .with_message(error.to_string())
         .with_hint(advice(error.kind()))
         .with_source(error)
@@ -100,10 +114,10 @@ pub(super) fn on_paper(entry: &JournalEntry, paper: &str) -> Error {
 }
 
 /// Another worker kept the series for too long.
-pub(super) fn busy(lane: &str, holder: &str) -> Error {
-    Error::new(ErrorKind::Timeout, ISSUE.name)
+pub(super) fn busy(operation: &'static str, lane: &str, holder: &str) -> Error {
+    Error::new(ErrorKind::Timeout, operation)
         .with_outcome(Outcome::NotSent)
-        .with_message(format!("another worker ({holder}) has the series {lane}"))
+        .with_message(format!("another worker ({holder}) is at {lane}"))
         .with_hint("repeat it later, or stop the other worker")
 }
 

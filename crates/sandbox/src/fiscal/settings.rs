@@ -154,7 +154,12 @@ pub struct Settings {
     /// Which spelling of the disputed keys is read. Default [`Spelling::Observed`].
     pub spelling: Spelling,
     /// Whether a rejection after the control number was drawn (codes 4 of an item, 7, 8, 9, 14) uses it up.
-    /// Default `true`.
+    /// Default `true` (assumed): a refused duplicate leaves a gap in the control numbers.
+    ///
+    /// The contract's order of checks (section 5) draws the number before it looks whether the internal number is taken.
+    /// Whether a rejection gives it back is an open question (section 11, 17), and a rollback may happen on another connection
+    /// than the draw (section 9). Control numbers must be unique (section 8); nothing says that they have no gaps. Internal
+    /// numbers have none: a rejected one stays free.
     pub burn_numbers: bool,
     /// Whether a rejection after the insert (codes 4 of an item, 14) leaves the document behind, as a rollback
     /// on another pooled connection does. Default `false`.

@@ -28,7 +28,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::entry::{Entry, Lease, Query};
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::store::configuration;
 use error::failed;
 use whole::Tried;
@@ -101,6 +101,7 @@ impl Sqlite {
     /// As [`Sqlite::open`].
     pub async fn open_with_clock(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let file = file_of(url)?;
+        check_folder(&file)?;
         schema::inspect(&file).await?;
         let options = connect_options(&file)
             .create_if_missing(true)
@@ -194,6 +195,22 @@ fn file_of(url: &str) -> Result<PathBuf, StoreError> {
         _ if file.contains(['?', '\0']) => Err(configuration("an SQLite URL takes no options: sqlite:FILE")),
         _ => Ok(PathBuf::from(file)),
     }
+}
+
+/// A folder that is missing is the commonest slip in a URL, and SQLite's own code for it names nothing.
+fn check_folder(file: &Path) -> Result<(), StoreError> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let what = match std::fs::metadata(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist: create it",
+        Ok(found) if !found.is_dir() => "is no folder: remove what is there",
+        // Whatever else is wrong, SQLite tells.
+        _ => return Ok(()),
+    };
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = file.file_name().unwrap_or_default().display();
+    let message =
+        format!("the folder {} for {name} {what}, or name another file in the URL", folder.display());
+    Err(StoreError::new(StoreErrorKind::NotWritable, message))
 }
 
 /// What every connection has: commits are synced (also past the drive's own cache where the system can do that), and a lock
