@@ -7,6 +7,7 @@
 //! | read a token, and know whether it may link both systems | [`ApiToken`], [`AccountName`] |
 //! | read and write what the services write | [`value`], [`kinds`], [`tax`] |
 //! | find a refusal in an answer, and keep secrets out of it | [`refusal`] |
+//! | receive webhooks, and deal with each change once | [`webhook`] |
 //! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
 
 pub mod bitfactura;
@@ -20,11 +21,13 @@ pub mod setup;
 pub mod tax;
 pub mod token;
 pub mod value;
+pub mod webhook;
 mod wire;
 
 pub use desk::AuthMode;
 pub use error::{ErrorExt, Reason, Refused};
 pub use idempotency::idempotency_table;
+pub use integration_core::BoxFuture;
 pub use integration_core::Error;
 pub use integration_core::ErrorKind;
 pub use integration_core::Outcome;
