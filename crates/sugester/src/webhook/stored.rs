@@ -3,6 +3,8 @@
 //! The rule enforced here: a hint is committed before it is answered, under a number that the commit itself gives, so that forgetting one
 //! that was dealt with can never hit one that came later.
 
+use std::fmt;
+
 use bytes::Bytes;
 use integration_core::{BoxFuture, Error, ErrorKind, Outcome};
 use integration_store::{Checkpoints, Commit, Record, StoreError, StoreErrorKind};
@@ -35,12 +37,18 @@ const ATTEMPTS: usize = 32;
 /// assert_eq!(hints.waiting(0, 100).await?.len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
-#[derive(Debug)]
 pub struct StoredHints {
     checkpoints: Checkpoints,
     /// The version that was seen last: one commit at a time here, and none that is bound to fail.
     version: Mutex<Option<i64>>,
     arrived: Notify,
+}
+
+/// The name alone: some stores print all that they hold, and unknown bodies may hold anything.
+impl fmt::Debug for StoredHints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredHints").field("name", &self.checkpoints.name()).finish_non_exhaustive()
+    }
 }
 
 impl StoredHints {

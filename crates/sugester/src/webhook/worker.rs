@@ -130,8 +130,7 @@ impl Worker {
 
     /// Deals with hints until `stop` is ready. A round that is under way is dropped then, which loses nothing.
     ///
-    /// A failure of the queue does not end it: it is told to [`Handler::failed`] only where a hint is concerned, and tried again after
-    /// the pause.
+    /// A failure of the queue does not end it: it is traced as a warning, and tried again after the pause.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         first(stop, async {
             loop {
@@ -221,7 +220,6 @@ impl fmt::Debug for Worker {
         f.debug_struct("Worker")
             .field("queue", &self.queue)
             .field("reread", &self.reread)
-            .field("guard", &self.guard)
             .field("pause", &self.pause)
             .finish_non_exhaustive()
     }

@@ -1,5 +1,5 @@
-//! Promise 5: no secret is printed. Planted in rows, path, records and bodies, and looked for in whatever can be printed, is traced or
-//! is written down.
+//! Promise 5: no secret is printed. Planted in rows, path, records and bodies, and looked for in whatever can be printed, is answered,
+//! told or written down.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
