@@ -1,0 +1,22 @@
+//! Sugester CRM, its sister BitFactura invoicing, and the synchronisation between the two.
+//!
+//! | to | start at |
+//! |---|---|
+//! | read a token, and know whether it may link both systems | [`ApiToken`], [`AccountName`] |
+//! | read and write what the services write | [`value`], [`kinds`], [`tax`] |
+//! | find a refusal in an answer, and keep secrets out of it | [`refusal`] |
+//! | decide what keeps both systems in step | [`sync`] |
+//! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
+
+pub mod kinds;
+mod multipass;
+pub mod refusal;
+pub mod setup;
+pub mod sync;
+pub mod tax;
+pub mod token;
+pub mod value;
+
+pub use integration_core::Error;
+pub use multipass::{Multipass, check_multipass};
+pub use token::{AccountName, ApiToken, LinkTokenError};
