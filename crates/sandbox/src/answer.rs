@@ -12,6 +12,8 @@ pub(crate) struct Answer {
     pub(crate) content_type: &'static str,
     /// Text of the `Location` header.
     pub(crate) location: Option<String>,
+    /// Text of the `Retry-After` header.
+    pub(crate) retry_after: Option<Box<str>>,
     pub(crate) body: Payload,
 }
 
@@ -29,7 +31,7 @@ impl Answer {
     }
 
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Payload>) -> Self {
-        Self { status, content_type, location: None, body: body.into() }
+        Self { status, content_type, location: None, retry_after: None, body: body.into() }
     }
 }
 

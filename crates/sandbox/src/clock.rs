@@ -68,6 +68,19 @@ impl Moment {
         self.utc("%Y-%m-%dT%H:%M:%S%.6fZ")
     }
 
+    /// The day in the zone this many hours east of Greenwich.
+    pub(crate) fn day(self, hours: i8) -> jiff::civil::Date {
+        zone(hours).to_datetime(self.0).date()
+    }
+
+    /// `2024-11-08T12:34:56.123+01:00`, with this many digits of fraction (0 to 9).
+    pub(crate) fn zoned(self, hours: i8, digits: u8) -> String {
+        let fraction = if digits == 0 { String::new() } else { format!("%.{}f", digits.min(9)) };
+        let text =
+            zone(hours).to_datetime(self.0).strftime(&format!("%Y-%m-%dT%H:%M:%S{fraction}")).to_string();
+        format!("{text}{hours:+03}:00")
+    }
+
     /// UTC in a format of `strftime`.
     pub(crate) fn utc(self, format: &str) -> String {
         Offset::UTC.to_datetime(self.0).strftime(format).to_string()
@@ -97,6 +110,11 @@ impl Moment {
     pub(crate) fn month(self) -> String {
         self.local().strftime("%Y-%m").to_string()
     }
+}
+
+/// A zone without a name; hours that no zone has are UTC.
+fn zone(hours: i8) -> Offset {
+    Offset::from_hours(hours).unwrap_or(Offset::UTC)
 }
 
 /// The present moment.
@@ -134,6 +152,14 @@ mod tests {
     #[test]
     fn utc_texts_have_six_digits_of_fraction() {
         assert_eq!(Moment::from_epoch(1_736_902_805).iso_micros(), "2025-01-15T01:00:05.000000Z");
+    }
+
+    #[test]
+    fn zones_and_fractions_are_chosen() {
+        let moment = Moment::from_epoch(1_736_902_805);
+        assert_eq!(moment.zoned(1, 3), "2025-01-15T02:00:05.000+01:00");
+        assert_eq!(moment.zoned(-3, 0), "2025-01-14T22:00:05-03:00");
+        assert_eq!(moment.day(-3).to_string(), "2025-01-14");
     }
 
     #[test]

@@ -12,11 +12,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Outcome};
+use crate::bitfactura::BitFactura;
 use crate::fault::{Fault, When};
 use crate::fiscal::{Endpoint, Fiscal, Issuer, Settings};
 use crate::legale::Legale;
 use crate::server::{Handler, Request};
+use crate::sugester::Sugester;
 
+mod crm;
 mod legale;
 
 /// Largest body that the control API reads.
@@ -27,6 +30,8 @@ const BODY_LIMIT: usize = 1024 * 1024;
 pub(crate) struct Control {
     fiscal: Fiscal,
     legale: Legale,
+    sugester: Sugester,
+    bitfactura: BitFactura,
 }
 
 /// A refusal: what is wrong, and what is allowed.
@@ -59,8 +64,8 @@ fn refusal(wrong: &Wrong) -> Answer {
 }
 
 impl Control {
-    pub(crate) fn new(fiscal: Fiscal, legale: Legale) -> Self {
-        Self { fiscal, legale }
+    pub(crate) fn new(fiscal: Fiscal, legale: Legale, sugester: Sugester, bitfactura: BitFactura) -> Self {
+        Self { fiscal, legale, sugester, bitfactura }
     }
 
     async fn dispatch(&self, method: &Method, path: &str, body: &Bytes) -> Outcomes {
@@ -75,6 +80,12 @@ impl Control {
             ("POST", "/_sandbox/reset") => self.reset().await,
             (method, path) if path.starts_with("/_sandbox/legale/") => {
                 legale::dispatch(&self.legale, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/sugester/") => {
+                crm::sugester(&self.sugester, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/bitfactura/") => {
+                crm::bitfactura(&self.bitfactura, method, path, body).await
             }
             _ => Err(Wrong { status: 404, error: format!("there is no {method} {path}"), allowed: routes() }),
         }
@@ -139,6 +150,10 @@ impl Control {
         self.fiscal.reset();
         self.legale.reset();
         legale::clear_faults(&self.legale).await?;
+        self.sugester.reset();
+        crm::clear_faults(&self.sugester.0).await?;
+        self.bitfactura.reset();
+        crm::clear_faults(&self.bitfactura.0).await?;
         self.clear_faults().await
     }
 }
@@ -233,6 +248,8 @@ fn routes() -> Value {
         "POST /_sandbox/fiscal/issuers": "adds an issuer and answers its token",
         "POST /_sandbox/fiscal/settings": "changes the settings that are given",
         "GET /_sandbox/legale/": "the same help for legale",
+        "GET /_sandbox/sugester/": "the same help for Sugester",
+        "GET /_sandbox/bitfactura/": "the same help for BitFactura",
         "POST /_sandbox/reset": "everything back to the beginning",
     })
 }

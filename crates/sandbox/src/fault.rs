@@ -369,12 +369,16 @@ impl When {
 
 /// SplitMix64, whose whole state is the seed: a run is replayed by giving the seed again.
 fn draw(seed: &mut u64) -> f64 {
+    (bits(seed) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// The next 64 bits of SplitMix64.
+pub(crate) fn bits(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut bits = *seed;
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    bits ^= bits >> 31;
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
+    bits ^ (bits >> 31)
 }
 
 /// The injected faults of one service, in the order of injection.

@@ -27,26 +27,37 @@
 //! | [`Fault`], [`Scripted`] | ways to misbehave, the same for every service |
 //! | [`fiscal`] | the SMART digital fiscal printing house, Venezuela |
 //! | [`legale`] | Legale.io certified e-signature, Chile |
+//! | [`sugester`] | Sugester CRM |
+//! | [`bitfactura`] | BitFactura invoicing, Sugester's sister |
 //!
 //! The program `sandbox` serves the same on fixed ports, with a control API under `/_sandbox/`.
 
+#[macro_use]
+mod choices;
+
 mod answer;
+pub mod bitfactura;
 mod blob;
 mod chance;
 mod clock;
 mod control;
+mod crm;
 mod error;
 mod fault;
 pub mod fiscal;
 mod json;
 pub mod legale;
 mod payload;
+mod post;
 mod sandbox;
 mod server;
 mod sieve;
+pub mod sugester;
 
+pub use bitfactura::BitFactura;
 pub use error::Error;
 pub use fault::{Fault, Scripted};
 pub use fiscal::Fiscal;
 pub use legale::Legale;
 pub use sandbox::{Sandbox, SandboxBuilder};
+pub use sugester::Sugester;

@@ -9,8 +9,7 @@ use std::process::ExitCode;
 use integration_sandbox::{Error, Sandbox};
 
 const DEFAULT_PORT: u16 = 7800;
-const USAGE: &str =
-    "usage: sandbox [--port N]   (control API on N, fiscal printer on N+1, legale on N+2; default 7800)";
+const USAGE: &str = "usage: sandbox [--port N]   (control API on N, then fiscal printer, legale, Sugester, BitFactura; default 7800)";
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
@@ -26,8 +25,8 @@ fn wish(arguments: &[String]) -> Wish {
         [] => Wish::Serve(DEFAULT_PORT),
         ["--help" | "-h"] => Wish::Help,
         ["--port", port] => match port.parse::<u16>() {
-            // The next two ports have to exist too.
-            Ok(port) if (1..u16::MAX - 1).contains(&port) => Wish::Serve(port),
+            // The next four ports have to exist too.
+            Ok(port) if (1..u16::MAX - 3).contains(&port) => Wish::Serve(port),
             _ => Wish::Unclear,
         },
         _ => Wish::Unclear,
@@ -71,7 +70,9 @@ async fn start(port: u16) -> Result<(), Error> {
     let builder = Sandbox::builder()
         .control_port(port)
         .fiscal_port(port.saturating_add(1))
-        .legale_port(port.saturating_add(2));
+        .legale_port(port.saturating_add(2))
+        .sugester_port(port.saturating_add(3))
+        .bitfactura_port(port.saturating_add(4));
     let sandbox = builder.start().await?;
     say(io::stdout(), welcome(&sandbox));
     // Without signals there is no Ctrl-C to wait for, and the process is ended some other way.
@@ -82,7 +83,30 @@ async fn start(port: u16) -> Result<(), Error> {
 }
 
 fn welcome(sandbox: &Sandbox) -> String {
-    format!("{}\n\n{}\n\nCtrl-C stops.", welcome_fiscal(sandbox), welcome_legale(sandbox))
+    let parts = [welcome_fiscal(sandbox), welcome_legale(sandbox), welcome_crm(sandbox)];
+    format!("{}\n\nCtrl-C stops.", parts.join("\n\n"))
+}
+
+fn welcome_crm(sandbox: &Sandbox) -> String {
+    let (crm, invoicing, control) = (sandbox.sugester(), sandbox.bitfactura(), sandbox.control_url());
+    let (base, token, other, other_token) =
+        (crm.base_url(), crm.token(), invoicing.base_url(), invoicing.token());
+    let escaped = token.replace('/', "%2F");
+    format!(
+        "sugester:       {base}   (below /app)\n\
+         bitfactura:     {other}\n\
+         \n\
+         export SUGESTER_BASE_URL={base}\n\
+         export SUGESTER_API_TOKEN={token}\n\
+         export BITFACTURA_BASE_URL={other}\n\
+         export BITFACTURA_API_TOKEN={other_token}\n\
+         \n\
+         # fill BitFactura, add a client to Sugester, list those\n\
+         curl -s {control}/_sandbox/bitfactura/seed -d '{{\"clients\":100,\"invoices\":300,\"seed\":7}}'\n\
+         curl -s {base}/app/clients.json -H 'Content-Type: application/json' \
+         -d '{{\"api_token\":\"{token}\",\"client\":{{\"name\":\"Comercial Ejemplo\"}}}}'\n\
+         curl -s '{base}/app/clients.json?api_token={escaped}'"
+    )
 }
 
 fn welcome_legale(sandbox: &Sandbox) -> String {
@@ -159,8 +183,9 @@ mod tests {
     fn the_command_line_is_read_without_guessing() {
         assert_eq!(wished(&[]), Wish::Serve(7800));
         assert_eq!(wished(&["--port", "9000"]), Wish::Serve(9000));
+        assert_eq!(wished(&["--port", "65531"]), Wish::Serve(65531));
         assert_eq!(wished(&["-h"]), Wish::Help);
-        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65534"], &["--port", "x"], &["9000"]] {
+        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65532"], &["--port", "x"], &["9000"]] {
             assert_eq!(wished(odd), Wish::Unclear, "{odd:?}");
         }
     }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::bitfactura::BitFactura;
 use crate::control::Control;
 use crate::error::Error;
 use crate::fiscal::Fiscal;
 use crate::legale::Legale;
 use crate::server::{self, Running};
+use crate::sugester::Sugester;
 
 /// The running simulators. They live on the tokio runtime that started them and stop when this is dropped.
 ///
@@ -22,6 +24,8 @@ use crate::server::{self, Running};
 pub struct Sandbox {
     fiscal: Fiscal,
     legale: Legale,
+    sugester: Sugester,
+    bitfactura: BitFactura,
     control_url: String,
     // Held for their `Drop`, which ends the services.
     _running: Vec<Running>,
@@ -55,6 +59,18 @@ impl Sandbox {
         &self.legale
     }
 
+    /// Sugester, the CRM.
+    #[must_use]
+    pub fn sugester(&self) -> &Sugester {
+        &self.sugester
+    }
+
+    /// BitFactura, the invoicing beside it.
+    #[must_use]
+    pub fn bitfactura(&self) -> &BitFactura {
+        &self.bitfactura
+    }
+
     /// Root of the control API, such as `http://127.0.0.1:7800`; the API is below `/_sandbox/`.
     #[must_use]
     pub fn control_url(&self) -> &str {
@@ -75,6 +91,8 @@ pub struct SandboxBuilder {
     control_port: u16,
     fiscal_port: u16,
     legale_port: u16,
+    sugester_port: u16,
+    bitfactura_port: u16,
 }
 
 impl SandboxBuilder {
@@ -99,6 +117,20 @@ impl SandboxBuilder {
         self
     }
 
+    /// Port of Sugester; 0 takes any free one.
+    #[must_use]
+    pub fn sugester_port(mut self, port: u16) -> Self {
+        self.sugester_port = port;
+        self
+    }
+
+    /// Port of BitFactura; 0 takes any free one.
+    #[must_use]
+    pub fn bitfactura_port(mut self, port: u16) -> Self {
+        self.bitfactura_port = port;
+        self
+    }
+
     /// Binds the ports on 127.0.0.1 and starts serving.
     ///
     /// # Errors
@@ -108,9 +140,13 @@ impl SandboxBuilder {
         let control = server::bind(self.control_port).await?;
         let (fiscal, fiscal_running) = Fiscal::serve(server::bind(self.fiscal_port).await?);
         let (legale, [legale_running, postman]) = Legale::serve(server::bind(self.legale_port).await?);
+        let (sugester, sugester_running) = Sugester::serve(server::bind(self.sugester_port).await?);
+        let (bitfactura, [bitfactura_running, other_postman]) =
+            BitFactura::serve(server::bind(self.bitfactura_port).await?);
         let control_url = control.url();
-        let control_running = control.serve(Arc::new(Control::new(fiscal.clone(), legale.clone())));
-        let running = vec![control_running, fiscal_running, legale_running, postman];
-        Ok(Sandbox { fiscal, legale, control_url, _running: running })
+        let services = Control::new(fiscal.clone(), legale.clone(), sugester.clone(), bitfactura.clone());
+        let mut running = vec![control.serve(Arc::new(services)), fiscal_running, legale_running, postman];
+        running.extend([sugester_running, bitfactura_running, other_postman]);
+        Ok(Sandbox { fiscal, legale, sugester, bitfactura, control_url, _running: running })
     }
 }

@@ -262,6 +262,8 @@ fn response(answer: Answer) -> Response<Streamed> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     let location = answer.location.and_then(|location| HeaderValue::try_from(location).ok());
     headers.extend(location.map(|location| (header::LOCATION, location)));
+    let pause = answer.retry_after.and_then(|pause| HeaderValue::from_str(&pause).ok());
+    headers.extend(pause.map(|pause| (header::RETRY_AFTER, pause)));
     response
 }
 

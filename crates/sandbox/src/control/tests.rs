@@ -7,7 +7,10 @@ use crate::server;
 async fn control() -> (Control, Vec<server::Running>) {
     let (fiscal, running) = Fiscal::serve(server::bind(0).await.unwrap());
     let (legale, [service, postman]) = Legale::serve(server::bind(0).await.unwrap());
-    (Control::new(fiscal, legale), vec![running, service, postman])
+    let (sugester, crm) = Sugester::serve(server::bind(0).await.unwrap());
+    let (bitfactura, [invoicing, other]) = BitFactura::serve(server::bind(0).await.unwrap());
+    let running = vec![running, service, postman, crm, invoicing, other];
+    (Control::new(fiscal, legale, sugester, bitfactura), running)
 }
 
 async fn call(control: &Control, method: Method, path: &str, body: Value) -> Outcomes {

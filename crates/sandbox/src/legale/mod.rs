@@ -61,6 +61,7 @@ pub use accounts::Account;
 use letters::Letter;
 use office::Office;
 use papers::{NewPaper, Paper};
+pub(crate) use pdf::small as small_pdf;
 use postman::Errand;
 pub use records::{
     Attempt, Callback, CallbackFault, CallbackKind, Contact, Document, FileRecord, FlowState, Login, Mail,

@@ -37,7 +37,7 @@ fn start_of_table(tail: &str) -> Option<u64> {
 }
 
 /// One page that shows the note, with a table of right offsets.
-pub(super) fn small(note: &str) -> Vec<u8> {
+pub(crate) fn small(note: &str) -> Vec<u8> {
     let escaped = note.replace('\\', "\\\\").replace('(', "\\(").replace(')', "\\)");
     let stream = format!("BT /F1 8 Tf 20 400 Td ({escaped}) Tj ET");
     let objects = [

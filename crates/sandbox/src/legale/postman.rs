@@ -3,17 +3,12 @@
 //! One after the other in the order of the events, so that a test without faults sees an order it can rely on;
 //! only what a fault makes late or holds back is overtaken.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderValue, Uri};
-use http_body_util::{BodyExt, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use ring::hmac;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -25,9 +20,7 @@ use crate::answer::JSON;
 use crate::blob::hex;
 use crate::clock::{self, Moment};
 use crate::payload::{Payload, Streamed};
-
-/// Most of an answer that is read.
-const ANSWER_LIMIT: usize = 4096;
+use crate::post::{self, connect, text};
 
 /// A letter, its place in the log, and what spoils it.
 #[derive(Debug)]
@@ -187,44 +180,10 @@ async fn send_and_log(shared: &Shared, errand: &Errand, posting: Posting, settin
     accepted
 }
 
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
 async fn send(posting: Posting, letter: &Letter, settings: &Settings) -> Result<(u16, String), String> {
     let uri = Uri::try_from(posting.url.as_str()).map_err(text)?;
     let stream = connect(&uri).await?;
-    let request = request(posting, letter, &uri, settings)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
-    let talk = async {
-        let response = sender.send_request(request).await.map_err(text)?;
-        let status = response.status().as_u16();
-        // An answer that is too long or cut was an answer all the same.
-        let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
-        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        Ok((status, String::from_utf8_lossy(&body).into_owned()))
-    };
-    tokio::pin!(talk, connection);
-    tokio::select! {
-        biased;
-        answered = &mut talk => answered,
-        // The connection may end in the same moment as the answer is ready.
-        _ = &mut connection => talk.await,
-    }
-}
-
-/// Only plain HTTP, and only to this machine: a callback URL in a test must not reach anybody else.
-async fn connect(uri: &Uri) -> Result<TcpStream, String> {
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    if uri.scheme_str() != Some("http") {
-        return Err("not posted: the sandbox posts to http URLs only".into());
-    }
-    let addresses = tokio::net::lookup_host((host, uri.port_u16().unwrap_or(80))).await.map_err(text)?;
-    let here: Vec<_> = addresses.filter(|address| IpAddr::is_loopback(&address.ip())).collect();
-    if here.is_empty() {
-        return Err("not posted: the sandbox posts to this machine only".into());
-    }
-    TcpStream::connect(here.as_slice()).await.map_err(text)
+    post::exchange(stream, request(posting, letter, &uri, settings)?).await
 }
 
 fn request(
@@ -290,13 +249,5 @@ mod tests {
     fn another_end_is_another_secret() {
         assert_eq!(other_end("http://h/secret0"), "http://h/secret1");
         assert_eq!(other_end("http://h/?k=ab"), "http://h/?k=a0");
-    }
-
-    #[tokio::test]
-    async fn nobody_else_is_reached() {
-        for url in ["https://127.0.0.1/x", "http://192.0.2.1/x", "ftp://127.0.0.1/x"] {
-            let error = connect(&Uri::try_from(url).unwrap()).await.unwrap_err();
-            assert!(error.starts_with("not posted"), "{url}: {error}");
-        }
     }
 }
