@@ -13,7 +13,7 @@ use integration_sandbox::legale::Legale;
 use legale::flow::{Flow, SignMethod, Signer};
 use legale::status::SignStatus;
 use legale::webhook::{
-    CallbackToken, Delivery, FolderSink, Handler, MemorySecrets, Receiver, SecretPlace, router,
+    CallbackToken, Delivery, FolderSink, Handler, MemorySecrets, Receiver, Refused, SecretPlace, router,
 };
 use legale::{BoxFuture, DocumentId, Error, Sending, Source, Upload};
 use tokio::net::TcpListener;
@@ -47,6 +47,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         .refetch(Arc::new(client.clone()))
         .sink(Arc::new(FolderSink::new(&folder)))
         .handler(Arc::new(Inbox(believed)))
+        // The sender is told nothing; we are.
+        .observer(Arc::new(|refused: &Refused<'_>| println!("refused         {refused}")))
         .build()?;
     let app =
         axum::Router::new().nest("/legale", router(receiver)).layer(axum::middleware::map_response(answered));
@@ -92,9 +94,9 @@ async fn answered(response: axum::response::Response) -> axum::response::Respons
     let why = match response.status().as_u16() {
         200 => "accepted, handled before, or to be looked at again",
         400 => "refused: no callback",
-        401 => "refused: the secret in the URL is missing or wrong, nothing was read",
+        401 => "refused, and nothing was read",
         413 => "refused: too large",
-        500 => "failed here: nothing was remembered",
+        500 => "failed here: it counts as new when it comes again",
         _ => "no such address",
     };
     println!("answered {}    {why}", response.status().as_u16());

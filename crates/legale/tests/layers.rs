@@ -7,11 +7,16 @@
 mod callbacks;
 #[path = "layers/evidence.rs"]
 mod evidence;
+#[path = "layers/refusals.rs"]
+mod refusals;
 #[path = "layers/reminders.rs"]
 mod reminders;
 #[cfg(feature = "axum")]
 #[path = "layers/router.rs"]
 mod router;
+#[cfg(feature = "store")]
+#[path = "layers/several.rs"]
+mod several;
 #[path = "layers/support.rs"]
 mod support;
 #[path = "layers/tracking.rs"]

@@ -7,7 +7,7 @@
 //! | part | remembers |
 //! |---|---|
 //! | [`Outbox`] | calls and where they stand ([`State`]), in lanes that one worker at a time may change ([`Lease`]) |
-//! | [`Inbox`] | callbacks that were handled already |
+//! | [`Inbox`] | callbacks that were handled already, and those that are being handled ([`Claim`]) |
 //! | [`Checkpoints`] | how far a pull has come, together with what it brought |
 //!
 //! ```
@@ -69,7 +69,9 @@
 //!
 //! No clock decides who may write: the fence does (see [`Lease`]). A clock set back never ends a lease and lengthens one by no
 //! more than its own length from the moment it is noticed; one set forward ends leases early, which turns what was in flight
-//! into `Unknown` but doubles nothing. The inbox goes by the same clock: set forward, it forgets a callback that much earlier.
+//! into `Unknown` but doubles nothing. The inbox goes by the same clock: set forward, it forgets a callback that much earlier, and
+//! ends claims early, so that a callback may be handled beside a holder that is still at it. Set back, it lengthens a claim by no
+//! more than the claim's own length from the moment it is noticed.
 //!
 //! Nothing is ever deleted from an outbox. Open entries, ready lanes and keys are found through indexes, without a
 //! walk through what is done, so a start costs what is open, not what is old.
@@ -83,6 +85,7 @@ mod chain;
 mod checkpoint;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod duplicates;
 mod entry;
 mod error;
 mod inbox;
@@ -99,12 +102,13 @@ pub use backend::sqlite::Sqlite;
 pub use backend::{Backend, Pending};
 pub use chain::{Digest, Tip};
 pub use checkpoint::{Checkpoint, Checkpoints, Commit, Record};
+pub use duplicates::StoredDuplicates;
 pub use entry::{
     Change, DEFAULT_LEASE, Entry, Event, LaneChoice, LaneView, Lease, Line, NewEntry, Order, Query, Standing,
     State, Step,
 };
 pub use error::{StoreError, StoreErrorKind};
-pub use inbox::Inbox;
+pub use inbox::{Claim, Inbox, Ticket};
 pub use outbox::{Outbox, Pages};
 pub use store::{DEFAULT_URL, Store, URL_VARIABLE};
 pub use verify::{Broken, Chain, Fault, VerifyError};

@@ -80,9 +80,23 @@ fn living(id: u32) -> Option<u64> {
     if matches!(state, "Z" | "X" | "x") { None } else { fields.nth(18)?.parse().ok() }
 }
 
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use tests::name_of_one_that_ended;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A worker of this machine that has ended.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn name_of_one_that_ended() -> String {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let process =
+            Process { house: house().unwrap(), id: child.id(), started: living(child.id()).unwrap() };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        format!("ended@{}#0", process.to_text())
+    }
 
     #[test]
     fn names_of_another_form_tell_nothing() {

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use integration_core::BoxFuture;
 use integration_core::clock::ManualClock;
 use integration_store::{
-    Backend, Change, Checkpoint, Commit, Entry, Event, LaneChoice, LaneView, Lease, Line, Memory, NewEntry,
-    Pending, Query, Standing, State, Step, StoreErrorKind, Tip, conformance,
+    Backend, Change, Checkpoint, Claim, Commit, Entry, Event, LaneChoice, LaneView, Lease, Line, Memory,
+    NewEntry, Pending, Query, Standing, State, Step, StoreErrorKind, Ticket, Tip, conformance,
 };
 
 /// One broken guarantee, and a check that must notice it (others may, too).
@@ -64,6 +64,27 @@ enum Mutation {
     RememberProlongs,
     ForgetDoesNothing,
     PurgeForgetsAll,
+    ClaimKeyAlways,
+    ClaimKeyOfOneHolder,
+    ClaimKeyIgnoresInbox,
+    ClaimKeyHidesHolder,
+    ClaimKeyEndsLater,
+    ClaimKeyNeverExpires,
+    ClaimKeyRevivesLost,
+    ClaimKeyNotRenewed,
+    ClaimKeyIgnoresMemory,
+    DoneKeepsClaim,
+    DoneForgets,
+    DoneForEver,
+    DoneKeptTooShort,
+    DoneNeedsTheClaim,
+    DoneSaysHeld,
+    DoneSaysLost,
+    DoneShortens,
+    ReleaseKeyUndoesDone,
+    ReleaseKeyDoesNothing,
+    ReleaseKeyFreesAll,
+    RememberIgnoresClaims,
     CommitWithoutRecords,
     CommitIgnoresVersion,
     ConflictStillWritesRecords,
@@ -143,6 +164,27 @@ const EACH: &[(Mutation, &str)] = &[
     (RememberProlongs, "remember_is_not_prolonged"),
     (ForgetDoesNothing, "forget_lets_it_be_handled_again"),
     (PurgeForgetsAll, "purge_forgets_what_ran_out"),
+    (ClaimKeyAlways, "claim_is_won_once"),
+    (ClaimKeyOfOneHolder, "claim_is_seen"),
+    (ClaimKeyIgnoresInbox, "claim_is_seen"),
+    (ClaimKeyHidesHolder, "claim_is_won_once"),
+    (ClaimKeyEndsLater, "claim_is_seen"),
+    (ClaimKeyNeverExpires, "claim_runs_out"),
+    (ClaimKeyRevivesLost, "claim_runs_out"),
+    (ClaimKeyNotRenewed, "claim_is_renewed"),
+    (ClaimKeyIgnoresMemory, "claims_and_memories_are_one"),
+    (DoneKeepsClaim, "done_is_handled"),
+    (DoneForgets, "done_is_handled"),
+    (DoneForEver, "done_runs_out"),
+    (DoneKeptTooShort, "done_runs_out"),
+    (DoneNeedsTheClaim, "done_sticks"),
+    (DoneSaysHeld, "done_sticks"),
+    (DoneSaysLost, "done_is_handled"),
+    (DoneShortens, "done_is_not_shortened"),
+    (ReleaseKeyUndoesDone, "done_sticks"),
+    (ReleaseKeyDoesNothing, "release_frees_the_claim"),
+    (ReleaseKeyFreesAll, "release_needs_the_ticket"),
+    (RememberIgnoresClaims, "claims_and_memories_are_one"),
     (CommitWithoutRecords, "commit_moves_cursor_and_records"),
     (CommitIgnoresVersion, "commit_names_a_version"),
     (ConflictStillWritesRecords, "commit_names_a_version"),
@@ -198,6 +240,7 @@ struct Known {
     in_flight: Vec<(String, i64)>,
     keys: HashMap<(String, String), Vec<String>>,
     lanes: Vec<(String, String)>,
+    tickets: Vec<i64>,
 }
 
 impl Mutant {
@@ -359,6 +402,103 @@ impl Mutant {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl Mutant {
+    /// The ticket as this mutant takes it.
+    fn ticket(&self, ticket: &Ticket) -> Ticket {
+        let mut ticket = ticket.clone();
+        if self.is(ClaimKeyIgnoresInbox) {
+            ticket.inbox = ticket.inbox.trim_end_matches(" inbox").to_owned();
+        }
+        ticket
+    }
+
+    /// How a key stands for somebody who does not want it.
+    async fn standing(&self, ticket: &Ticket) -> Result<Claim, integration_store::StoreError> {
+        let asker = Ticket::new(&*ticket.inbox, &*ticket.key, "asker");
+        let claim = self.inner.claim_key(&asker, Duration::ZERO).await?;
+        self.inner.release_key(&asker).await?;
+        Ok(claim)
+    }
+
+    async fn mutant_claim_key(
+        &self,
+        given: &Ticket,
+        lease: Duration,
+    ) -> Result<Claim, integration_store::StoreError> {
+        let ticket = self.ticket(given);
+        let seen = self.known.lock().unwrap().tickets.contains(&ticket.token);
+        if self.is(ClaimKeyNotRenewed) && seen {
+            return Ok(Claim::New(given.clone()));
+        }
+        let lease = if self.is(ClaimKeyNeverExpires) { AGE } else { lease };
+        let claim = self.inner.claim_key(&ticket, lease).await?;
+        let memories = self.known.lock().unwrap().lanes.clone();
+        Ok(match (claim, self.mutation) {
+            (Claim::New(_), _) => {
+                self.known.lock().unwrap().tickets.push(ticket.token);
+                Claim::New(given.clone())
+            }
+            (Claim::InProgress { .. }, ClaimKeyAlways) => Claim::New(given.clone()),
+            (Claim::InProgress { .. }, ClaimKeyRevivesLost) if seen => Claim::New(given.clone()),
+            (Claim::InProgress { by, .. }, ClaimKeyOfOneHolder) if by.holder == given.holder => {
+                Claim::New(given.clone())
+            }
+            (Claim::InProgress { until, .. }, ClaimKeyHidesHolder) => {
+                Claim::InProgress { by: given.clone(), until }
+            }
+            (Claim::InProgress { by, until }, ClaimKeyEndsLater) => {
+                Claim::InProgress { by, until: until + jiff::SignedDuration::from_hours(1) }
+            }
+            (Claim::Handled, ClaimKeyIgnoresMemory)
+                if memories.contains(&(ticket.inbox.clone(), ticket.key.clone())) =>
+            {
+                Claim::New(given.clone())
+            }
+            (claim, _) => claim,
+        })
+    }
+
+    async fn mutant_done_key(
+        &self,
+        ticket: &Ticket,
+        keep: Duration,
+    ) -> Result<bool, integration_store::StoreError> {
+        match self.mutation {
+            DoneKeepsClaim => Ok(matches!(self.inner.claim_key(ticket, keep).await?, Claim::New(_))),
+            DoneForgets => {
+                let held = self.inner.done_key(ticket, keep).await?;
+                self.inner.forget(&ticket.inbox, &ticket.key).await?;
+                Ok(held)
+            }
+            DoneForEver => self.inner.done_key(ticket, AGE).await,
+            DoneKeptTooShort => self.inner.done_key(ticket, Duration::from_millis(1)).await,
+            DoneNeedsTheClaim => match self.inner.claim_key(ticket, keep).await? {
+                Claim::InProgress { .. } => Ok(false),
+                _ => self.inner.done_key(ticket, keep).await,
+            },
+            DoneSaysHeld => self.inner.done_key(ticket, keep).await.map(|_| true),
+            DoneSaysLost => self.inner.done_key(ticket, keep).await.map(|_| false),
+            DoneShortens => {
+                let held = self.inner.done_key(ticket, keep).await?;
+                self.inner.forget(&ticket.inbox, &ticket.key).await?;
+                self.inner.done_key(ticket, keep).await?;
+                Ok(held)
+            }
+            _ => self.inner.done_key(ticket, keep).await,
+        }
+    }
+
+    async fn mutant_release_key(&self, ticket: &Ticket) -> Result<(), integration_store::StoreError> {
+        match (self.mutation, self.standing(ticket).await?) {
+            (ReleaseKeyDoesNothing, _) => Ok(()),
+            (ReleaseKeyUndoesDone, Claim::Handled) | (ReleaseKeyFreesAll, Claim::InProgress { .. }) => {
+                self.inner.forget(&ticket.inbox, &ticket.key).await
+            }
+            _ => self.inner.release_key(ticket).await,
+        }
     }
 }
 
@@ -679,8 +819,26 @@ impl Backend for Mutant {
         })
     }
 
+    fn claim_key<'a>(&'a self, ticket: &'a Ticket, lease: Duration) -> Pending<'a, Claim> {
+        Box::pin(self.mutant_claim_key(ticket, lease))
+    }
+
+    fn done_key<'a>(&'a self, ticket: &'a Ticket, keep: Duration) -> Pending<'a, bool> {
+        Box::pin(async move { self.mutant_done_key(&self.ticket(ticket), keep).await })
+    }
+
+    fn release_key<'a>(&'a self, ticket: &'a Ticket) -> Pending<'a, ()> {
+        Box::pin(async move { self.mutant_release_key(&self.ticket(ticket)).await })
+    }
+
     fn remember<'a>(&'a self, inbox: &'a str, key: &'a str, ttl: Duration) -> Pending<'a, bool> {
         Box::pin(async move {
+            if self.is(RememberIgnoresClaims) {
+                let ticket = Ticket::new(inbox, key, "asker");
+                if matches!(self.standing(&ticket).await?, Claim::InProgress { .. }) {
+                    return Ok(true);
+                }
+            }
             self.known.lock().unwrap().lanes.push((inbox.to_owned(), key.to_owned()));
             let ttl = if self.is(RememberForEver) { AGE } else { ttl };
             let first = self.inner.remember(inbox, key, ttl).await?;

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use integration_core::clock::{Clock, SystemClock};
 use integration_store::{
-    Backend, Change, Fault, LaneChoice, NewEntry, Postgres, Query, State, Step, Store, StoreErrorKind,
+    Backend, Change, Claim, Fault, LaneChoice, NewEntry, Postgres, Query, State, Step, Store, StoreErrorKind,
     conformance,
 };
 use sqlx::{Connection as _, PgConnection};
@@ -127,18 +127,29 @@ async fn a_foreign_or_newer_schema_is_left_alone() {
 }
 
 #[tokio::test]
-async fn the_first_schema_is_brought_up_to_now() {
+async fn every_older_schema_is_brought_up_to_now() {
     let _guard = CRASH.read().await;
-    let Some(server) = Server::find("the_first_schema_is_brought_up_to_now").await else { return };
-    server.raw(include_str!("schema/postgres-v1.sql")).await;
-    let outbox = Store::open(&server.url()).await.unwrap().outbox("documents");
-    let lease = outbox.claim(LaneChoice::AnyReady, "now", HOUR).await.unwrap().unwrap();
-    assert_eq!(lease.fence, 2);
-    let entry = outbox.find("J-1/01/7").await.unwrap().unwrap();
-    assert_eq!((entry.state, &entry.body[..]), (State::Unknown, &b"{\"n\":7}"[..]));
-    assert_eq!(outbox.history(entry.id).await.unwrap().len(), 3);
-    let chain = outbox.verify().await.expect("the old lines were linked");
-    assert_eq!((chain.lanes, chain.lines), (1, 3));
+    for older in [
+        include_str!("schema/postgres-v1.sql"),
+        include_str!("schema/postgres-v2.sql"),
+        include_str!("schema/postgres-v3.sql"),
+    ] {
+        let Some(server) = Server::find("every_older_schema_is_brought_up_to_now").await else { return };
+        server.raw(older).await;
+        server.raw("INSERT INTO integration_inbox VALUES ('callbacks', 'event-1', 9000000000000000)").await;
+        let store = Store::open(&server.url()).await.unwrap();
+        let outbox = store.outbox("documents");
+        let lease = outbox.claim(LaneChoice::AnyReady, "now", HOUR).await.unwrap().unwrap();
+        assert_eq!(lease.fence, 2);
+        let entry = outbox.find("J-1/01/7").await.unwrap().unwrap();
+        assert_eq!((entry.state, &entry.body[..]), (State::Unknown, &b"{\"n\":7}"[..]));
+        assert_eq!(outbox.history(entry.id).await.unwrap().len(), 3);
+        let chain = outbox.verify().await.expect("the old lines were linked");
+        assert_eq!((chain.lanes, chain.lines), (1, 3));
+        let inbox = store.inbox("callbacks");
+        assert_eq!(inbox.claim("event-1", "now", HOUR).await.unwrap(), Claim::Handled);
+        assert!(matches!(inbox.claim("event-2", "now", HOUR).await.unwrap(), Claim::New(_)));
+    }
 }
 
 /// The planner's own choice beside 20,000 entries that are done.

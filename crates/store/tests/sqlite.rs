@@ -19,8 +19,8 @@ use std::time::Duration;
 use integration_core::BoxFuture;
 use integration_core::clock::{Clock, SystemClock};
 use integration_store::{
-    Backend, Change, Fault, LaneChoice, NewEntry, Outbox, Query, Sqlite, State, Step, Store, StoreErrorKind,
-    conformance,
+    Backend, Change, Claim, Fault, LaneChoice, NewEntry, Outbox, Query, Sqlite, State, Step, Store,
+    StoreErrorKind, conformance, worker_name,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -150,6 +150,15 @@ mod alternating {
         }
         fn history<'a>(&'a self, o: &'a str, e: i64) -> Pending<'a, Vec<Event>> {
             self.next().history(o, e)
+        }
+        fn claim_key<'a>(&'a self, t: &'a Ticket, l: Duration) -> Pending<'a, Claim> {
+            self.next().claim_key(t, l)
+        }
+        fn done_key<'a>(&'a self, t: &'a Ticket, k: Duration) -> Pending<'a, bool> {
+            self.next().done_key(t, k)
+        }
+        fn release_key<'a>(&'a self, t: &'a Ticket) -> Pending<'a, ()> {
+            self.next().release_key(t)
         }
         fn remember<'a>(&'a self, i: &'a str, k: &'a str, t: Duration) -> Pending<'a, bool> {
             self.next().remember(i, k, t)
@@ -382,20 +391,35 @@ async fn a_flipped_bit_is_found() {
 }
 
 /// The file that the first version wrote, as SQL text, with one entry in flight.
+/// A key that was remembered before there were claims.
+const REMEMBERED: &str = "INSERT INTO integration_inbox VALUES ('callbacks', 'event-1', 9000000000000000)";
+
 #[tokio::test]
-async fn the_first_schema_is_brought_up_to_now() {
-    let folder = Folder::new();
-    raw(&folder.file(), include_str!("schema/sqlite-v1.sql")).await;
-    let outbox = Store::open(&folder.url()).await.unwrap().outbox("documents");
-    let lease = outbox.claim(LaneChoice::AnyReady, "now", HOUR).await.unwrap().unwrap();
-    assert_eq!(lease.fence, 2);
-    let entry = outbox.find("J-1/01/7").await.unwrap().unwrap();
-    assert_eq!((entry.state, &entry.body[..]), (State::Unknown, &b"{\"n\":7}"[..]));
-    assert_eq!(outbox.history(entry.id).await.unwrap().len(), 3);
-    let chain = outbox.verify().await.expect("the old lines were linked");
-    assert_eq!((chain.lanes, chain.lines), (1, 3));
-    drop(outbox);
-    Store::open(&folder.url()).await.expect("a second look finds it done");
+async fn every_older_schema_is_brought_up_to_now() {
+    for older in [
+        include_str!("schema/sqlite-v1.sql"),
+        include_str!("schema/sqlite-v2.sql"),
+        include_str!("schema/sqlite-v3.sql"),
+    ] {
+        let folder = Folder::new();
+        raw(&folder.file(), older).await;
+        raw(&folder.file(), REMEMBERED).await;
+        let store = Store::open(&folder.url()).await.unwrap();
+        let outbox = store.outbox("documents");
+        let lease = outbox.claim(LaneChoice::AnyReady, "now", HOUR).await.unwrap().unwrap();
+        assert_eq!(lease.fence, 2);
+        let entry = outbox.find("J-1/01/7").await.unwrap().unwrap();
+        assert_eq!((entry.state, &entry.body[..]), (State::Unknown, &b"{\"n\":7}"[..]));
+        assert_eq!(outbox.history(entry.id).await.unwrap().len(), 3);
+        let chain = outbox.verify().await.expect("the old lines were linked");
+        assert_eq!((chain.lanes, chain.lines), (1, 3));
+        // What was remembered in one step counts as handled.
+        let inbox = store.inbox("callbacks");
+        assert_eq!(inbox.claim("event-1", "now", HOUR).await.unwrap(), Claim::Handled);
+        assert!(matches!(inbox.claim("event-2", "now", HOUR).await.unwrap(), Claim::New(_)));
+        drop((store, outbox, inbox));
+        Store::open(&folder.url()).await.expect("a second look finds it done");
+    }
 }
 
 /// Real waiting, and a wall clock that can be set.
@@ -472,6 +496,43 @@ async fn a_clock_set_back_neither_ends_a_lease_nor_keeps_it_for_ever() {
 }
 
 /// A look alone ends what a clock that was set back would have made last for hours: nobody need try to claim.
+/// As a lane's lease: not cut short, and no longer than its own length from the moment at which it is noticed.
+#[tokio::test]
+async fn a_clock_set_back_neither_ends_a_claim_nor_keeps_it_for_ever() {
+    const LEASE: Duration = Duration::from_secs(120);
+    let folder = Folder::new();
+    let clock =
+        Arc::new(SetClock { system: SystemClock::new(), offset: AtomicI64::new(0), lock: Mutex::new(()) });
+    let backend = Sqlite::open_with_clock(&folder.url(), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+    let inbox = Store::from_backend(backend).inbox("i");
+    let claim = |worker| inbox.claim("k", worker, LEASE);
+    assert!(matches!(claim("ann").await.unwrap(), Claim::New(_)));
+    clock.set(-3_600);
+    assert!(matches!(claim("ben").await.unwrap(), Claim::InProgress { by, .. } if by.holder == "ann"));
+    clock.set(-3_600 + 115);
+    assert!(matches!(claim("ben").await.unwrap(), Claim::InProgress { .. }));
+    clock.set(-3_600 + 121);
+    assert!(
+        matches!(claim("ben").await.unwrap(), Claim::New(_)),
+        "an hour back does not keep it for an hour"
+    );
+}
+
+#[tokio::test]
+async fn claims_and_what_was_done_outlive_the_process() {
+    let folder = Folder::new();
+    let inbox = |store: &Sqlite| Store::from_backend(store.clone()).inbox("i");
+    let store = open(&folder).await;
+    let Claim::New(held) = inbox(&store).claim("held", "ann", HOUR).await.unwrap() else { panic!("held") };
+    let Claim::New(done) = inbox(&store).claim("done", "ann", HOUR).await.unwrap() else { panic!("done") };
+    assert!(inbox(&store).done(&done, HOUR).await.unwrap());
+    drop(store);
+    let store = open(&folder).await;
+    let again = inbox(&store).claim("held", "ben", HOUR).await.unwrap();
+    assert!(matches!(again, Claim::InProgress { by, .. } if by == held));
+    assert_eq!(inbox(&store).claim("done", "ben", HOUR).await.unwrap(), Claim::Handled);
+}
+
 #[tokio::test]
 async fn a_look_shortens_a_lease_of_the_future() {
     let folder = Folder::new();
@@ -708,4 +769,41 @@ async fn a_process_that_is_killed_loses_nothing() {
     }
     let unknown = all_are_there_once(&folder, UP_TO, &answered).await;
     println!("{UP_TO} numbers, {killed} kills, {unknown} found unknown and finished");
+}
+
+const CLAIMS: &str = "INTEGRATION_STORE_TEST_CLAIMS";
+
+/// Not a test of its own: handles one callback, begins with another, and is then killed.
+#[tokio::test]
+async fn claiming_child() {
+    let Ok(url) = std::env::var(CLAIMS) else { return };
+    let inbox = Store::open(&url).await.unwrap().inbox("i");
+    let me = worker_name("receiver");
+    let Claim::New(done) = inbox.claim("finished", &me, HOUR).await.unwrap() else { panic!("not new") };
+    inbox.done(&done, HOUR).await.unwrap();
+    assert!(matches!(inbox.claim("begun", &me, HOUR).await.unwrap(), Claim::New(_)));
+    println!("claimed");
+    SystemClock::new().sleep(HOUR).await;
+}
+
+/// `kill -9` between claim and done: the next receiver handles at once what was begun, and not again what was finished.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_killed_receiver_leaves_what_it_had_begun_and_nothing_else() {
+    use std::io::BufRead as _;
+
+    let folder = Folder::new();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "claiming_child", "--nocapture"]).env(CLAIMS, folder.url());
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("claimed")), "the child ended early");
+    let inbox = Store::open(&folder.url()).await.unwrap().inbox("i");
+    let me = worker_name("receiver");
+    assert!(matches!(inbox.claim("begun", &me, HOUR).await.unwrap(), Claim::InProgress { .. }));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let claim = inbox.claim("begun", &me, HOUR).await.unwrap();
+    assert!(matches!(claim, Claim::New(_)), "its lease of an hour is not waited for: {claim:?}");
+    assert_eq!(inbox.claim("finished", &me, HOUR).await.unwrap(), Claim::Handled);
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use fiscal_printer::ManualClock;
 use integration_store::{
-    Backend, Checkpoint, Commit, Entry, Event, LaneChoice, LaneView, Lease, Line, Memory, NewEntry, Pending,
-    Query, Standing, State, Step, StoreError, StoreErrorKind, Tip,
+    Backend, Checkpoint, Claim, Commit, Entry, Event, LaneChoice, LaneView, Lease, Line, Memory, NewEntry,
+    Pending, Query, Standing, State, Step, StoreError, StoreErrorKind, Ticket, Tip,
 };
 
 /// How an operation fails.
@@ -162,6 +162,18 @@ impl Backend for Faulty {
 
     fn history<'a>(&'a self, outbox: &'a str, entry: i64) -> Pending<'a, Vec<Event>> {
         self.run("history", self.inner.history(outbox, entry))
+    }
+
+    fn claim_key<'a>(&'a self, ticket: &'a Ticket, lease: Duration) -> Pending<'a, Claim> {
+        self.inner.claim_key(ticket, lease)
+    }
+
+    fn done_key<'a>(&'a self, ticket: &'a Ticket, keep: Duration) -> Pending<'a, bool> {
+        self.inner.done_key(ticket, keep)
+    }
+
+    fn release_key<'a>(&'a self, ticket: &'a Ticket) -> Pending<'a, ()> {
+        self.inner.release_key(ticket)
     }
 
     fn remember<'a>(&'a self, inbox: &'a str, key: &'a str, ttl: Duration) -> Pending<'a, bool> {

@@ -10,7 +10,7 @@ use integration_sandbox::legale::{
 use legale::status::SignStatus;
 use legale::webhook::{
     CallbackKind, CallbackToken, Delivery, Disposition, FolderSink, Handler, KeyPlace, MemorySecrets,
-    Receiver, ReceiverBuilder, Relay, Route, SecretPlace, router,
+    Receiver, ReceiverBuilder, Refusal, Relay, Route, SecretPlace, router,
 };
 use legale::{BoxFuture, Client, DocumentId, Error, ErrorKind, Sending};
 use serde_json::json;
@@ -381,6 +381,6 @@ async fn a_reply_tells_why() {
     let house = House::new().await;
     let parts = http::Request::post(house.url("document")).body(()).unwrap().into_parts().0;
     let reply = house.receiver.receive_bytes(Route::Document, &parts, "{".into()).await;
-    assert!(matches!(reply.disposition(), Disposition::Malformed(_)));
+    assert!(matches!(reply.disposition(), Disposition::Refused(Refusal::Malformed(_))));
     assert!(reply.into_response().body().is_empty(), "nothing is told to whoever tries");
 }

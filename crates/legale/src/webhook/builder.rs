@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use integration_core::body::webhook::{Duplicates, Guard, Limits, MemoryDuplicates, Observer, SharedSecret};
 use integration_core::clock::{Clock, SystemClock};
 use integration_core::{Error, Secret};
 
-use super::duplicates::{Duplicates, MemoryDuplicates};
 use super::files::FileSink;
 use super::receiver::{Handler, Receiver};
 use super::secret::{Key, KeyPlace, Relay, SecretPlace, UrlSecrets};
@@ -14,6 +15,8 @@ use crate::seen::Refetch;
 
 /// 100 MiB in base64, and room for the rest (assumed).
 const BODY_LIMIT: u64 = 160 * 1024 * 1024;
+/// As long as a call that carries a document (contract 2.3).
+const BODY_TIME: Duration = Duration::from_secs(300);
 const REST_LIMIT: usize = 1024 * 1024;
 const FILE_LIMIT: usize = 100;
 
@@ -24,10 +27,11 @@ pub(super) struct Setup {
     pub(super) refetch: Option<Arc<dyn Refetch>>,
     pub(super) relay: Option<Relay>,
     pub(super) handler: Arc<dyn Handler>,
-    pub(super) duplicates: Arc<dyn Duplicates>,
+    pub(super) guard: Guard,
+    pub(super) observer: Option<Arc<dyn Observer>>,
     pub(super) sink: Option<Arc<dyn FileSink>>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) body_limit: u64,
+    pub(super) limits: Limits,
     pub(super) rest_limit: usize,
     pub(super) file_limit: usize,
 }
@@ -39,9 +43,9 @@ impl fmt::Debug for Setup {
             .field("key", &self.key)
             .field("refetch", &self.refetch)
             .field("relay", &self.relay)
-            .field("duplicates", &self.duplicates)
+            .field("guard", &self.guard)
             .field("sink", &self.sink)
-            .field("body_limit", &self.body_limit)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }
@@ -51,14 +55,15 @@ impl fmt::Debug for Setup {
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ReceiverBuilder {
     url_secrets: Option<(Arc<dyn UrlSecrets>, SecretPlace)>,
-    key: Option<Key>,
+    key: Option<(Secret, KeyPlace)>,
     refetch: Option<Arc<dyn Refetch>>,
     relay: Option<Relay>,
     handler: Option<Arc<dyn Handler>>,
     duplicates: Option<Arc<dyn Duplicates>>,
+    observer: Option<Arc<dyn Observer>>,
     sink: Option<Arc<dyn FileSink>>,
     clock: Arc<dyn Clock>,
-    body_limit: u64,
+    limits: Limits,
     rest_limit: usize,
 }
 
@@ -71,9 +76,10 @@ impl ReceiverBuilder {
             relay: None,
             handler: None,
             duplicates: None,
+            observer: None,
             sink: None,
             clock: Arc::new(SystemClock::new()),
-            body_limit: BODY_LIMIT,
+            limits: Limits::new(BODY_LIMIT).within(BODY_TIME),
             rest_limit: REST_LIMIT,
         }
     }
@@ -87,7 +93,7 @@ impl ReceiverBuilder {
     /// Strategy b: a key comes along, in a header or in the body. An empty key proves nothing and is refused by
     /// [`build`](Self::build).
     pub fn key(mut self, expected: impl Into<Secret>, place: KeyPlace) -> Self {
-        self.key = Some(Key { expected: expected.into(), place });
+        self.key = Some((expected.into(), place));
         self
     }
 
@@ -109,9 +115,16 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Where it is remembered which callbacks were handled; default 100 000 of them in memory.
+    /// Where it is remembered which callbacks are being handled and which were; default 100 000 of them in memory. With
+    /// `StoredDuplicates` (feature `store`) it outlives the process, and several receivers can share it.
     pub fn duplicates(mut self, duplicates: Arc<dyn Duplicates>) -> Self {
         self.duplicates = Some(duplicates);
+        self
+    }
+
+    /// Who is told why a callback was refused: the sender gets no more than a status. Closures will do.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 
@@ -122,7 +135,7 @@ impl ReceiverBuilder {
         self
     }
 
-    /// The clock by which the relay's window is measured.
+    /// The clock by which the relay's window and the time for a body are measured, and claims are renewed.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
@@ -130,7 +143,13 @@ impl ReceiverBuilder {
 
     /// The largest body in bytes; default 160 MiB.
     pub const fn body_limit(mut self, bytes: u64) -> Self {
-        self.body_limit = bytes;
+        self.limits = Limits::new(bytes).within(self.limits.time());
+        self
+    }
+
+    /// The longest time that a body may take to arrive; default 300 seconds.
+    pub const fn body_time(mut self, time: Duration) -> Self {
+        self.limits = self.limits.within(time);
         self
     }
 
@@ -154,22 +173,25 @@ impl ReceiverBuilder {
                 "name at least one of url_secrets, key, refetch, relay; url_secrets with refetch is advised";
             return Err(Error::configuration("anybody could post to this receiver", hint));
         }
-        if self.key.as_ref().is_some_and(|key| key.expected.is_empty()) {
-            return Err(Error::configuration("the callback key is empty", "an empty key proves nothing"));
-        }
+        let key = match self.key {
+            Some((expected, place)) => Some(Key { expected: SharedSecret::new(expected)?, place }),
+            None => None,
+        };
         let handler = self
             .handler
             .ok_or_else(|| Error::configuration("callbacks would go nowhere", "name a handler"))?;
+        let duplicates = self.duplicates.unwrap_or_else(|| Arc::new(MemoryDuplicates::default()));
         Ok(Receiver::new(Setup {
             url_secrets: self.url_secrets,
-            key: self.key,
+            key,
             refetch: self.refetch,
             relay: self.relay,
             handler,
-            duplicates: self.duplicates.unwrap_or_else(|| Arc::new(MemoryDuplicates::default())),
+            guard: Guard::new(duplicates).clock(Arc::clone(&self.clock)),
+            observer: self.observer,
             sink: self.sink,
             clock: self.clock,
-            body_limit: self.body_limit,
+            limits: self.limits,
             rest_limit: self.rest_limit,
             file_limit: FILE_LIMIT,
         }))

@@ -22,6 +22,17 @@ pub enum Route {
     Signer,
 }
 
+impl Route {
+    /// `document` or `signer`, as an [`Observer`](super::Observer) is told.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Document => "document",
+            Self::Signer => "signer",
+        }
+    }
+}
+
 /// What a callback is about. The order is that in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

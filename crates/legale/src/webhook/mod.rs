@@ -17,10 +17,16 @@
 //! | answer | when |
 //! |---|---|
 //! | 200 | handled, handled before, or not (yet) confirmed by the service |
-//! | 400 | no JSON object; no GUID or status where there must be one; a file that is no base64, or no PDF though signed |
+//! | 400 | not whole within 300 s (a setting); no JSON object; no GUID or status where there must be one; a file that is no base64, or no PDF though signed |
 //! | 401 | wrong or missing secret, key, signature, or a document that the URL was not made for |
 //! | 413 | over the cap (160 MiB, a setting), or over 1 MiB beside the files (a setting) |
-//! | 500 | the store, the sink, the service or the handler failed: nothing was remembered |
+//! | 500 | the store, the sink, the service or the handler failed, or another receiver is still handling an equal one: not handled |
+//!
+//! The sender is told no more than that; why a callback was refused is told to [`ReceiverBuilder::observer`].
+//!
+//! A callback is claimed before it is handled and marked as done afterwards, so one whose handler failed, was dropped or died with
+//! its process is handled when it comes again, and one that was handled is not. That holds within a process, and over restarts
+//! and several receivers with `StoredDuplicates` (feature `store`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -57,7 +63,6 @@
 mod builder;
 mod callback;
 mod decode;
-mod duplicates;
 mod files;
 mod receiver;
 #[cfg(feature = "axum")]
@@ -68,10 +73,12 @@ mod sieve;
 pub use crate::seen::{Detail, Refetch, Seen};
 pub use builder::ReceiverBuilder;
 pub use callback::{Callback, CallbackKind, MetaData, Route, Sender};
-#[cfg(feature = "store")]
-pub use duplicates::StoredDuplicates;
-pub use duplicates::{Duplicates, MemoryDuplicates};
 pub use files::{FileSink, FileWriter, FolderSink, ReceivedFile};
+pub use integration_core::body::webhook::{
+    Claim, Duplicates, MemoryDuplicates, Observer, Refusal, Refused, SharedSecret, Ticket,
+};
+#[cfg(feature = "store")]
+pub use integration_store::StoredDuplicates;
 pub use receiver::{Delivery, Disposition, Handler, Receiver, Reply};
 #[cfg(feature = "axum")]
 pub use router::router;

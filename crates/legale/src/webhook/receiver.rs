@@ -1,19 +1,19 @@
 //! Receives callbacks: proves them, reads them while they arrive, hands each on once (contract 4.6).
 //!
 //! The order of the steps is the point of this file: what can be refused without the body is refused before it is read; a body is
-//! not parsed before its signature is right; a callback is remembered before it is handled, and forgotten again if handling fails.
+//! not parsed before its signature is right; a callback is claimed before it is handled, marked as done afterwards, and counts as
+//! new again if handling fails or its process dies.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
-use http::header::CONTENT_LENGTH;
 use http::request::Parts;
+use integration_core::body::webhook::{
+    Chunks, Entered, Handling, Refusal, Refused, Whole, accepted, same_text,
+};
 use integration_core::{BoxFuture, Error};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value};
@@ -65,11 +65,13 @@ impl Delivery {
 
 /// What the caller does with a proven callback.
 pub trait Handler: Send + Sync {
-    /// Handles one. Called once for each callback, unless it fails: then the sender gets 500 and the callback counts as new when
-    /// it comes again.
+    /// Handles one. Called once for each callback, unless it fails, is dropped half way or its process dies: then the callback
+    /// counts as new when it comes again. One that is killed after its last effect is called again as well, since nobody has
+    /// written down that it was done; where that matters, let the effect itself be keyed by
+    /// [`Delivery::body_sha256`].
     ///
     /// # Errors
-    /// Whatever kept it from being handled.
+    /// Whatever kept it from being handled; the sender then gets 500.
     fn handle(&self, delivery: Delivery) -> BoxFuture<'_, Result<(), Error>>;
 
     /// The service does not (yet) say what a callback about this document says: look at it again later. Nothing else was done.
@@ -80,7 +82,7 @@ pub trait Handler: Send + Sync {
 }
 
 /// What became of a request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Disposition {
     /// Proven and handled.
@@ -89,14 +91,8 @@ pub enum Disposition {
     Duplicate,
     /// The service does not say the same: not acted on, to be polled again.
     Unconfirmed(Option<DocumentId>),
-    /// Secret, key or signature is wrong or missing.
-    Unauthorized,
-    /// Larger than the cap; nothing was parsed.
-    TooLarge,
-    /// No callback.
-    Malformed(&'static str),
-    /// Our own failure; the callback counts as not seen.
-    Failed(Error),
+    /// Not accepted; the callback counts as not seen.
+    Refused(Refusal),
 }
 
 /// The answer to a request.
@@ -104,15 +100,13 @@ pub enum Disposition {
 pub struct Reply(Disposition);
 
 impl Reply {
-    /// 200 for what was accepted, known before or is to be polled; 401, 413, 400; 500 for an own failure.
+    /// 200 for what was accepted, known before or is to be polled; 401, 413, 400; 500 for an own failure, and where another
+    /// receiver is still handling an equal one.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
-        match self.0 {
+        match &self.0 {
             Disposition::Handled | Disposition::Duplicate | Disposition::Unconfirmed(_) => StatusCode::OK,
-            Disposition::Unauthorized => StatusCode::UNAUTHORIZED,
-            Disposition::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Disposition::Malformed(_) => StatusCode::BAD_REQUEST,
-            Disposition::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Disposition::Refused(refusal) => refusal.status(),
         }
     }
 
@@ -125,18 +119,19 @@ impl Reply {
     /// The answer to send: a status and no body, so that nothing is told to whoever tries.
     #[must_use]
     pub fn into_response(self) -> http::Response<Bytes> {
-        let mut response = http::Response::new(Bytes::new());
-        *response.status_mut() = self.status();
-        response
+        match &self.0 {
+            Disposition::Refused(refusal) => refusal.to_response(),
+            _ => accepted(),
+        }
     }
 }
 
-type Stopped<T> = Result<T, Disposition>;
+type Stopped<T> = Result<T, Refusal>;
 
-impl From<Unfit> for Disposition {
+impl From<Unfit> for Refusal {
     fn from(unfit: Unfit) -> Self {
         match unfit {
-            Unfit::TooLarge => Self::TooLarge,
+            Unfit::TooLarge => Self::TooLarge("more beside the files than there may be"),
             Unfit::Malformed(why) => Self::Malformed(why),
         }
     }
@@ -146,7 +141,6 @@ impl From<Unfit> for Disposition {
 #[derive(Clone)]
 pub struct Receiver {
     setup: Arc<Setup>,
-    in_flight: Arc<InFlight>,
 }
 
 impl Receiver {
@@ -156,7 +150,7 @@ impl Receiver {
     }
 
     pub(super) fn new(setup: Setup) -> Self {
-        Self { setup: Arc::new(setup), in_flight: Arc::default() }
+        Self { setup: Arc::new(setup) }
     }
 
     /// Receives one request: its head, and its body as a stream of chunks. Never panics, whatever is in it.
@@ -167,22 +161,34 @@ impl Receiver {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Send,
     {
-        let disposition = match self.accept(route, parts, body).await {
-            Ok(disposition) | Err(disposition) => disposition,
-        };
+        let mut reference = None;
+        let disposition = self.accept(route, parts, body, &mut reference).await.unwrap_or_else(|refusal| {
+            if let Some(observer) = &self.setup.observer {
+                observer.refused(&Refused::new(route.name(), reference.as_deref(), &refusal));
+            }
+            Disposition::Refused(refusal)
+        });
         Reply(disposition)
     }
 
     /// The same for a body that is in memory anyway.
     pub async fn receive_bytes(&self, route: Route, parts: &Parts, body: Bytes) -> Reply {
-        self.receive(route, parts, Once(Some(body))).await
+        self.receive(route, parts, Whole::new(body)).await
     }
 
-    async fn accept<S, E>(&self, route: Route, parts: &Parts, body: S) -> Stopped<Disposition>
+    async fn accept<S, E>(
+        &self,
+        route: Route,
+        parts: &Parts,
+        body: S,
+        reference: &mut Option<String>,
+    ) -> Stopped<Disposition>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
     {
-        let mut proof = self.judge_head(parts).await?;
+        let mut proof = self.judge_url(parts).await?;
+        reference.clone_from(&proof.reference);
+        self.judge_head(parts, &mut proof)?;
         let read = self.read(parts, body, proof.relay.take()).await?;
         let mut fields = read.fields;
         self.judge_key(&mut fields, &mut proof)?;
@@ -193,35 +199,35 @@ impl Receiver {
         self.deliver_once(arrived).await
     }
 
-    /// Everything that can be judged without the body.
-    async fn judge_head(&self, parts: &Parts) -> Stopped<Proof> {
-        let mut proof = Proof::default();
-        if let Some((secrets, place)) = &self.setup.url_secrets {
-            let (reference, given) = place.find(parts).ok_or(Disposition::Unauthorized)?;
-            let found = secrets.expected(&reference).await.map_err(Disposition::Failed)?;
-            // An unknown reference is compared, too, and takes as long.
-            let expected = found.as_ref().map_or("", |expected| expected.secret.reveal());
-            if !digest::same_text(expected, given.reveal()) || found.is_none() || expected.is_empty() {
-                return Err(Disposition::Unauthorized);
-            }
-            proof.is_secret = true;
-            proof.reference = Some(reference);
-            proof.url = found;
+    async fn judge_url(&self, parts: &Parts) -> Stopped<Proof> {
+        let Some((secrets, place)) = &self.setup.url_secrets else { return Ok(Proof::default()) };
+        let (reference, given) = place.find(parts).ok_or(Refusal::Unauthorized("the URL has no secret"))?;
+        let url = secrets.expected(&reference).await.map_err(Refusal::Failed)?;
+        // An unknown reference is compared, too, and takes as long.
+        let expected = url.as_ref().map_or("", |expected| expected.secret.reveal());
+        if !same_text(expected, given.reveal()) || url.is_none() {
+            return Err(Refusal::Unauthorized("the secret of the URL is wrong, or the URL is unknown"));
         }
+        Ok(Proof { is_secret: true, reference: Some(reference), url, ..Proof::default() })
+    }
+
+    /// What else can be judged without the body.
+    fn judge_head(&self, parts: &Parts, proof: &mut Proof) -> Stopped<()> {
         if let Some(is_right) = self.setup.key.as_ref().and_then(|key| key.in_header(parts)) {
-            proof.accept_key(is_right)?;
+            proof.accept_key(is_right, "the callback key is missing in the header, or wrong")?;
         }
         if let Some(relay) = &self.setup.relay {
-            let check = relay.begin(parts, self.setup.clock.wall()).ok_or(Disposition::Unauthorized)?;
+            let why = "the relay's time stamp or signature is missing, unreadable or too old";
+            let check = relay.begin(parts, self.setup.clock.wall()).ok_or(Refusal::Unauthorized(why))?;
             proof.relay = Some(check);
             proof.is_relayed = true;
         }
-        Ok(proof)
+        Ok(())
     }
 
     fn judge_key(&self, fields: &mut Map<String, Value>, proof: &mut Proof) -> Stopped<()> {
         match self.setup.key.as_ref().and_then(|key| key.in_body(fields)) {
-            Some(is_right) => proof.accept_key(is_right),
+            Some(is_right) => proof.accept_key(is_right, "the callback key is missing in the body, or wrong"),
             None => Ok(()),
         }
     }
@@ -231,34 +237,45 @@ impl Receiver {
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
     {
-        let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: u64| length > self.setup.body_limit) {
-            return Err(Disposition::TooLarge);
-        }
+        let mut chunks = Chunks::new(&parts.headers, body, self.setup.limits, self.setup.clock.as_ref())?;
         let mut intake = Intake::new(&self.setup, relay);
-        let mut body = pin!(body);
-        while let Some(chunk) = poll_fn(|context| body.as_mut().poll_next(context)).await {
-            let chunk = chunk.map_err(|_| Disposition::Malformed("the body broke off"))?;
+        while let Some(chunk) = chunks.next().await? {
             intake.take(&chunk).await?;
         }
         intake.finish()
     }
 
-    /// Handles what was not handled before. While one delivery is being handled, an equal one waits for its end.
+    /// Handles what was not handled before. While one delivery is being handled here, an equal one waits for its end; while
+    /// another receiver handles it, the sender is told to come again.
     async fn deliver_once(&self, arrived: Arrived) -> Stopped<Disposition> {
-        let key = arrived.key();
-        let turn = self.in_flight.turn(&key).await;
-        if !self.setup.duplicates.remember(&key).await.map_err(Disposition::Failed)? {
-            return Ok(Disposition::Duplicate);
+        let handling = match self.setup.guard.enter(&arrived.key()).await.map_err(Refusal::Failed)? {
+            Entered::New(handling) => handling,
+            Entered::Handled => return Ok(Disposition::Duplicate),
+            _ => return Err(Refusal::InProgress),
+        };
+        match handling.during(self.deliver(arrived)).await {
+            Ok(Disposition::Handled) => {
+                self.mark(handling).await;
+                Ok(Disposition::Handled)
+            }
+            Ok(other) => {
+                handling.release().await.map_err(Refusal::Failed)?;
+                Ok(other)
+            }
+            Err(refusal) => {
+                // Why it was not handled says more than that the claim has to run out.
+                let _ = handling.release().await;
+                Err(refusal)
+            }
         }
-        let remembered = Remembered { setup: Arc::clone(&self.setup), key: Some(key), turn: Some(turn) };
-        let delivered = self.deliver(arrived).await;
-        if matches!(delivered, Ok(Disposition::Handled)) {
-            remembered.for_good();
-        } else {
-            remembered.forget().await?;
+    }
+
+    /// It was handled, whatever the store says: an answer of 500 would only make it come again.
+    async fn mark(&self, handling: Handling) {
+        let key = handling.key().to_owned();
+        if let (Err(error), Some(observer)) = (handling.done().await, &self.setup.observer) {
+            observer.unrecorded(&key, &error);
         }
-        delivered
     }
 
     async fn deliver(&self, arrived: Arrived) -> Stopped<Disposition> {
@@ -277,7 +294,7 @@ impl Receiver {
             }
             Err(error) => {
                 kept.remove().await;
-                Err(Disposition::Failed(error))
+                Err(Refusal::Failed(error))
             }
         }
     }
@@ -289,7 +306,7 @@ impl Receiver {
         let Some(document) = &arrived.callback.document else {
             return Ok(is_authentic.then_some(Judged::unconfirmed()));
         };
-        let seen = refetch.look(document).await.map_err(Disposition::Failed)?;
+        let seen = refetch.look(document).await.map_err(Refusal::Failed)?;
         Ok(match seen {
             Seen::Found(detail) if agrees(&arrived.callback, &detail, is_authentic) => {
                 Some(Judged::confirmed(Some(detail)))
@@ -308,8 +325,7 @@ impl Receiver {
         // The GUID alone was proven: a file in the body may be anybody's.
         for file in arrived.files.into_iter().filter(|file| is_authentic && !file.is_empty()) {
             let name = name_of(&callback, file.slot);
-            kept.files
-                .extend(file.keep(callback.document.as_ref(), name).await.map_err(Disposition::Failed)?);
+            kept.files.extend(file.keep(callback.document.as_ref(), name).await.map_err(Refusal::Failed)?);
         }
         if !is_authentic {
             callback = callback.only_document();
@@ -350,9 +366,9 @@ struct Proof {
 }
 
 impl Proof {
-    fn accept_key(&mut self, is_right: bool) -> Stopped<()> {
+    fn accept_key(&mut self, is_right: bool, otherwise: &'static str) -> Stopped<()> {
         self.is_key = is_right;
-        if is_right { Ok(()) } else { Err(Disposition::Unauthorized) }
+        if is_right { Ok(()) } else { Err(Refusal::Unauthorized(otherwise)) }
     }
 
     /// The body comes from whom we gave a secret to. Every configured strategy was right by now, or there would be no proof.
@@ -365,7 +381,9 @@ impl Proof {
 fn bound(proof: &Proof, callback: &Callback) -> Stopped<()> {
     let made_for = proof.url.as_ref().and_then(|expected| expected.document.as_ref());
     match (made_for, &callback.document) {
-        (Some(right), Some(given)) if right != given => Err(Disposition::Unauthorized),
+        (Some(right), Some(given)) if right != given => {
+            Err(Refusal::Unauthorized("the URL was made for another document"))
+        }
         _ => Ok(()),
     }
 }
@@ -374,7 +392,7 @@ fn bound(proof: &Proof, callback: &Callback) -> Stopped<()> {
 fn check_file(callback: &Callback, files: &[Incoming]) -> Stopped<()> {
     let is_bad = |file: &Incoming| file.slot == Slot::Document && !file.is_empty() && !file.is_pdf();
     if callback.sign_status == Some(SignStatus::Signed) && files.iter().any(is_bad) {
-        return Err(Disposition::Malformed("the signed document is no PDF"));
+        return Err(Refusal::Malformed("the signed document is no PDF"));
     }
     Ok(())
 }
@@ -452,21 +470,16 @@ struct Intake<'s> {
     sieve: Sieve,
     hash: Context,
     relay: Option<RelayCheck>,
-    length: u64,
     files: Vec<Incoming>,
 }
 
 impl<'s> Intake<'s> {
     fn new(setup: &'s Setup, relay: Option<RelayCheck>) -> Self {
         let sieve = Sieve::new(setup.rest_limit);
-        Self { setup, sieve, hash: Context::new(&SHA256), relay, length: 0, files: Vec::new() }
+        Self { setup, sieve, hash: Context::new(&SHA256), relay, files: Vec::new() }
     }
 
     async fn take(&mut self, chunk: &Bytes) -> Stopped<()> {
-        self.length = self.length.saturating_add(chunk.len() as u64);
-        if self.length > self.setup.body_limit {
-            return Err(Disposition::TooLarge);
-        }
         for slice in chunk.chunks(SLICE) {
             self.hash.update(slice);
             if let Some(relay) = &mut self.relay {
@@ -488,7 +501,7 @@ impl<'s> Intake<'s> {
                 }
                 Piece::Bytes(bytes) => {
                     if let Some(file) = self.files.last_mut() {
-                        file.write(bytes).await.map_err(Disposition::Failed)?;
+                        file.write(bytes).await.map_err(Refusal::Failed)?;
                     }
                 }
                 Piece::Close => {}
@@ -499,10 +512,10 @@ impl<'s> Intake<'s> {
 
     async fn open(&self, slot: Slot) -> Stopped<Incoming> {
         if self.files.len() >= self.setup.file_limit {
-            return Err(Disposition::Malformed("too many files"));
+            return Err(Refusal::Malformed("too many files"));
         }
         let writer = match &self.setup.sink {
-            Some(sink) => Some(sink.begin(slot).await.map_err(Disposition::Failed)?),
+            Some(sink) => Some(sink.begin(slot).await.map_err(Refusal::Failed)?),
             None => None,
         };
         Ok(Incoming::new(slot, writer))
@@ -510,54 +523,15 @@ impl<'s> Intake<'s> {
 
     fn finish(self) -> Stopped<Read> {
         if self.relay.is_some_and(|relay| !relay.verify()) {
-            return Err(Disposition::Unauthorized);
+            return Err(Refusal::Unauthorized("the relay's signature is wrong"));
         }
         let rest = self.sieve.finish()?;
         match serde_json::from_slice(&rest) {
             Ok(Value::Object(fields)) => {
                 Ok(Read { fields, files: self.files, sha256: digest::array(&self.hash.finish()) })
             }
-            Ok(_) => Err(Disposition::Malformed("the body is no JSON object")),
-            Err(_) => Err(Disposition::Malformed("the body is no JSON")),
-        }
-    }
-}
-
-/// A key that was remembered. Dropped before the callback was handled, it is forgotten, so that nothing is lost.
-struct Remembered {
-    setup: Arc<Setup>,
-    key: Option<String>,
-    /// An equal callback that waits comes next only once the key is forgotten, or it would be taken for a duplicate.
-    turn: Option<Turn>,
-}
-
-impl Remembered {
-    fn for_good(mut self) {
-        self.key = None;
-    }
-
-    async fn forget(mut self) -> Stopped<()> {
-        match self.key.clone() {
-            Some(key) => {
-                let forgotten = self.setup.duplicates.forget(&key).await.map_err(Disposition::Failed);
-                self.key = None;
-                forgotten
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Remembered {
-    fn drop(&mut self) {
-        let Some(key) = self.key.take() else { return };
-        let (setup, turn) = (Arc::clone(&self.setup), self.turn.take());
-        // The request was dropped half way. Without a runtime the key stays, and polling finds what it would have told.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                let _ = setup.duplicates.forget(&key).await;
-                drop(turn);
-            });
+            Ok(_) => Err(Refusal::Malformed("the body is no JSON object")),
+            Err(_) => Err(Refusal::Malformed("the body is no JSON")),
         }
     }
 }
@@ -601,57 +575,5 @@ impl Drop for Kept {
 async fn remove(setup: &Setup, files: &[ReceivedFile]) {
     for (sink, file) in files.iter().filter_map(|file| setup.sink.as_ref().map(|sink| (sink, file))) {
         sink.remove(file).await;
-    }
-}
-
-/// The keys being handled in this process: two equal callbacks at once must not both be answered before one of them is handled,
-/// or the failure of the first would lose both.
-#[derive(Default)]
-struct InFlight {
-    keys: Mutex<HashSet<String>>,
-    freed: tokio::sync::Notify,
-}
-
-impl InFlight {
-    async fn turn(self: &Arc<Self>, key: &str) -> Turn {
-        loop {
-            let mut freed = pin!(self.freed.notified());
-            // Registered before the look, so that a turn that ends in between is not missed.
-            freed.as_mut().enable();
-            if self.lock().insert(key.to_owned()) {
-                return Turn { book: Arc::clone(self), key: key.to_owned() };
-            }
-            freed.await;
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-struct Turn {
-    book: Arc<InFlight>,
-    key: String,
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.book.lock().remove(&self.key);
-        self.book.freed.notify_waiters();
-    }
-}
-
-/// A body of one chunk.
-struct Once(Option<Bytes>);
-
-impl Stream for Once {
-    type Item = Result<Bytes, std::convert::Infallible>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        std::task::Poll::Ready(self.0.take().map(Ok))
     }
 }

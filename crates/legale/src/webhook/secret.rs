@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderName;
 use http::request::Parts;
+use integration_core::body::webhook::{SharedSecret, same_digest};
 use integration_core::{BoxFuture, Error, Secret};
 use jiff::Timestamp;
 use ring::hmac;
@@ -39,7 +40,7 @@ const LONGEST_REFERENCE: usize = 64;
 #[derive(Debug, Clone)]
 pub struct CallbackToken {
     reference: String,
-    secret: Secret,
+    secret: SharedSecret,
 }
 
 /// Where the token stands in the callback URL.
@@ -86,7 +87,7 @@ impl CallbackToken {
                 hint,
             ));
         }
-        Ok(Self { reference: reference.to_owned(), secret })
+        Ok(Self { reference: reference.to_owned(), secret: SharedSecret::new(secret)? })
     }
 
     /// The caller's name for the document.
@@ -98,7 +99,7 @@ impl CallbackToken {
     /// The secret part, to be kept.
     #[must_use]
     pub const fn secret(&self) -> &Secret {
-        &self.secret
+        self.secret.as_secret()
     }
 
     /// `url` with the token in its place.
@@ -138,8 +139,8 @@ impl SecretPlace {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Expected {
-    /// Its secret.
-    pub secret: Secret,
+    /// Its secret, which cannot be empty.
+    pub secret: SharedSecret,
     /// The document it was made for, once its GUID is known: a callback about another one is then refused.
     pub document: Option<DocumentId>,
     /// Whether the service deletes the document once the callback went out (`delete_after_callback`): then a document that is
@@ -149,8 +150,15 @@ pub struct Expected {
 
 impl Expected {
     /// A secret of which nothing else is known.
-    pub fn new(secret: impl Into<Secret>) -> Self {
-        Self { secret: secret.into(), document: None, deleted_after_callback: false }
+    ///
+    /// # Errors
+    /// A configuration error for an empty secret, which would let everybody in.
+    pub fn new(secret: impl Into<Secret>) -> Result<Self, Error> {
+        SharedSecret::new(secret).map(Self::of)
+    }
+
+    const fn of(secret: SharedSecret) -> Self {
+        Self { secret, document: None, deleted_after_callback: false }
     }
 }
 
@@ -176,7 +184,7 @@ impl MemorySecrets {
 
     /// Keeps a token.
     pub fn insert(&self, token: &CallbackToken) {
-        let expected = Expected::new(token.secret.clone());
+        let expected = Expected::of(token.secret.clone());
         self.lock().insert(token.reference.clone(), expected);
     }
 
@@ -246,7 +254,7 @@ impl DerivedSecrets {
 
 impl UrlSecrets for DerivedSecrets {
     fn expected<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<Option<Expected>, Error>> {
-        Box::pin(std::future::ready(Ok(Some(Expected::new(self.derive(reference))))))
+        Box::pin(std::future::ready(Expected::new(self.derive(reference)).map(Some)))
     }
 }
 
@@ -263,7 +271,7 @@ pub enum KeyPlace {
 /// Strategy b: a key that the service, or something before it, sends along.
 #[derive(Debug, Clone)]
 pub(super) struct Key {
-    pub(super) expected: Secret,
+    pub(super) expected: SharedSecret,
     pub(super) place: KeyPlace,
 }
 
@@ -271,14 +279,14 @@ impl Key {
     pub(super) fn in_header(&self, parts: &Parts) -> Option<bool> {
         let KeyPlace::Header(name) = &self.place else { return None };
         let given = parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        Some(digest::same_text(self.expected.reveal(), given))
+        Some(self.expected.is(given))
     }
 
     /// Takes the key out of the body, so that it turns up in no log of it.
     pub(super) fn in_body(&self, fields: &mut serde_json::Map<String, serde_json::Value>) -> Option<bool> {
         let KeyPlace::Body(name) = &self.place else { return None };
         let given = fields.remove(name).map_or_else(|| Secret::new(""), key_of);
-        Some(digest::same_text(self.expected.reveal(), given.reveal()))
+        Some(self.expected.is(given.reveal()))
     }
 }
 
@@ -387,7 +395,7 @@ impl RelayCheck {
 
     pub(super) fn verify(self) -> bool {
         let tag: Option<[u8; 32]> = self.context.sign().as_ref().try_into().ok();
-        tag.is_some_and(|tag| digest::same(&tag, &self.signature))
+        tag.is_some_and(|tag| same_digest(&tag, &self.signature))
     }
 }
 

@@ -9,8 +9,8 @@ use integration_core::clock::{Clock, SystemClock};
 use jiff::Timestamp;
 
 use super::{
-    Backend, Pending, check_names, check_no_flight, check_step, key_is_there, lease_lost, moved_on,
-    no_such_entry,
+    Backend, Pending, check_names, check_no_flight, check_step, check_ticket, key_is_there, lease_lost,
+    moved_on, no_such_entry,
 };
 use crate::chain::Tip;
 use crate::checkpoint::{Checkpoint, Commit, Record};
@@ -18,6 +18,7 @@ use crate::entry::{
     Change, Entry, Event, LaneChoice, LaneView, Lease, Line, NewEntry, Order, Query, Standing, State, Step,
 };
 use crate::error::StoreError;
+use crate::inbox::{Claim, Ticket};
 
 /// A store in memory: gone with the process. Clones of the [`Store`](crate::Store) around it share it.
 ///
@@ -39,7 +40,7 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Tables {
     outboxes: HashMap<String, Outbox>,
-    inboxes: HashMap<String, HashMap<String, Duration>>,
+    inboxes: HashMap<String, HashMap<String, Kept>>,
     checkpoints: HashMap<String, Cursor>,
 }
 
@@ -70,6 +71,19 @@ struct Lane {
 struct Holder {
     worker: String,
     until: Duration,
+}
+
+/// A key of an inbox: claimed with a ticket, or handled.
+#[derive(Debug)]
+struct Kept {
+    until: Duration,
+    claim: Option<Ticket>,
+}
+
+impl Kept {
+    fn is_claimed_with(&self, ticket: &Ticket) -> bool {
+        self.claim.as_ref().is_some_and(|claim| claim.token == ticket.token)
+    }
 }
 
 #[derive(Debug)]
@@ -400,13 +414,51 @@ impl Tables {
         Ok(self.checkpoints.entry(name.to_owned()).or_insert_with(fresh).apply(commit))
     }
 
+    fn inbox(&mut self, name: &str) -> &mut HashMap<String, Kept> {
+        self.inboxes.entry(name.to_owned()).or_default()
+    }
+
     fn remember(&mut self, inbox: &str, key: &str, now: Duration, until: Duration) -> bool {
-        let keys = self.inboxes.entry(inbox.to_owned()).or_default();
-        if keys.get(key).is_some_and(|until| now < *until) {
+        let keys = self.inbox(inbox);
+        if keys.get(key).is_some_and(|kept| now < kept.until) {
             return false;
         }
-        keys.insert(key.to_owned(), until);
+        keys.insert(key.to_owned(), Kept { until, claim: None });
         true
+    }
+
+    fn claim_key(&mut self, ticket: &Ticket, times: Times) -> Claim {
+        let keys = self.inbox(&ticket.inbox);
+        let kept = keys.get(&ticket.key).filter(|kept| times.now < kept.until);
+        match kept.map(|kept| (kept, &kept.claim)) {
+            Some((_, None)) => Claim::Handled,
+            Some((kept, Some(by))) if !kept.is_claimed_with(ticket) => {
+                let left =
+                    jiff::SignedDuration::try_from(kept.until.saturating_sub(times.now)).unwrap_or_default();
+                let until = times.at.saturating_add(left).unwrap_or(times.at);
+                Claim::InProgress { by: by.clone(), until }
+            }
+            _ => {
+                keys.insert(ticket.key.clone(), Kept { until: times.until, claim: Some(ticket.clone()) });
+                Claim::New(ticket.clone())
+            }
+        }
+    }
+
+    fn done_key(&mut self, ticket: &Ticket, until: Duration) -> bool {
+        let keys = self.inbox(&ticket.inbox);
+        let kept = keys.get(&ticket.key);
+        let held = kept.is_some_and(|kept| kept.is_claimed_with(ticket));
+        let marked = kept.filter(|kept| kept.claim.is_none()).map_or(Duration::ZERO, |kept| kept.until);
+        keys.insert(ticket.key.clone(), Kept { until: until.max(marked), claim: None });
+        held
+    }
+
+    fn release_key(&mut self, ticket: &Ticket) {
+        let keys = self.inbox(&ticket.inbox);
+        if keys.get(&ticket.key).is_some_and(|kept| kept.is_claimed_with(ticket)) {
+            keys.remove(&ticket.key);
+        }
     }
 }
 
@@ -561,6 +613,30 @@ impl Backend for Memory {
         })
     }
 
+    fn claim_key<'a>(&'a self, ticket: &'a Ticket, lease: Duration) -> Pending<'a, Claim> {
+        Box::pin(async move {
+            check_ticket(ticket)?;
+            let now = self.clock.elapsed();
+            let times = Times { now, until: now.saturating_add(lease), at: self.clock.wall() };
+            Ok(self.lock().claim_key(ticket, times))
+        })
+    }
+
+    fn done_key<'a>(&'a self, ticket: &'a Ticket, keep: Duration) -> Pending<'a, bool> {
+        Box::pin(async move {
+            check_ticket(ticket)?;
+            let until = self.clock.elapsed().saturating_add(keep);
+            Ok(self.lock().done_key(ticket, until))
+        })
+    }
+
+    fn release_key<'a>(&'a self, ticket: &'a Ticket) -> Pending<'a, ()> {
+        Box::pin(async move {
+            self.lock().release_key(ticket);
+            Ok(())
+        })
+    }
+
     fn remember<'a>(&'a self, inbox: &'a str, key: &'a str, ttl: Duration) -> Pending<'a, bool> {
         Box::pin(async move {
             check_names([inbox, key])?;
@@ -582,7 +658,7 @@ impl Backend for Memory {
             let mut tables = self.lock();
             let Some(keys) = tables.inboxes.get_mut(inbox) else { return Ok(0) };
             let before = keys.len();
-            keys.retain(|_, until| now < *until);
+            keys.retain(|_, kept| now < kept.until);
             Ok(u64::try_from(before - keys.len()).unwrap_or(u64::MAX))
         })
     }

@@ -26,6 +26,7 @@ use crate::entry::{
     Change, Entry, Event, LaneChoice, LaneView, Lease, Line, NewEntry, Query, Standing, State, Step,
 };
 use crate::error::{StoreError, StoreErrorKind};
+use crate::inbox::{Claim, Ticket};
 
 /// Names, lanes and keys are text that every database can hold; a NUL is refused with `Conflict` before anything is touched.
 pub(crate) fn check_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<(), StoreError> {
@@ -36,6 +37,10 @@ pub(crate) fn check_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Resul
         )),
         None => Ok(()),
     }
+}
+
+pub(crate) fn check_ticket(ticket: &Ticket) -> Result<(), StoreError> {
+    check_names([ticket.inbox.as_str(), ticket.key.as_str(), ticket.holder.as_str()])
 }
 
 pub(crate) fn key_is_there(key: &str) -> StoreError {
@@ -187,11 +192,25 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// An entry's history, oldest first. [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such entry.
     fn history<'a>(&'a self, outbox: &'a str, entry: i64) -> Pending<'a, Vec<Event>>;
 
-    /// Remembers a key for `ttl`. `true` if it was not remembered, or its time had run out: only then may it be handled. Of any
+    /// Claims a key for a ticket, for `lease` from now. [`Claim::New`] if it is not there, if what stands there has run out, be it
+    /// a claim or the memory of its handling, or if it is claimed with this very ticket: so a claim is renewed, and may be
+    /// repeated after [`Unavailable`](crate::StoreErrorKind::Unavailable). Of any number of concurrent calls with tickets of
+    /// their own, exactly one gets it; the others see its ticket, or that it was handled.
+    fn claim_key<'a>(&'a self, ticket: &'a Ticket, lease: Duration) -> Pending<'a, Claim>;
+
+    /// Marks a ticket's key as handled, for `keep` from now. `true` if the claim still stood. Otherwise, whoever has claimed it
+    /// meanwhile, it is marked all the same, for that it was handled is true; a key that is marked already is not forgotten
+    /// earlier for it.
+    fn done_key<'a>(&'a self, ticket: &'a Ticket, keep: Duration) -> Pending<'a, bool>;
+
+    /// Frees a key that is claimed with this very ticket. Nothing happens if it was handled or is somebody else's.
+    fn release_key<'a>(&'a self, ticket: &'a Ticket) -> Pending<'a, ()>;
+
+    /// Remembers a key as handled for `ttl`. `true` if it was not remembered, or its time had run out: only then may it be handled. Of any
     /// number of concurrent calls with one key, exactly one gets `true`. A `false` does not make the key last longer.
     fn remember<'a>(&'a self, inbox: &'a str, key: &'a str, ttl: Duration) -> Pending<'a, bool>;
 
-    /// Forgets a key, for a callback whose handling failed.
+    /// Forgets a key, remembered, claimed or done.
     fn forget<'a>(&'a self, inbox: &'a str, key: &'a str) -> Pending<'a, ()>;
 
     /// Forgets every key whose time has run out, and tells how many.

@@ -23,8 +23,8 @@ use crate::backend::row::{
     after_prefix, ceil_micros, check, corrupt, moment, seal, state_code, state_of, ttl_micros,
 };
 use crate::backend::{
-    Backend, Pending, check_names, check_no_flight, check_step, key_is_there, lease_lost, moved_on,
-    no_such_entry,
+    Backend, Pending, check_names, check_no_flight, check_step, check_ticket, key_is_there, lease_lost,
+    moved_on, no_such_entry,
 };
 use crate::chain::{Digest, Tip};
 use crate::checkpoint::{Checkpoint, Commit, Record};
@@ -32,6 +32,7 @@ use crate::entry::{
     Change, Entry, Event, LaneChoice, LaneView, Lease, Line, NewEntry, Order, Query, Standing, State, Step,
 };
 use crate::error::StoreError;
+use crate::inbox::{Claim, Ticket};
 
 type Done<T> = Result<T, StoreError>;
 
@@ -836,6 +837,89 @@ fn bare_event(row: &Row, first: usize, body: Digest) -> Done<Event> {
     })
 }
 
+async fn claim_key(
+    connection: &mut Connection,
+    time: Moment,
+    ticket: &Ticket,
+    lease: Duration,
+) -> Done<Claim> {
+    let now = now(connection, time).await?;
+    loop {
+        if take_key(connection, ticket, now, ttl_micros(lease)).await? {
+            return Ok(Claim::New(ticket.clone()));
+        }
+        // On PostgreSQL the statement has locked the row that it met, so it is still there; a loop costs nothing to be sure.
+        if let Some(standing) = key_standing(connection, ticket, now).await? {
+            return Ok(standing);
+        }
+    }
+}
+
+/// One statement: of any number at once, one inserts or takes over the row, and the others meet it held.
+async fn take_key(connection: &mut Connection, ticket: &Ticket, now: i64, lease: i64) -> Done<bool> {
+    let sql = "INSERT INTO integration_inbox (inbox, key, until, holder, token, granted) VALUES ($1, $2, $3, $4, $5, $6)
+               ON CONFLICT (inbox, key) DO UPDATE SET until = excluded.until, holder = excluded.holder,
+                   token = excluded.token, granted = excluded.granted
+               WHERE integration_inbox.until <= $6
+                   OR (integration_inbox.holder IS NOT NULL AND integration_inbox.token = $5)";
+    let insert = sqlx::query(sql)
+        .bind(&ticket.inbox)
+        .bind(&ticket.key)
+        .bind(now.saturating_add(lease))
+        .bind(&ticket.holder)
+        .bind(ticket.token)
+        .bind(now);
+    Ok(insert.execute(connection).await.map_err(failed)?.rows_affected() > 0)
+}
+
+async fn key_standing(connection: &mut Connection, ticket: &Ticket, now: i64) -> Done<Option<Claim>> {
+    let sql = "SELECT holder, token, granted, until FROM integration_inbox WHERE inbox = $1 AND key = $2";
+    let row = sqlx::query(sql).bind(&ticket.inbox).bind(&ticket.key);
+    let Some(row) = row.fetch_optional(&mut *connection).await.map_err(failed)? else { return Ok(None) };
+    let Some(holder) = get::<Option<String>>(&row, 0)? else { return Ok(Some(Claim::Handled)) };
+    let by = Ticket::known(&*ticket.inbox, &*ticket.key, holder, get(&row, 1)?);
+    let (granted, mut until): (i64, i64) = (get(&row, 2)?, get(&row, 3)?);
+    if granted > now {
+        // The clock was set back: as a lane's lease (see `hold_on`), the claim lasts its own length from here.
+        until = until.saturating_sub(granted).saturating_add(now);
+        date_claim(connection, &by, now, until).await?;
+    }
+    // A lease for ever ends after the calendar does.
+    Ok(Some(Claim::InProgress { by, until: moment(until).unwrap_or(Timestamp::MAX) }))
+}
+
+async fn date_claim(connection: &mut Connection, by: &Ticket, now: i64, until: i64) -> Done<()> {
+    let sql = "UPDATE integration_inbox SET granted = $4, until = $5
+               WHERE inbox = $1 AND key = $2 AND holder IS NOT NULL AND token = $3";
+    let date = sqlx::query(sql).bind(&by.inbox).bind(&by.key).bind(by.token).bind(now).bind(until);
+    date.execute(connection).await.map_err(failed)?;
+    Ok(())
+}
+
+async fn done_key(connection: &mut Connection, time: Moment, ticket: &Ticket, keep: Duration) -> Done<bool> {
+    let until = now(connection, time).await?.saturating_add(ttl_micros(keep));
+    let held = "UPDATE integration_inbox SET until = $4, holder = NULL, token = 0, granted = 0
+                WHERE inbox = $1 AND key = $2 AND holder IS NOT NULL AND token = $3";
+    let held = sqlx::query(held).bind(&ticket.inbox).bind(&ticket.key).bind(ticket.token).bind(until);
+    if held.execute(&mut *connection).await.map_err(failed)?.rows_affected() > 0 {
+        return Ok(true);
+    }
+    let lost = "INSERT INTO integration_inbox (inbox, key, until) VALUES ($1, $2, $3)
+                ON CONFLICT (inbox, key) DO UPDATE SET until = excluded.until, holder = NULL, token = 0, granted = 0
+                WHERE integration_inbox.holder IS NOT NULL OR integration_inbox.until < excluded.until";
+    let lost = sqlx::query(lost).bind(&ticket.inbox).bind(&ticket.key).bind(until);
+    lost.execute(connection).await.map_err(failed)?;
+    Ok(false)
+}
+
+async fn release_key(connection: &mut Connection, ticket: &Ticket) -> Done<()> {
+    let sql = "DELETE FROM integration_inbox
+               WHERE inbox = $1 AND key = $2 AND holder IS NOT NULL AND token = $3";
+    let free = sqlx::query(sql).bind(&ticket.inbox).bind(&ticket.key).bind(ticket.token);
+    free.execute(connection).await.map_err(failed)?;
+    Ok(())
+}
+
 async fn remember(
     connection: &mut Connection,
     time: Moment,
@@ -846,7 +930,8 @@ async fn remember(
     let now = now(connection, time).await?;
     // One statement: of any number at once, one inserts or revives the row, and the others meet it alive.
     let sql = "INSERT INTO integration_inbox (inbox, key, until) VALUES ($1, $2, $3)
-               ON CONFLICT (inbox, key) DO UPDATE SET until = excluded.until WHERE integration_inbox.until <= $4";
+               ON CONFLICT (inbox, key) DO UPDATE SET until = excluded.until, holder = NULL, token = 0, granted = 0
+               WHERE integration_inbox.until <= $4";
     let until = now.saturating_add(ttl_micros(ttl));
     let insert = sqlx::query(sql).bind(inbox).bind(key).bind(until).bind(now);
     Ok(insert.execute(connection).await.map_err(failed)?.rows_affected() > 0)
@@ -1115,6 +1200,33 @@ impl Backend for Engine {
     fn history<'a>(&'a self, outbox: &'a str, entry: i64) -> Pending<'a, Vec<Event>> {
         let outbox = outbox.to_owned();
         Box::pin(self.look(work(move |c, _| Box::pin(async move { history(c, &outbox, entry).await }))))
+    }
+
+    fn claim_key<'a>(&'a self, ticket: &'a Ticket, lease: Duration) -> Pending<'a, Claim> {
+        Box::pin(async move {
+            check_ticket(ticket)?;
+            let ticket = ticket.clone();
+            self.transact(work(move |c, time| {
+                Box::pin(async move { claim_key(c, time, &ticket, lease).await })
+            }))
+            .await
+        })
+    }
+
+    fn done_key<'a>(&'a self, ticket: &'a Ticket, keep: Duration) -> Pending<'a, bool> {
+        Box::pin(async move {
+            check_ticket(ticket)?;
+            let ticket = ticket.clone();
+            self.transact(work(move |c, time| {
+                Box::pin(async move { done_key(c, time, &ticket, keep).await })
+            }))
+            .await
+        })
+    }
+
+    fn release_key<'a>(&'a self, ticket: &'a Ticket) -> Pending<'a, ()> {
+        let ticket = ticket.clone();
+        Box::pin(self.transact(work(move |c, _| Box::pin(async move { release_key(c, &ticket).await }))))
     }
 
     fn remember<'a>(&'a self, inbox: &'a str, key: &'a str, ttl: Duration) -> Pending<'a, bool> {

@@ -11,7 +11,8 @@ use crate::error::{StoreError, StoreErrorKind};
 const APPLICATION: i64 = 0x494E_5447;
 
 /// One step a version. A step that was released is never changed.
-const STEPS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql"), include_str!("v3.sql")];
+const STEPS: &[&str] =
+    &[include_str!("v1.sql"), include_str!("v2.sql"), include_str!("v3.sql"), include_str!("v4.sql")];
 
 /// The version from which on the lines of history are chained.
 const CHAINED: usize = 3;
