@@ -8,6 +8,8 @@
 //! | decide what keeps both systems in step | [`sync`] |
 //! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
 
+mod desk;
+mod error;
 pub mod kinds;
 mod multipass;
 pub mod refusal;
@@ -16,7 +18,10 @@ pub mod sync;
 pub mod tax;
 pub mod token;
 pub mod value;
+mod wire;
 
+pub use desk::AuthMode;
+pub use error::{ErrorExt, Reason, Refused};
 pub use integration_core::Error;
 pub use multipass::{Multipass, check_multipass};
 pub use token::{AccountName, ApiToken, LinkTokenError};

@@ -132,14 +132,37 @@ impl Scalar<'_> {
         }
     }
 
-    /// A whole number, or one in quotes.
+    /// Whether it says nothing: `null`, or a text of blanks.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text(text) => text.trim().is_empty(),
+            _ => false,
+        }
+    }
+
+    /// A whole number of 64 bits, or one in quotes; decimals that are all zero do no harm.
     #[must_use]
     pub fn integer(&self) -> Option<i64> {
+        let whole =
+            |value: Decimal| value.fract().is_zero().then(|| i64::try_from(value.trunc()).ok()).flatten();
         match self {
-            Self::Number(text) => text.parse().ok(),
-            Self::Text(text) => text.trim().parse().ok(),
+            Self::Number(text) => text.parse().ok().or_else(|| whole(self.decimal()?)),
+            Self::Text(text) => text.trim().parse().ok().or_else(|| whole(self.decimal()?)),
             _ => None,
         }
+    }
+
+    /// The id of a record: a positive whole number of 64 bits, as digits, in quotes or not.
+    #[must_use]
+    pub fn id(&self) -> Option<u64> {
+        let digits = match self {
+            Self::Number(text) | Self::Text(text) => text.trim(),
+            _ => "",
+        };
+        let read = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+        read.filter(|id| *id > 0)
     }
 
     /// `true`, `1`, and in quotes also `yes`; and their opposites.
@@ -308,6 +331,12 @@ impl<V: Token> Fields<V> {
         self.taken(key, found)
     }
 
+    /// Takes the id of a record, see [`Scalar::id`]. Anything else is left where it is.
+    pub fn id(&mut self, key: &str) -> Option<u64> {
+        let found = self.0.get(key)?.scalar().id();
+        self.taken(key, found)
+    }
+
     /// Takes a truth: `true`, `1`, `"true"`, `"1"`, `"yes"` and their opposites. Anything else is left where it is.
     pub fn boolean(&mut self, key: &str) -> Option<bool> {
         let found = self.0.get(key)?.scalar().boolean();
@@ -328,7 +357,7 @@ impl<V: Token> Fields<V> {
     pub fn decimal(&mut self, key: &str) -> Result<Option<Decimal>, Unreadable> {
         let Some(value) = self.take(key) else { return Ok(None) };
         match value.scalar() {
-            Scalar::Text(text) if text.trim().is_empty() => Ok(None),
+            scalar if scalar.is_blank() => Ok(None),
             scalar => scalar.decimal().map(Some).ok_or_else(|| Unreadable::new(key, "a decimal")),
         }
     }
@@ -361,6 +390,11 @@ impl<V: Token> Fields<V> {
             None => Ok(None),
             Some(value) => value.into_fields().map(Some).ok_or_else(|| Unreadable::new(key, "an object")),
         }
+    }
+
+    /// The names of what nobody took, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// What nobody took, by name.
@@ -425,6 +459,31 @@ mod tests {
         assert!(Fields::of(json!([1]), "it").is_err());
         assert!(Raw::parse(b"[1]").is_none() && Raw::parse(b"{\"a\":1").is_none());
         assert_eq!(Unreadable::new("id", "a number").within("results[3]").field, "results[3].id");
+    }
+
+    #[test]
+    fn whole_numbers_and_ids() {
+        let scalar = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let integer = |text| scalar(text).scalar().integer();
+        assert_eq!((integer("7.0"), integer("\"-7\""), integer("\" 7,00 \"")), (Some(7), Some(-7), Some(7)));
+        assert_eq!((integer("9223372036854775807"), integer("9223372036854775808")), (Some(i64::MAX), None));
+        assert_eq!((integer("7.5"), integer("true"), integer("\"\"")), (None, None, None));
+        let id = |text| scalar(text).scalar().id();
+        assert_eq!(
+            (id("17"), id("\" 17 \""), id("18446744073709551615")),
+            (Some(17), Some(17), Some(u64::MAX))
+        );
+        for text in
+            ["0", "-1", "1.0", "\"+1\"", "\"1/2\"", "true", "18446744073709551616", "null", "\"\"", "[]"]
+        {
+            assert_eq!(id(text), None, "{text}");
+        }
+        let mut read = raw(r#"{"a":"x","b":5}"#);
+        assert_eq!((read.id("a"), read.id("b")), (None, Some(5)));
+        assert_eq!(read.names().collect::<Vec<_>>(), ["a"]);
+        assert!(
+            Scalar::Null.is_blank() && Scalar::Text(" ".into()).is_blank() && !Scalar::Bool(false).is_blank()
+        );
     }
 
     #[test]

@@ -124,10 +124,19 @@ impl<T: 'static> Pages<T> {
     /// As [`next_page`](Self::next_page).
     pub async fn all(mut self) -> Result<Vec<T>, Error> {
         let mut items = Vec::new();
+        self.read_into(&mut items).await?;
+        Ok(items)
+    }
+
+    /// Adds everything that is left to `items`; after an error they hold what was read before it.
+    ///
+    /// # Errors
+    /// As [`next_page`](Self::next_page).
+    pub async fn read_into(&mut self, items: &mut Vec<T>) -> Result<(), Error> {
         while let Some(page) = self.next_page().await? {
             items.extend(page.items);
         }
-        Ok(items)
+        Ok(())
     }
 
     fn poll_page(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Page<T>, Error>>> {
@@ -241,6 +250,15 @@ mod tests {
             assert_eq!(pages.next_page().await.unwrap_err().kind(), ErrorKind::TooLarge);
             assert!(pages.next_page().await.unwrap().is_none());
         });
+    }
+
+    #[test]
+    fn what_was_read_before_an_error_is_kept() {
+        let ask = |number: u32| async move { Ok(Page::new(number, vec![number], true)) };
+        let mut items = Vec::new();
+        let mut pages = Pages::new("list", ask, |item| Some(*item)).at_most(2);
+        assert!(run(pages.read_into(&mut items)).is_err());
+        assert_eq!(items, [1, 2]);
     }
 
     #[test]

@@ -195,7 +195,7 @@ macro_rules! caller_setters {
             self
         }
 
-        /// Reads at most this many bytes of an answer; 1 MiB unless set.
+        /// Reads at most this many bytes of an answer; 1 MiB unless set or said otherwise by the client.
         #[must_use]
         pub fn body_limit(mut self, bytes: usize) -> Self {
             self.$field = self.$field.body_limit(bytes);

@@ -4,8 +4,7 @@
 //! derived from the HTTP method or from whether a body happens to be cloneable.
 
 use std::fmt;
-use std::sync::Arc;
-
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -85,7 +84,8 @@ impl Operation {
     }
 }
 
-/// A queue that calls wait in, so that at most so many of them are under way at once; clones are the same lane.
+/// A queue that calls wait in, so that at most so many of them are under way at once, and none starts too soon after another; clones
+/// are the same lane.
 ///
 /// ```
 /// use integration_core::call::{Call, Idempotency, Lane, Operation};
@@ -95,25 +95,58 @@ impl Operation {
 /// let call = Call::new(ISSUE).json("{}").in_lane(&one_at_a_time);
 /// ```
 #[derive(Debug, Clone)]
-pub struct Lane(pub(crate) Arc<Semaphore>);
+pub struct Lane {
+    pub(crate) places: Arc<Semaphore>,
+    pace: Option<Arc<Pace>>,
+}
+
+/// When the next call of a lane may start.
+#[derive(Debug)]
+struct Pace {
+    gap: Duration,
+    next: Mutex<Duration>,
+}
+
+impl Pace {
+    /// How long to wait, having taken the next free moment.
+    fn wait(&self, now: Duration) -> Duration {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = now.max(*next);
+        *next = start.saturating_add(self.gap);
+        start.saturating_sub(now)
+    }
+}
 
 impl Lane {
     /// A lane for at most `calls` at once.
     #[must_use]
     pub fn new(calls: usize) -> Self {
-        Self(Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))))
+        Self { places: Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))), pace: None }
+    }
+
+    /// The same with at least so much time between the starts of two calls. The attempts of one call have the pauses of its retry
+    /// policy.
+    #[must_use]
+    pub fn with_gap(self, gap: Duration) -> Self {
+        let pace = Pace { gap, next: Mutex::new(Duration::ZERO) };
+        Self { pace: (!gap.is_zero()).then(|| Arc::new(pace)), ..self }
+    }
+
+    /// How long a call that has its place waits before it starts; it must then start.
+    pub(crate) fn wait(&self, now: Duration) -> Duration {
+        self.pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(now))
     }
 
     /// Waits for a place and keeps it until the result is dropped: for work beside calls that must not overtake them.
     pub async fn enter(&self) -> Place {
         // The semaphore is never closed, so there is always a permit to wait for.
-        Place(self.0.clone().acquire_owned().await.ok())
+        Place(self.places.clone().acquire_owned().await.ok())
     }
 
     /// How many more calls could start at once.
     #[must_use]
     pub fn free(&self) -> usize {
-        self.0.available_permits()
+        self.places.available_permits()
     }
 }
 
@@ -329,6 +362,15 @@ impl fmt::Debug for Call {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn starts_of_a_lane_are_a_gap_apart() {
+        let seconds = Duration::from_secs;
+        let lane = Lane::new(9).with_gap(seconds(2));
+        assert_eq!([1, 1, 1, 4, 20].map(|now| lane.wait(seconds(now)).as_secs()), [0, 2, 4, 3, 0]);
+        assert_eq!(lane.clone().wait(seconds(20)), seconds(2));
+        assert_eq!([0, 0].map(|now| Lane::new(1).wait(seconds(now))), [Duration::ZERO; 2]);
+    }
 
     #[test]
     fn debug_shows_names_and_no_values() {

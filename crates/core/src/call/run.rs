@@ -130,14 +130,23 @@ impl<'c> Run<'c> {
 
     async fn permit(&self) -> Result<Option<OwnedSemaphorePermit>, Error> {
         let Some(lane) = self.call.lane.clone() else { return Ok(None) };
-        let permit = self.within(self.remaining(), lane.0.acquire_owned()).await;
-        match permit {
-            Some(Ok(permit)) => Ok(Some(permit)),
-            _ => Err(Error::new(ErrorKind::Timeout, self.call.operation.name)
-                .with_outcome(Outcome::NotSent)
-                .with_message("the call waited for its turn behind others until its deadline")
-                .with_hint("repeat it, allow more time, or send fewer calls at once")),
+        let permit = self.within(self.remaining(), lane.places.clone().acquire_owned()).await;
+        let Some(Ok(permit)) = permit else { return Err(self.waited_too_long()) };
+        let wait = lane.wait(self.shared.clock.elapsed());
+        if wait >= self.remaining() {
+            return Err(self.waited_too_long());
         }
+        if !wait.is_zero() {
+            self.shared.clock.sleep(wait).await;
+        }
+        Ok(Some(permit))
+    }
+
+    fn waited_too_long(&self) -> Error {
+        Error::new(ErrorKind::Timeout, self.call.operation.name)
+            .with_outcome(Outcome::NotSent)
+            .with_message("the call waited for its turn behind others until its deadline")
+            .with_hint("repeat it, allow more time, or send fewer calls at once")
     }
 
     async fn attempt<T>(

@@ -1,165 +1,71 @@
-//! A record read field by field; what nobody took is kept token for token (contract 3.9).
+//! What the records of both services have beyond the core's lenient fields: dates, links to other systems, and what nobody took, kept
+//! token for token (contract 3.9).
 //!
 //! Held as tokens and not as [`serde_json::Value`], so that amounts and unknown numbers stay digit for digit.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use rust_decimal::Decimal;
+use integration_core::body::fields::{self, Scalar, Token, Unreadable};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Day, ExternalIds, Moment, Scalar, Unreadable};
+use super::{Day, ExternalIds, Moment};
 
-type Tokens = BTreeMap<String, Box<RawValue>>;
+/// The JSON of fields, by name.
+pub(crate) type Tokens = BTreeMap<String, Box<RawValue>>;
+
+/// The fields of one record.
+pub(crate) type Fields = fields::Fields<Box<RawValue>>;
 
 /// Never kept and never shown (contract trap 21).
 const NEVER_KEPT: [&str; 3] = ["password", "password_hash", "password_salt"];
 
-/// The fields of one record; taking one removes it.
-///
-/// ```
-/// use sugester::value::Fields;
-///
-/// let mut fields = Fields::parse(r#"{"id":"17","price":339.99,"paid":"yes","colour":"red"}"#)?;
-/// assert_eq!(fields.id("id")?, Some(17));
-/// assert_eq!(fields.decimal("price")?.unwrap().to_string(), "339.99");
-/// assert_eq!(fields.boolean("paid"), Some(true));
-/// assert_eq!(fields.extra().get("colour"), Some(r#""red""#));
-/// # Ok::<(), sugester::value::Unreadable>(())
-/// ```
-pub struct Fields(Tokens);
-
-impl Fields {
-    /// The fields of a JSON object.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] for everything else, also for `null` and HTML.
-    pub fn parse(json: &str) -> Result<Self, Unreadable> {
-        serde_json::from_str(json).map(Self).map_err(|_| Unreadable::new("an object"))
-    }
-
-    /// Whether the record has this field, be it `null`.
-    #[must_use]
-    pub fn has(&self, key: &str) -> bool {
-        self.0.contains_key(key)
-    }
-
-    /// Takes the JSON of a field; `null` is the same as absent.
-    pub fn take(&mut self, key: &str) -> Option<Box<RawValue>> {
-        self.0.remove(key).filter(|token| token.get() != "null")
-    }
-
-    /// Takes a scalar.
-    pub fn scalar(&mut self, key: &str) -> Scalar {
-        self.take(key).map_or(Scalar::Null, |token| Scalar::from_token(token.get()))
-    }
-
-    /// Takes a text, or another scalar as text.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] for lists and objects.
-    pub fn text(&mut self, key: &str) -> Result<Option<String>, Unreadable> {
-        self.scalar(key).text().map_err(|error| error.at(key))
-    }
-
-    /// Takes a decimal.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] for what is none: an amount is not lost silently.
-    pub fn decimal(&mut self, key: &str) -> Result<Option<Decimal>, Unreadable> {
-        self.scalar(key).decimal().map_err(|error| error.at(key))
-    }
-
-    /// Takes the id of a record.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] for what is none.
-    pub fn id(&mut self, key: &str) -> Result<Option<u64>, Unreadable> {
-        self.scalar(key).id().map_err(|error| error.at(key))
-    }
-
-    /// Takes a date.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] for lists and objects.
-    pub fn day(&mut self, key: &str) -> Result<Option<Day>, Unreadable> {
-        self.scalar(key).day().map_err(|error| error.at(key))
-    }
-
-    /// Takes a time.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] for lists and objects.
-    pub fn moment(&mut self, key: &str) -> Result<Option<Moment>, Unreadable> {
-        self.scalar(key).moment().map_err(|error| error.at(key))
-    }
-
-    /// Takes a whole number; another value stays among the unknown fields.
-    pub fn integer(&mut self, key: &str) -> Option<i64> {
-        self.take_if(key, Scalar::integer)
-    }
-
-    /// Takes yes or no; another value stays among the unknown fields.
-    pub fn boolean(&mut self, key: &str) -> Option<bool> {
-        self.take_if(key, Scalar::boolean)
-    }
-
-    /// Takes the map `external_ids`; absent, `null` and an empty list are an empty map.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] for everything else.
-    pub fn external_ids(&mut self) -> Result<ExternalIds, Unreadable> {
-        let Some(token) = self.take("external_ids") else { return Ok(ExternalIds::default()) };
-        serde_json::from_str(token.get()).map_err(|_| Unreadable::new("a map of ids").at("external_ids"))
-    }
-
-    /// What nobody took, without what must not be kept.
-    #[must_use]
-    pub fn extra(mut self) -> Extra {
-        self.0.retain(|key, _| !NEVER_KEPT.contains(&key.as_str()));
-        Extra(self.0)
-    }
-
-    fn take_if<T>(
-        &mut self,
-        key: &str,
-        read: impl Fn(&Scalar) -> Result<Option<T>, Unreadable>,
-    ) -> Option<T> {
-        let found = read(&Scalar::from_token(self.0.get(key)?.get())).ok()?;
-        self.0.remove(key);
-        found
-    }
+/// Takes a date; blanks are none.
+pub(crate) fn day(fields: &mut Fields, key: &str) -> Result<Option<Day>, Unreadable> {
+    Ok(fields.text(key)?.filter(|text| !text.trim().is_empty()).map(Day::read))
 }
 
-impl fmt::Debug for Fields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
+/// Takes a time; blanks are none.
+pub(crate) fn moment(fields: &mut Fields, key: &str) -> Result<Option<Moment>, Unreadable> {
+    Ok(fields.text(key)?.filter(|text| !text.trim().is_empty()).map(Moment::read))
+}
+
+/// Takes a map of ids; absent, `null` and an empty list are an empty map.
+pub(crate) fn external_ids(fields: &mut Fields, key: &str) -> Result<ExternalIds, Unreadable> {
+    let Some(token) = fields.take(key) else { return Ok(ExternalIds::default()) };
+    serde_json::from_str(token.get()).map_err(|_| Unreadable::new(key, "a map of ids"))
+}
+
+/// What nobody took, without what must not be kept.
+pub(crate) fn extra(fields: Fields) -> Extra {
+    let mut tokens = fields.rest();
+    tokens.retain(|key, _| !NEVER_KEPT.contains(&key.as_str()));
+    Extra(tokens)
 }
 
 /// Fields of a record that this crate has no name for, token for token. Printing shows the names alone.
 ///
 /// ```
-/// use sugester::value::Fields;
+/// use sugester::value::Extra;
 ///
-/// let extra = Fields::parse(r#"{"rate":0.10,"password_hash":"x"}"#)?.extra();
-/// assert_eq!(serde_json::to_string(&extra).unwrap(), r#"{"rate":0.10}"#);
+/// let extra = Extra::parse(r#"{"rate":0.10,"password_hash":"x"}"#).unwrap();
+/// assert_eq!(extra.scalar("rate").unwrap().decimal().unwrap().to_string(), "0.10");
+/// assert_eq!(serde_json::to_string(&extra)?, r#"{"rate":0.10}"#);
 /// assert_eq!(format!("{extra:?}"), r#"{"rate"}"#);
-/// # Ok::<(), sugester::value::Unreadable>(())
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Extra(Tokens);
 
 impl Extra {
+    /// The fields of a JSON object, without digests of passwords; nothing if it is none.
+    #[must_use]
+    pub fn parse(json: &str) -> Option<Self> {
+        Fields::parse(json.as_bytes()).map(extra)
+    }
+
     /// The JSON of a field.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
@@ -174,13 +80,18 @@ impl Extra {
 
     /// A field as a scalar.
     #[must_use]
-    pub fn scalar(&self, key: &str) -> Option<Scalar> {
-        self.get(key).map(Scalar::from_token)
+    pub fn scalar(&self, key: &str) -> Option<Scalar<'_>> {
+        self.0.get(key).map(Token::scalar)
     }
 
     /// All names with their JSON, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, token)| (key.as_str(), token.get()))
+    }
+
+    /// All names with their tokens.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = (&str, &Box<RawValue>)> {
+        self.0.iter().map(|(key, token)| (key.as_str(), token))
     }
 
     /// How many there are.
@@ -222,22 +133,24 @@ mod tests {
 
     use super::*;
 
+    fn read(body: &str) -> Fields {
+        Fields::parse(body.as_bytes()).unwrap()
+    }
+
     #[test]
     fn only_objects_are_records() {
         for body in ["null", "[]", "\"ok\"", "", "<html>", "{", "1"] {
-            assert!(Fields::parse(body).is_err(), "{body}");
+            assert!(Extra::parse(body).is_none(), "{body}");
         }
     }
 
     #[test]
     fn what_does_not_fit_is_kept_or_an_error_that_names_the_field() {
-        let mut fields = Fields::parse(r#"{"a":"x","b":"x","c":"x","d":{},"e":[],"f":null,"g":""}"#).unwrap();
-        assert_eq!((fields.integer("a"), fields.boolean("b"), fields.integer("g")), (None, None, None));
-        assert_eq!(fields.decimal("c").unwrap_err().field(), "c");
-        assert_eq!(fields.text("d").unwrap_err().to_string(), "`d` is not a text");
-        assert!(fields.day("e").is_err());
-        assert_eq!(fields.moment("f"), Ok(None));
-        let extra = fields.extra();
+        let mut fields = read(r#"{"a":"x","b":"x","e":[],"f":null,"g":" "}"#);
+        assert_eq!((fields.integer("a"), fields.boolean("b")), (None, None));
+        assert_eq!(day(&mut fields, "e").unwrap_err().field, "e");
+        assert_eq!((moment(&mut fields, "f"), day(&mut fields, "g")), (Ok(None), Ok(None)));
+        let extra = extra(fields);
         assert_eq!(extra.iter().collect::<Vec<_>>(), [("a", "\"x\""), ("b", "\"x\"")]);
     }
 
@@ -245,33 +158,26 @@ mod tests {
     fn password_digests_are_neither_kept_nor_shown() {
         let body =
             r#"{"password_hash":"planted","password_salt":"planted","password":"planted","x":"planted"}"#;
-        let fields = Fields::parse(body).unwrap();
-        assert!(!format!("{fields:?}").contains("planted"));
-        let extra = fields.extra();
+        let extra = Extra::parse(body).unwrap();
         assert_eq!((extra.len(), format!("{extra:?}")), (1, r#"{"x"}"#.to_owned()));
     }
 
     #[test]
     fn the_map_of_ids_may_be_missing_but_not_of_another_shape() {
-        let read = |body| Fields::parse(body).unwrap().external_ids();
+        let ids = |body| external_ids(&mut read(body), "external_ids");
         for empty in ["{}", r#"{"external_ids":null}"#, r#"{"external_ids":{}}"#, r#"{"external_ids":[]}"#] {
-            assert_eq!(read(empty), Ok(ExternalIds::default()), "{empty}");
+            assert_eq!(ids(empty), Ok(ExternalIds::default()), "{empty}");
         }
         for bad in [r#"{"external_ids":"x"}"#, r#"{"external_ids":[1]}"#] {
-            assert_eq!(read(bad).unwrap_err().field(), "external_ids");
+            assert_eq!(ids(bad).unwrap_err().field, "external_ids");
         }
     }
 
     proptest! {
         #[test]
-        fn any_text_is_a_record_or_refused(text in any::<String>()) {
-            let _ = Fields::parse(&text);
-        }
-
-        #[test]
         fn unknown_fields_go_back_as_they_came(key in "[a-z]{1,8}", number in "[1-9][0-9]{0,30}\\.[0-9]{1,20}") {
             let body = format!("{{\"{key}\":{number}}}");
-            prop_assert_eq!(serde_json::to_string(&Fields::parse(&body).unwrap().extra()).unwrap(), body);
+            prop_assert_eq!(serde_json::to_string(&Extra::parse(&body).unwrap()).unwrap(), body);
         }
     }
 }

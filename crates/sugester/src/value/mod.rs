@@ -5,9 +5,9 @@
 //!
 //! | type | for |
 //! |---|---|
-//! | [`Scalar`] | one JSON scalar in any permitted spelling |
+//! | [`Scalar`], [`Unreadable`] | one JSON scalar in any permitted spelling, and what is none |
 //! | [`Day`], [`Moment`] | dates and times with the text they came as |
-//! | [`Fields`], [`Extra`] | a record read field by field, and what nobody asked for |
+//! | [`Extra`] | the fields of a record that nobody asked for |
 //! | [`ExternalIds`], [`AppKey`] | the map that links a record to those of other systems |
 //! | [`Patch`] | a field of an update: left alone, cleared, or set |
 
@@ -15,10 +15,10 @@ mod day;
 mod external_ids;
 mod fields;
 mod patch;
-mod scalar;
 
 pub use day::{Day, Moment};
 pub use external_ids::{AppKey, ExternalIds, Linked};
-pub use fields::{Extra, Fields};
+pub use fields::Extra;
+pub(crate) use fields::{Fields, Tokens, day, external_ids, extra, moment};
+pub use integration_core::body::fields::{Scalar, Unreadable};
 pub use patch::Patch;
-pub use scalar::{Scalar, Unreadable};

@@ -1,0 +1,407 @@
+//! How an answer becomes a verdict, and what errors of both services tell beyond [`Error`] (contract 3.7 and 3.9).
+//!
+//! The rules enforced here: a refusal inside a 2xx is a refusal; `null`, HTML and nothing where a record is due are in doubt, never a
+//! success; what a service repeats of a secret is in no text; a wait is at most two minutes.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{Method, header};
+use integration_core::body::fields::Unreadable;
+use integration_core::call::retry::parse_retry_after;
+use integration_core::call::{Operation, Verdict};
+use integration_core::clock::Clock;
+use integration_core::{Answer, Error, ErrorKind};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::refusal::{FieldError, Refusal, is_multipass_failure, redacted_excerpt};
+
+/// The longest `Retry-After` that is obeyed; longer ones count as this (assumed, contract 2.4).
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// What a refusal means, where the contract knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Fields are at fault; [`Refused::fields`] says which.
+    Validation,
+    /// An invoice with this `oid` exists, or did: any 422 that names `oid` (assumed, contract 4.9). A look-up tells which.
+    DuplicateOid,
+    /// The switch between both systems failed, mostly because the logins differ; see [`check_multipass`](crate::check_multipass).
+    MultipassFailed,
+    /// The PDF is still being made; ask again in a moment.
+    NotReady,
+    /// There is no such account: the sub-domain is wrong (observed; its text is assumed to say "account").
+    NoAccount,
+    /// Anything else.
+    Other,
+}
+
+/// A refusal of either service as it was judged, behind an [`Error`]; see [`ErrorExt::refused`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// The HTTP status; refusals come inside 2xx too.
+    pub status: u16,
+    /// What it means.
+    pub reason: Reason,
+    /// What the service says.
+    pub said: Refusal,
+    /// The method of the request.
+    pub method: Method,
+    /// The template of its path, without query and without values.
+    pub path: &'static str,
+    /// How long the service asks to wait, at most 120 s.
+    pub retry_after: Option<Duration>,
+    /// The beginning of the body, redacted, at most 4 KiB.
+    pub body: String,
+}
+
+impl Refused {
+    /// What the service says field by field.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldError] {
+        self.said.fields()
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: HTTP {}, {:?}: {}", self.method, self.path, self.status, self.reason, self.said)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// What the errors of both services tell beyond [`Error`].
+pub trait ErrorExt {
+    /// The refusal of the service, if it is one.
+    fn refused(&self) -> Option<&Refused>;
+
+    /// What the refusal means, if it is one.
+    fn reason(&self) -> Option<Reason> {
+        self.refused().map(|refused| refused.reason)
+    }
+
+    /// What the service says field by field; empty if it is no refusal of fields.
+    fn field_errors(&self) -> &[FieldError] {
+        self.refused().map(Refused::fields).unwrap_or_default()
+    }
+
+    /// An invoice with this `oid` exists, or did.
+    fn is_duplicate_oid(&self) -> bool {
+        self.reason() == Some(Reason::DuplicateOid)
+    }
+
+    /// The PDF is still being made.
+    fn is_not_ready(&self) -> bool {
+        self.reason() == Some(Reason::NotReady)
+    }
+
+    /// Several lines for the vendors' support, without secrets: operation, method, path, status, code, message, request id, outcome,
+    /// and at most 4 KiB of what the service answered (contract 3.7).
+    fn support_summary(&self) -> String;
+}
+
+impl ErrorExt for Error {
+    fn refused(&self) -> Option<&Refused> {
+        self.find_source()
+    }
+
+    fn support_summary(&self) -> String {
+        let refused = self.refused();
+        let rows = [
+            ("operation", Some(self.operation().to_owned())),
+            ("request", refused.map(|refused| format!("{} {}", refused.method, refused.path))),
+            ("status", self.status().map(|status| status.as_u16().to_string())),
+            ("code", self.service_code().map(str::to_owned)),
+            ("message", self.message().map(str::to_owned)),
+            ("request id", self.request_id().map(str::to_owned)),
+            ("retry after", self.retry_after().map(|wait| format!("{} s", wait.as_secs()))),
+            ("outcome", Some(format!("{:?}", self.outcome()))),
+            ("requests made", Some(self.attempts().to_string())),
+            ("answer", refused.map(|refused| refused.body.clone())),
+        ];
+        let line = |(name, value): (&str, Option<String>)| value.map(|value| format!("{name}: {value}"));
+        rows.into_iter().filter_map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// What is judged: the operation, and what its answer may look like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Judge<'j> {
+    pub(crate) operation: &'j Operation,
+    pub(crate) clock: &'j dyn Clock,
+    /// Nothing, `null` and `"ok"` are successes: for deletes and actions, whose answers bring nothing.
+    pub(crate) may_be_empty: bool,
+}
+
+impl Judge<'_> {
+    /// Judges a whole answer; `read` sees the JSON of a success.
+    pub(crate) fn whole<T>(
+        self,
+        answer: &Answer,
+        read: impl Fn(Box<RawValue>) -> Result<T, Unreadable>,
+    ) -> Verdict<T> {
+        if !answer.status().is_success() {
+            return self.by_status(answer);
+        }
+        if !answer.is_complete() {
+            return self.doubt(ErrorKind::TooLarge, answer, "the answer is larger than the client's limit");
+        }
+        if self.may_be_empty && answer.body().iter().all(u8::is_ascii_whitespace) {
+            return self.read(RawValue::NULL.to_owned(), answer, read);
+        }
+        match serde_json::from_slice::<Box<RawValue>>(answer.body()) {
+            Ok(token) => self.success(token, answer, read),
+            Err(_) => self.not_json(answer),
+        }
+    }
+
+    fn success<T>(
+        self,
+        token: Box<RawValue>,
+        answer: &Answer,
+        read: impl Fn(Box<RawValue>) -> Result<T, Unreadable>,
+    ) -> Verdict<T> {
+        let object = token.get().starts_with('{').then(|| serde_json::from_str::<Value>(token.get()).ok());
+        match object.flatten().as_ref().and_then(Refusal::in_success) {
+            Some(said) => Verdict::Refuse(self.refusal(answer, said)),
+            None => self.read(token, answer, read),
+        }
+    }
+
+    fn not_json<T>(self, answer: &Answer) -> Verdict<T> {
+        if is_multipass_failure(&answer.text()) {
+            return Verdict::Refuse(self.refusal(answer, Refusal::default()));
+        }
+        // The content type without its parameters, which are free text.
+        let kind = answer.content_type().and_then(|kind| kind.split(';').next()).unwrap_or("no content type");
+        self.doubt(ErrorKind::UnexpectedAnswer, answer, format!("the answer is not JSON ({kind})"))
+    }
+
+    fn read<T>(
+        self,
+        token: Box<RawValue>,
+        answer: &Answer,
+        read: impl Fn(Box<RawValue>) -> Result<T, Unreadable>,
+    ) -> Verdict<T> {
+        read(token).map_or_else(
+            |cause| {
+                let error = self.error(ErrorKind::UnexpectedAnswer, answer);
+                let error = error.with_message(cause.to_string()).with_source(cause);
+                Verdict::Doubt { error, transient: false }
+            },
+            Verdict::Accept,
+        )
+    }
+
+    fn doubt<T>(self, kind: ErrorKind, answer: &Answer, message: impl Into<String>) -> Verdict<T> {
+        let error = self.error(kind, answer).with_message(message);
+        Verdict::Doubt { error, transient: false }
+    }
+
+    /// The table of contract 2.4 and 3.7: only 429, 502, 503 and 504 may pass.
+    pub(crate) fn by_status<T>(self, answer: &Answer) -> Verdict<T> {
+        let status = answer.status();
+        if status.is_redirection() {
+            // The core follows it or says why not.
+            return self.doubt(ErrorKind::UnexpectedStatus, answer, "a redirect");
+        }
+        let said = answer.json::<Value>().map(|value| Refusal::read(&value)).unwrap_or_default();
+        let error = self.refusal(answer, said);
+        match status.as_u16() {
+            401 => Verdict::Unauthorized(error),
+            429 => Verdict::NotApplied(error),
+            502..=504 => Verdict::Doubt { error, transient: true },
+            408 | 500.. | ..=399 => Verdict::Doubt { error, transient: false },
+            _ => Verdict::Refuse(error),
+        }
+    }
+
+    /// A refusal whose meaning follows from its status and words.
+    pub(crate) fn refusal(self, answer: &Answer, said: Refusal) -> Error {
+        let reason = reason_of(answer, &said);
+        self.refused(answer, said, reason)
+    }
+
+    /// A refusal that means `reason`.
+    pub(crate) fn refused(self, answer: &Answer, said: Refusal, reason: Reason) -> Error {
+        let kind = kind_of(answer, reason);
+        let error = self.error(kind, answer);
+        let message = match said.to_string() {
+            text if text.is_empty() => {
+                answer.status().canonical_reason().unwrap_or("no reason given").to_owned()
+            }
+            text => text,
+        };
+        let error = match said.code() {
+            Some(code) => error.with_code(code),
+            None => error,
+        };
+        let refused = Refused {
+            status: answer.status().as_u16(),
+            reason,
+            said,
+            method: self.operation.method.clone(),
+            path: self.operation.path,
+            retry_after: error.retry_after(),
+            body: redacted_excerpt(&answer.text()),
+        };
+        error.with_message(message).with_hint(advice(kind, reason)).with_source(refused)
+    }
+
+    fn error(self, kind: ErrorKind, answer: &Answer) -> Error {
+        let wait = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let wait = wait.and_then(|text| parse_retry_after(text, self.clock.wall()));
+        Error::new(kind, self.operation.name)
+            .with_hint(advice(kind, Reason::Other))
+            .with_retry_after(wait.map(|wait| wait.min(LONGEST_WAIT)))
+    }
+}
+
+fn reason_of(answer: &Answer, said: &Refusal) -> Reason {
+    let is_422 = answer.status().as_u16() == 422;
+    if said.is_multipass_failure() || is_multipass_failure(&answer.text()) {
+        return Reason::MultipassFailed;
+    }
+    match said {
+        said if is_422 && said.names("oid") => Reason::DuplicateOid,
+        said if !said.fields().is_empty() => Reason::Validation,
+        said if is_422 && names_no_account(said, answer) => Reason::NoAccount,
+        _ => Reason::Other,
+    }
+}
+
+fn names_no_account(said: &Refusal, answer: &Answer) -> bool {
+    let text = if said.messages().is_empty() { answer.text().into_owned() } else { said.to_string() };
+    text.to_lowercase().contains("account")
+}
+
+/// A wrong sub-domain is no "not found", which a caller could take for a record that is gone.
+fn kind_of(answer: &Answer, reason: Reason) -> ErrorKind {
+    match (answer.status().as_u16(), reason) {
+        (_, Reason::DuplicateOid) => ErrorKind::Conflict,
+        (_, Reason::NoAccount) => ErrorKind::Configuration,
+        (401, _) => ErrorKind::Authentication,
+        (403, _) => ErrorKind::Forbidden,
+        (404 | 410, _) => ErrorKind::NotFound,
+        (409 | 412, _) => ErrorKind::Conflict,
+        (429, _) => ErrorKind::RateLimited,
+        (408 | 500.., _) => ErrorKind::UnexpectedStatus,
+        _ => ErrorKind::Refused,
+    }
+}
+
+const fn advice(kind: ErrorKind, reason: Reason) -> &'static str {
+    match (reason, kind) {
+        (Reason::DuplicateOid, _) => "look the invoice up by its oid before creating another one",
+        (Reason::MultipassFailed, _) => "make the logins of both systems equal; see `check_multipass`",
+        (Reason::NotReady, _) => "ask again in a moment: the document is still being made",
+        (Reason::NoAccount, _) => "check the account's name in the base URL",
+        (_, ErrorKind::Authentication) => {
+            "check the token: a refused one stays refused until a new one is made"
+        }
+        (_, ErrorKind::Forbidden) => "use the token of a user with the right to do this",
+        (_, ErrorKind::NotFound) => "check the id and the account",
+        (_, ErrorKind::Conflict) => "read the present state again, then decide",
+        (_, ErrorKind::RateLimited) => "wait, then repeat",
+        (_, ErrorKind::Refused) => "read the service's message, correct, repeat",
+        _ => "look at the service before repeating a call that changes something",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, StatusCode};
+    use integration_core::clock::ManualClock;
+
+    use super::*;
+
+    const READ: Operation = Operation::get("read", "/x/{id}");
+
+    fn judged(status: u16, body: &str, may_be_empty: bool) -> Verdict<String> {
+        let answer = Answer::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body.to_owned());
+        let clock = ManualClock::new();
+        let judge = Judge { operation: &READ, clock: &clock, may_be_empty };
+        judge.whole(&answer, |token| Ok(token.get().to_owned()))
+    }
+
+    fn class(verdict: &Verdict<String>) -> (&'static str, Option<ErrorKind>, Option<Reason>) {
+        let (word, error) = match verdict {
+            Verdict::Accept(_) => return ("accept", None, None),
+            Verdict::Refuse(error) => ("refuse", error),
+            Verdict::Unauthorized(error) => ("unauthorized", error),
+            Verdict::NotApplied(error) => ("again", error),
+            Verdict::Doubt { error, transient: true } => ("may pass", error),
+            Verdict::Doubt { error, .. } => ("doubt", error),
+            _ => return ("new", None, None),
+        };
+        (word, Some(error.kind()), error.reason())
+    }
+
+    /// Contract 2.4, 3.7 and 3.9, row by row.
+    #[test]
+    fn every_answer_is_classified() {
+        use ErrorKind::*;
+        use Reason::{DuplicateOid, MultipassFailed, NoAccount, Other};
+        let table = [
+            (200, r#"{"id":1,"status":"error"}"#, ("accept", None, None)),
+            (200, r#"{"code":"success","message":"sent"}"#, ("accept", None, None)),
+            (200, r#"{"code":"error","message":"no"}"#, ("refuse", Some(Refused), Some(Other))),
+            (201, r#"{"status":"error","message":"no"}"#, ("refuse", Some(Refused), Some(Other))),
+            (200, r#"{"errors":{"name":["x"]}}"#, ("refuse", Some(Refused), Some(Reason::Validation))),
+            (200, "", ("doubt", Some(UnexpectedAnswer), None)),
+            (200, "<html>", ("doubt", Some(UnexpectedAnswer), None)),
+            (200, "<h1>Multipass login FAILED", ("refuse", Some(Refused), Some(MultipassFailed))),
+            (302, "", ("doubt", Some(UnexpectedStatus), None)),
+            (400, "<html>\u{fffd}", ("refuse", Some(Refused), Some(Other))),
+            (401, "", ("unauthorized", Some(Authentication), Some(Other))),
+            (403, "[]", ("refuse", Some(Forbidden), Some(Other))),
+            (404, r#"{"code":"error","message":"Not found"}"#, ("refuse", Some(NotFound), Some(Other))),
+            (408, "", ("doubt", Some(UnexpectedStatus), Some(Other))),
+            (422, r#"{"message":{"name":["- x"]}}"#, ("refuse", Some(Refused), Some(Reason::Validation))),
+            (422, r#"{"message":{"oid":["- x"]}}"#, ("refuse", Some(Conflict), Some(DuplicateOid))),
+            (422, "No such account", ("refuse", Some(Configuration), Some(NoAccount))),
+            (422, "null", ("refuse", Some(Refused), Some(Other))),
+            (429, "", ("again", Some(RateLimited), Some(Other))),
+            (500, "", ("doubt", Some(UnexpectedStatus), Some(Other))),
+            (502, "<html>", ("may pass", Some(UnexpectedStatus), Some(Other))),
+            (503, "", ("may pass", Some(UnexpectedStatus), Some(Other))),
+            (504, "", ("may pass", Some(UnexpectedStatus), Some(Other))),
+            (505, "", ("doubt", Some(UnexpectedStatus), Some(Other))),
+        ];
+        for (status, body, expected) in table {
+            assert_eq!(class(&judged(status, body, false)), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_a_success_only_where_it_may_be() {
+        assert_eq!(class(&judged(200, " \n", true)).0, "accept");
+        assert_eq!(class(&judged(200, " \n", false)).0, "doubt");
+        assert_eq!(class(&judged(200, "<html>", true)).0, "doubt");
+    }
+
+    #[test]
+    fn a_wait_is_capped_at_two_minutes() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RETRY_AFTER, "900".parse().unwrap());
+        let answer = Answer::new(StatusCode::TOO_MANY_REQUESTS, headers, "");
+        let clock = ManualClock::new();
+        let judge = Judge { operation: &READ, clock: &clock, may_be_empty: false };
+        let Verdict::<()>::NotApplied(error) = judge.whole(&answer, |_| Ok(())) else { panic!() };
+        assert_eq!(error.refused().unwrap().retry_after, Some(LONGEST_WAIT));
+    }
+
+    #[test]
+    fn a_refusal_keeps_little_and_nothing_secret() {
+        let body = format!(r#"{{"message":"see /x?api_token=planted","z":"{}"}}"#, "x".repeat(9000));
+        let Verdict::Refuse(error) = judged(422, &body, false) else { panic!() };
+        let refused = error.refused().unwrap();
+        assert_eq!((refused.status, refused.path, refused.body.len()), (422, "/x/{id}", 4096));
+        let shown = format!("{error} {error:?} {} {refused}", error.report());
+        assert!(!shown.contains("planted") && !error.support_summary().contains("planted"), "{shown}");
+    }
+}
