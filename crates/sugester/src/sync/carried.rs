@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use integration_core::body::fields::Token;
 use ring::digest::{SHA256, digest};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -45,7 +46,16 @@ impl CarriedClient {
     ///
     /// [`Unreadable`], if the record is no object, or a carried field is a list or an object.
     pub fn read(mapping: &Mapping, side: Side, record: &Value) -> Result<Self, Unreadable> {
-        let record = record.as_object().ok_or(Unreadable::new("an object"))?;
+        let record = record.as_object().ok_or_else(|| Unreadable::new("record", "an object"))?;
+        Self::of(mapping, side, record)
+    }
+
+    /// The carried fields of a record's fields.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`], if a carried field is a list or an object.
+    pub fn of(mapping: &Mapping, side: Side, record: &Map<String, Value>) -> Result<Self, Unreadable> {
         mapping.fields().iter().map(|rule| read_field(rule, side, record)).collect::<Result<_, _>>().map(Self)
     }
 
@@ -87,20 +97,23 @@ fn read_field(
     record: &Map<String, Value>,
 ) -> Result<(String, Carried), Unreadable> {
     let name = rule.name_in(side);
-    let scalar = record.get(name).map_or(Scalar::Null, Scalar::from);
-    let text = scalar.text().map_err(|error| error.at(name))?.unwrap_or_default();
+    let scalar = record.get(name).map_or(Scalar::Null, Token::scalar);
+    if scalar == Scalar::Compound {
+        return Err(Unreadable::new(name, "a text, a number or yes and no"));
+    }
+    let text = scalar.text().unwrap_or_default();
     Ok((rule.bitfactura().to_owned(), Carried { form: rule.form(), text }))
 }
 
 /// The normal form of a value.
 pub(super) fn normal(form: Form, text: &str) -> String {
     let text = text.trim();
-    let scalar = || Scalar::Text(text.to_owned());
+    let scalar = Scalar::Text(text.into());
     let formed = match form {
         Form::Text => None,
         Form::Email => Some(text.to_lowercase()),
-        Form::Decimal => scalar().decimal().ok().flatten().map(|value| value.normalize().to_string()),
-        Form::YesNo => scalar().boolean().ok().flatten().map(|truth| truth.to_string()),
+        Form::Decimal => scalar.decimal().map(|value| value.normalize().to_string()),
+        Form::YesNo => scalar.boolean().map(|truth| truth.to_string()),
         Form::ClientKind => (text == "both").then(|| "buyer".to_owned()),
     };
     formed.unwrap_or_else(|| text.to_owned())
@@ -109,17 +122,15 @@ pub(super) fn normal(form: Form, text: &str) -> String {
 /// A value as it is sent: decimals as text with a point, yes and no as JSON knows them, nothing as `null`.
 pub(super) fn sent(form: Form, text: &str) -> Value {
     let text = text.trim();
-    let scalar = || Scalar::Text(text.to_owned());
+    let scalar = Scalar::Text(text.into());
     match form {
         _ if text.is_empty() => Value::Null,
-        Form::Decimal => scalar()
+        Form::Decimal => scalar
             .decimal()
-            .ok()
-            .flatten()
             .map(|value| value.to_string())
             .unwrap_or_else(|| text.to_owned())
             .into(),
-        Form::YesNo => scalar().boolean().ok().flatten().map_or_else(|| text.into(), Value::from),
+        Form::YesNo => scalar.boolean().map_or_else(|| text.into(), Value::from),
         Form::ClientKind => normal(form, text).into(),
         Form::Text | Form::Email => text.into(),
     }
@@ -199,7 +210,7 @@ impl std::str::FromStr for Digest {
     type Err = Unreadable;
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        let wrong = || Unreadable::new("64 hexadecimal digits").at("digest");
+        let wrong = || Unreadable::new("digest", "64 hexadecimal digits");
         let digits: Vec<u8> = text
             .chars()
             .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
@@ -326,7 +337,7 @@ mod tests {
 
         #[test]
         fn what_is_sent_means_what_was_read(form in any_form(), text in "[ a-zA-Z0-9,.-]{0,12}") {
-            let back = Scalar::from(&sent(form, &text)).text().unwrap().unwrap_or_default();
+            let back = sent(form, &text).scalar().text().unwrap_or_default();
             prop_assert_eq!(normal(form, &back), normal(form, &text));
         }
 
