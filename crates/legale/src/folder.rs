@@ -1,5 +1,7 @@
 //! Folders (contract 3.1 row 10, observed). There is no call to create one: a document's `folder` creates what is missing.
 
+use std::collections::HashSet;
+
 use http::Method;
 use integration_core::Error;
 use integration_core::call::{Idempotency, Operation};
@@ -55,7 +57,9 @@ impl Folder {
     }
 }
 
-fn read_all(data: Value) -> Result<Vec<Folder>, Unreadable> {
+/// Folders of one answer, and whether it says that there are more.
+fn read_all(data: Value) -> Result<(Vec<Folder>, bool), Unreadable> {
+    let has_next = data.get("next").is_some_and(|next| !next.is_null() && next.as_str() != Some(""));
     let items = match data {
         Value::Null => Vec::new(),
         Value::Array(items) => items,
@@ -65,16 +69,27 @@ fn read_all(data: Value) -> Result<Vec<Folder>, Unreadable> {
             _ => return Err(Unreadable::new("the answer", "a list")),
         },
     };
-    items.into_iter().map(Folder::read).collect()
+    Ok((items.into_iter().map(Folder::read).collect::<Result<_, _>>()?, has_next))
 }
 
 impl Client {
-    /// Lists the account's folders.
+    /// Lists the account's folders: as the call was seen, without paging (observed). Should the answer be a page that says that there
+    /// is more, the next ones are asked for by number until one is the last or brings nothing new.
     ///
     /// # Errors
     /// As every call.
     pub async fn folders(&self) -> Result<Vec<Folder>, Error> {
-        self.ask(Ask::v1(LIST), read_all).await
+        let (mut folders, mut has_next) = self.ask(Ask::v1(LIST), read_all).await?;
+        let mut seen: HashSet<FolderId> = folders.iter().map(|folder| folder.id.clone()).collect();
+        let mut number = 1u32;
+        while has_next {
+            number = number.saturating_add(1);
+            let (mut more, next) = self.ask(Ask::v1(LIST).query("page", number), read_all).await?;
+            more.retain(|folder| seen.insert(folder.id.clone()));
+            has_next = next && !more.is_empty();
+            folders.append(&mut more);
+        }
+        Ok(folders)
     }
 
     /// Deletes a folder. Sent once; whether its documents go with it is not documented.

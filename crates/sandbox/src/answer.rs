@@ -1,6 +1,6 @@
 //! Answers, and how a fault spoils them: what is written on the socket instead, and how the connection ends.
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 
 use crate::fault::{Ending, Scripted};
 use crate::payload::Payload;
@@ -10,10 +10,8 @@ use crate::payload::Payload;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
-    /// Text of the `Location` header.
-    pub(crate) location: Option<String>,
-    /// Text of the `Retry-After` header.
-    pub(crate) retry_after: Option<Box<str>>,
+    /// Headers beside the content type.
+    pub(crate) headers: Vec<(HeaderName, String)>,
     pub(crate) body: Payload,
 }
 
@@ -31,7 +29,12 @@ impl Answer {
     }
 
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Payload>) -> Self {
-        Self { status, content_type, location: None, retry_after: None, body: body.into() }
+        Self { status, content_type, headers: Vec::new(), body: body.into() }
+    }
+
+    pub(crate) fn with_header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 }
 
@@ -134,6 +137,11 @@ fn announced(honest: &Answer, length: u64) -> Cut {
     let length = length.to_string();
     let headers = [("content-type", honest.content_type), ("content-length", &length)];
     Cut { bytes: head(honest.status, &headers), ..Cut::then(End::Close) }
+}
+
+/// The head of an honest answer, and then silence.
+pub(crate) fn stalled_head(honest: &Answer) -> Outcome {
+    Outcome::Cut(Cut { end: End::Hold, ..announced(honest, honest.body.len().max(1)) })
 }
 
 fn half_of_length(honest: &Answer) -> Cut {

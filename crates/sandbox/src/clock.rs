@@ -30,6 +30,11 @@ impl Timeline {
         self.stopped_at = self.stopped_at.map(|moment| moment.plus(by));
     }
 
+    /// Time stands still at this moment, before or after the one it was, until [`run`](Self::run).
+    pub(crate) fn set(&mut self, moment: Moment) {
+        self.stopped_at = Some(moment);
+    }
+
     /// Time stands still until [`run`](Self::run).
     pub(crate) fn stop(&mut self) {
         self.stopped_at = Some(self.now());
@@ -44,6 +49,23 @@ impl Moment {
     #[cfg(test)]
     pub(crate) fn from_epoch(seconds: i64) -> Self {
         Self(Timestamp::from_second(seconds).unwrap())
+    }
+
+    /// This many seconds after the epoch, or as near to it as time goes.
+    pub(crate) fn at(seconds: i64) -> Self {
+        let nearest = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Self(Timestamp::from_second(seconds).unwrap_or(nearest))
+    }
+
+    /// Later by this many seconds; earlier if they are negative.
+    pub(crate) fn shifted(self, seconds: i64) -> Self {
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        if seconds < 0 { self.minus(by) } else { self.plus(by) }
+    }
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`, as the `Date` header has it.
+    pub(crate) fn http_date(self) -> String {
+        self.utc("%a, %d %b %Y %H:%M:%S GMT")
     }
 
     /// Seconds since the epoch (`iat` of a token).
@@ -147,6 +169,14 @@ mod tests {
         assert_eq!(timeline.now(), before.plus(Duration::from_secs(5)));
         timeline.run();
         assert!(timeline.now() >= before.plus(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn a_clock_can_be_set_back_and_dates_are_those_of_http() {
+        let mut timeline = Timeline::default();
+        timeline.set(Moment::at(784_111_777));
+        assert_eq!(timeline.now().http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(timeline.now().shifted(-97).shifted(60).http_date(), "Sun, 06 Nov 1994 08:49:00 GMT");
     }
 
     #[test]

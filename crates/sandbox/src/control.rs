@@ -15,11 +15,15 @@ use crate::answer::{Answer, Outcome};
 use crate::bitfactura::BitFactura;
 use crate::fault::{Fault, When};
 use crate::fiscal::{Endpoint, Fiscal, Issuer, Settings};
+use crate::geosite::GeoSite;
+use crate::hubsoft::HubSoft;
 use crate::legale::Legale;
 use crate::server::{Handler, Request};
 use crate::sugester::Sugester;
 
 mod crm;
+mod geosite;
+mod hubsoft;
 mod legale;
 
 /// Largest body that the control API reads.
@@ -28,10 +32,12 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// The control API of one sandbox.
 #[derive(Debug)]
 pub(crate) struct Control {
-    fiscal: Fiscal,
-    legale: Legale,
-    sugester: Sugester,
-    bitfactura: BitFactura,
+    pub(crate) fiscal: Fiscal,
+    pub(crate) legale: Legale,
+    pub(crate) sugester: Sugester,
+    pub(crate) bitfactura: BitFactura,
+    pub(crate) geosite: GeoSite,
+    pub(crate) hubsoft: HubSoft,
 }
 
 /// A refusal: what is wrong, and what is allowed.
@@ -64,10 +70,6 @@ fn refusal(wrong: &Wrong) -> Answer {
 }
 
 impl Control {
-    pub(crate) fn new(fiscal: Fiscal, legale: Legale, sugester: Sugester, bitfactura: BitFactura) -> Self {
-        Self { fiscal, legale, sugester, bitfactura }
-    }
-
     async fn dispatch(&self, method: &Method, path: &str, body: &Bytes) -> Outcomes {
         match (method.as_str(), path) {
             ("GET", "/" | "/_sandbox" | "/_sandbox/") => Ok(help()),
@@ -86,6 +88,12 @@ impl Control {
             }
             (method, path) if path.starts_with("/_sandbox/bitfactura/") => {
                 crm::bitfactura(&self.bitfactura, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/geosite/") => {
+                geosite::dispatch(&self.geosite, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/hubsoft/") => {
+                hubsoft::dispatch(&self.hubsoft, method, path, body).await
             }
             _ => Err(Wrong { status: 404, error: format!("there is no {method} {path}"), allowed: routes() }),
         }
@@ -154,6 +162,10 @@ impl Control {
         crm::clear_faults(&self.sugester.0).await?;
         self.bitfactura.reset();
         crm::clear_faults(&self.bitfactura.0).await?;
+        self.geosite.reset();
+        geosite::clear_faults(&self.geosite).await?;
+        self.hubsoft.reset();
+        hubsoft::clear_faults(&self.hubsoft).await?;
         self.clear_faults().await
     }
 }
@@ -250,6 +262,8 @@ fn routes() -> Value {
         "GET /_sandbox/legale/": "the same help for legale",
         "GET /_sandbox/sugester/": "the same help for Sugester",
         "GET /_sandbox/bitfactura/": "the same help for BitFactura",
+        "GET /_sandbox/geosite/": "the same help for geosite",
+        "GET /_sandbox/hubsoft/": "the same help for hubsoft",
         "POST /_sandbox/reset": "everything back to the beginning",
     })
 }

@@ -26,6 +26,8 @@
 //! | [`Sandbox`] | start, ports, stop |
 //! | [`Fault`], [`Scripted`] | ways to misbehave, the same for every service |
 //! | [`fiscal`] | the SMART digital fiscal printing house, Venezuela |
+//! | [`geosite`] | GeoSite Telecom FTTH maps, Brazil |
+//! | [`hubsoft`] | HubSoft's public API over the same customers |
 //! | [`legale`] | Legale.io certified e-signature, Chile |
 //! | [`sugester`] | Sugester CRM |
 //! | [`bitfactura`] | BitFactura invoicing, Sugester's sister |
@@ -45,6 +47,8 @@ mod crm;
 mod error;
 mod fault;
 pub mod fiscal;
+pub mod geosite;
+pub mod hubsoft;
 mod json;
 pub mod legale;
 mod payload;
@@ -58,6 +62,8 @@ pub use bitfactura::BitFactura;
 pub use error::Error;
 pub use fault::{Fault, Scripted};
 pub use fiscal::Fiscal;
+pub use geosite::GeoSite;
+pub use hubsoft::HubSoft;
 pub use legale::Legale;
 pub use sandbox::{Sandbox, SandboxBuilder};
 pub use sugester::Sugester;

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use integration_sandbox::{Error, Sandbox};
 
 const DEFAULT_PORT: u16 = 7800;
-const USAGE: &str = "usage: sandbox [--port N]   (control API on N, then fiscal printer, legale, Sugester, BitFactura; default 7800)";
+const USAGE: &str = "usage: sandbox [--port N]   (control API on N, then fiscal printer, legale, Sugester, BitFactura, GeoSite, HubSoft; \
+                     default 7800)";
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
@@ -25,8 +26,8 @@ fn wish(arguments: &[String]) -> Wish {
         [] => Wish::Serve(DEFAULT_PORT),
         ["--help" | "-h"] => Wish::Help,
         ["--port", port] => match port.parse::<u16>() {
-            // The next four ports have to exist too.
-            Ok(port) if (1..u16::MAX - 3).contains(&port) => Wish::Serve(port),
+            // The next six ports have to exist too.
+            Ok(port) if (1..u16::MAX - 5).contains(&port) => Wish::Serve(port),
             _ => Wish::Unclear,
         },
         _ => Wish::Unclear,
@@ -72,7 +73,9 @@ async fn start(port: u16) -> Result<(), Error> {
         .fiscal_port(port.saturating_add(1))
         .legale_port(port.saturating_add(2))
         .sugester_port(port.saturating_add(3))
-        .bitfactura_port(port.saturating_add(4));
+        .bitfactura_port(port.saturating_add(4))
+        .geosite_port(port.saturating_add(5))
+        .hubsoft_port(port.saturating_add(6));
     let sandbox = builder.start().await?;
     say(io::stdout(), welcome(&sandbox));
     // Without signals there is no Ctrl-C to wait for, and the process is ended some other way.
@@ -83,7 +86,8 @@ async fn start(port: u16) -> Result<(), Error> {
 }
 
 fn welcome(sandbox: &Sandbox) -> String {
-    let parts = [welcome_fiscal(sandbox), welcome_legale(sandbox), welcome_crm(sandbox)];
+    let parts =
+        [welcome_fiscal(sandbox), welcome_legale(sandbox), welcome_crm(sandbox), welcome_geosite(sandbox)];
     format!("{}\n\nCtrl-C stops.", parts.join("\n\n"))
 }
 
@@ -106,6 +110,29 @@ fn welcome_crm(sandbox: &Sandbox) -> String {
          curl -s {base}/app/clients.json -H 'Content-Type: application/json' \
          -d '{{\"api_token\":\"{token}\",\"client\":{{\"name\":\"Comercial Ejemplo\"}}}}'\n\
          curl -s '{base}/app/clients.json?api_token={escaped}'"
+    )
+}
+
+fn welcome_geosite(sandbox: &Sandbox) -> String {
+    let geosite = sandbox.geosite();
+    let (base, control) = (geosite.base_url(), sandbox.control_url());
+    let (username, password) = (geosite.username(), geosite.password());
+    format!(
+        "geosite:        {base}\n\
+         \n\
+         export GEOSITE_BASE_URL={base}\n\
+         export GEOSITE_USERNAME={username} GEOSITE_PASSWORD={password}\n\
+         \n\
+         # log in (the token goes into the header  Authorization: Digicade-Rest-API:TOKEN)\n\
+         curl -s {base}/auth/generatetoken -H 'Content-Type: application/json' \
+         -d '{{\"username\":\"{username}\",\"password\":\"{password}\"}}'\n\
+         \n\
+         # a network of a hundred thousand elements; counts, digests and what was asked\n\
+         curl -s {control}/_sandbox/geosite/network -d '{{\"elements\":100000,\"seed\":7}}'\n\
+         curl -s {control}/_sandbox/geosite/state\n\
+         \n\
+         hubsoft:        {}   (the same customers; credentials in {control}/_sandbox/hubsoft/state)",
+        sandbox.hubsoft().base_url()
     )
 }
 
@@ -183,9 +210,9 @@ mod tests {
     fn the_command_line_is_read_without_guessing() {
         assert_eq!(wished(&[]), Wish::Serve(7800));
         assert_eq!(wished(&["--port", "9000"]), Wish::Serve(9000));
-        assert_eq!(wished(&["--port", "65531"]), Wish::Serve(65531));
+        assert_eq!(wished(&["--port", "65529"]), Wish::Serve(65529));
         assert_eq!(wished(&["-h"]), Wish::Help);
-        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65532"], &["--port", "x"], &["9000"]] {
+        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65530"], &["--port", "x"], &["9000"]] {
             assert_eq!(wished(odd), Wish::Unclear, "{odd:?}");
         }
     }

@@ -6,6 +6,8 @@ use crate::bitfactura::BitFactura;
 use crate::control::Control;
 use crate::error::Error;
 use crate::fiscal::Fiscal;
+use crate::geosite::GeoSite;
+use crate::hubsoft::HubSoft;
 use crate::legale::Legale;
 use crate::server::{self, Running};
 use crate::sugester::Sugester;
@@ -26,6 +28,8 @@ pub struct Sandbox {
     legale: Legale,
     sugester: Sugester,
     bitfactura: BitFactura,
+    geosite: GeoSite,
+    hubsoft: HubSoft,
     control_url: String,
     // Held for their `Drop`, which ends the services.
     _running: Vec<Running>,
@@ -71,6 +75,18 @@ impl Sandbox {
         &self.bitfactura
     }
 
+    /// GeoSite Telecom, the FTTH map.
+    #[must_use]
+    pub fn geosite(&self) -> &GeoSite {
+        &self.geosite
+    }
+
+    /// HubSoft's public API, over the customers of [`geosite`](Self::geosite).
+    #[must_use]
+    pub fn hubsoft(&self) -> &HubSoft {
+        &self.hubsoft
+    }
+
     /// Root of the control API, such as `http://127.0.0.1:7800`; the API is below `/_sandbox/`.
     #[must_use]
     pub fn control_url(&self) -> &str {
@@ -93,6 +109,8 @@ pub struct SandboxBuilder {
     legale_port: u16,
     sugester_port: u16,
     bitfactura_port: u16,
+    geosite_port: u16,
+    hubsoft_port: u16,
 }
 
 impl SandboxBuilder {
@@ -131,6 +149,20 @@ impl SandboxBuilder {
         self
     }
 
+    /// Port of GeoSite; 0 takes any free one.
+    #[must_use]
+    pub fn geosite_port(mut self, port: u16) -> Self {
+        self.geosite_port = port;
+        self
+    }
+
+    /// Port of HubSoft; 0 takes any free one.
+    #[must_use]
+    pub fn hubsoft_port(mut self, port: u16) -> Self {
+        self.hubsoft_port = port;
+        self
+    }
+
     /// Binds the ports on 127.0.0.1 and starts serving.
     ///
     /// # Errors
@@ -143,10 +175,21 @@ impl SandboxBuilder {
         let (sugester, sugester_running) = Sugester::serve(server::bind(self.sugester_port).await?);
         let (bitfactura, [bitfactura_running, other_postman]) =
             BitFactura::serve(server::bind(self.bitfactura_port).await?);
+        let (geosite, geosite_running) = GeoSite::serve(server::bind(self.geosite_port).await?);
+        let hubsoft_port = server::bind(self.hubsoft_port).await?;
+        let (hubsoft, hubsoft_running) = HubSoft::serve(hubsoft_port, geosite.clone());
         let control_url = control.url();
-        let services = Control::new(fiscal.clone(), legale.clone(), sugester.clone(), bitfactura.clone());
-        let mut running = vec![control.serve(Arc::new(services)), fiscal_running, legale_running, postman];
+        let controlled = Control {
+            fiscal: fiscal.clone(),
+            legale: legale.clone(),
+            sugester: sugester.clone(),
+            bitfactura: bitfactura.clone(),
+            geosite: geosite.clone(),
+            hubsoft: hubsoft.clone(),
+        };
+        let mut running = vec![control.serve(Arc::new(controlled)), fiscal_running, legale_running, postman];
         running.extend([sugester_running, bitfactura_running, other_postman]);
-        Ok(Sandbox { fiscal, legale, sugester, bitfactura, control_url, _running: running })
+        running.extend([geosite_running, hubsoft_running]);
+        Ok(Sandbox { fiscal, legale, sugester, bitfactura, geosite, hubsoft, control_url, _running: running })
     }
 }

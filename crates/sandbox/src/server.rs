@@ -260,10 +260,9 @@ fn response(answer: Answer) -> Response<Streamed> {
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
-    let location = answer.location.and_then(|location| HeaderValue::try_from(location).ok());
-    headers.extend(location.map(|location| (header::LOCATION, location)));
-    let pause = answer.retry_after.and_then(|pause| HeaderValue::from_str(&pause).ok());
-    headers.extend(pause.map(|pause| (header::RETRY_AFTER, pause)));
+    for (name, text) in answer.headers {
+        headers.extend(HeaderValue::try_from(text).ok().map(|value| (name, value)));
+    }
     response
 }
 

@@ -2,14 +2,18 @@
 //!
 //! | to | start at |
 //! |---|---|
+//! | list, create and change clients and invoices, fetch PDFs, manage webhooks | [`bitfactura`] |
+//! | see what an error means | [`ErrorExt`], [`Reason`] |
 //! | read a token, and know whether it may link both systems | [`ApiToken`], [`AccountName`] |
 //! | read and write what the services write | [`value`], [`kinds`], [`tax`] |
 //! | find a refusal in an answer, and keep secrets out of it | [`refusal`] |
 //! | decide what keeps both systems in step | [`sync`] |
 //! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
 
+pub mod bitfactura;
 mod desk;
 mod error;
+mod idempotency;
 pub mod kinds;
 mod multipass;
 pub mod refusal;
@@ -22,6 +26,14 @@ mod wire;
 
 pub use desk::AuthMode;
 pub use error::{ErrorExt, Reason, Refused};
+pub use idempotency::idempotency_table;
 pub use integration_core::Error;
+pub use integration_core::ErrorKind;
+pub use integration_core::Outcome;
+pub use integration_core::Secret;
+pub use integration_core::body::page::{Page, Pages};
+pub use integration_core::call::{BaseUrl, Idempotency, Link, RetryPolicy, Timeouts, UnexpectedRedirect};
+pub use integration_core::clock::{Clock, ManualClock, SystemClock};
+pub use integration_core::{Fault, Severity};
 pub use multipass::{Multipass, check_multipass};
 pub use token::{AccountName, ApiToken, LinkTokenError};

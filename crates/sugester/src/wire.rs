@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use integration_core::Secret;
 use integration_core::body::fields::{Token, Unreadable};
 use integration_core::body::wire::number_token;
+use integration_core::{Error, Fault, Secret};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::value::{self, Day, ExternalIds, Fields, Moment, Patch, Tokens};
+use crate::value::{self, Day, ExternalIds, Extra, Fields, Moment, Patch, Tokens};
 
 /// The JSON of a value that is always one.
 pub(crate) fn token(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
@@ -136,6 +136,29 @@ impl Field for Vec<String> {
     }
 }
 
+/// A list of ids; what is none is left out.
+impl Field for Vec<u64> {
+    fn read(fields: &mut Fields, key: &str) -> Result<Option<Self>, Unreadable> {
+        let ids = fields.list(key)?.into_iter().filter_map(|item| item.scalar().id());
+        Ok(Some(ids.collect()))
+    }
+
+    fn token(&self) -> Box<RawValue> {
+        token(self)
+    }
+}
+
+/// An object that this crate has no names for.
+impl Field for Extra {
+    fn read(fields: &mut Fields, key: &str) -> Result<Option<Self>, Unreadable> {
+        Ok(fields.object(key)?.map(value::extra))
+    }
+
+    fn token(&self) -> Box<RawValue> {
+        token(self)
+    }
+}
+
 /// Open enums are fields.
 macro_rules! enum_fields {
     ($($name:ident),+ $(,)?) => {$(
@@ -226,13 +249,14 @@ pub(crate) trait Record: Part + Send + 'static {
 
 /// A bare object, or one key equal to the wrapper's name; it needs an `id` (contract 3.9).
 pub(crate) fn read_record<T: Record>(token: Box<RawValue>) -> Result<T, Unreadable> {
-    let mut fields = Fields::of(token, T::WRAPPER)?;
-    if fields.names().eq([T::WRAPPER])
-        && let Some(inner) = fields.object(T::WRAPPER)?
-    {
-        fields = inner;
-    }
-    T::read(fields)
+    Fields::of(unwrapped(token, T::WRAPPER)?, T::WRAPPER).and_then(T::read)
+}
+
+/// What is within an object whose only key is `wrapper`; otherwise the object itself.
+pub(crate) fn unwrapped(token: Box<RawValue>, wrapper: &'static str) -> Result<Box<RawValue>, Unreadable> {
+    let mut fields = Fields::of(token.clone(), wrapper)?;
+    let is_wrapped = fields.names().eq([wrapper]);
+    Ok(fields.take(wrapper).filter(|_| is_wrapped).unwrap_or(token))
 }
 
 /// A bare list; or an object whose `data`, `results` or plural name holds it; `null` is empty (contract 3.9).
@@ -255,6 +279,8 @@ fn items(answer: Box<RawValue>, plural: &'static str) -> Result<Vec<Box<RawValue
 }
 
 /// What deletes and actions answer: nothing, `null`, `"ok"` or an object that is no error (contract 3.9).
+// A reader as the others are.
+#[allow(clippy::boxed_local, clippy::needless_pass_by_value)]
 pub(crate) fn done(answer: Box<RawValue>) -> Result<(), Unreadable> {
     let text = answer.get();
     if text == "null" || text.starts_with('{') || text.eq_ignore_ascii_case("\"ok\"") {
@@ -277,6 +303,18 @@ pub(crate) fn put<T: Field>(tokens: &mut Tokens, key: &str, patch: &Patch<T>) {
         Patch::Set(value) => value.token(),
     };
     tokens.insert(key.to_owned(), token);
+}
+
+/// An update of no field would be a call for nothing.
+///
+/// # Errors
+/// A validation error.
+pub(crate) fn changed(tokens: Tokens, operation: &'static str) -> Result<Tokens, Error> {
+    if !tokens.is_empty() {
+        return Ok(tokens);
+    }
+    let fault = Fault::error("CHANGE", "*").with_expected("at least one field that is set or cleared");
+    Err(Error::validation(operation, vec![fault]))
 }
 
 /// A record as text by name, for [`Serialize`].
@@ -489,7 +527,8 @@ mod tests {
         let text = r#"{"company":true,"id":7,"name":"a","owner_id":3,"positions":[{"price":"1.50","x":[1]}],"price":"19.90","tags":["a"],"x":0.10}"#;
         let thing: Thing = read_record(raw(text)).unwrap();
         assert_eq!(serde_json::to_string(&thing).unwrap(), text);
-        let thing: Thing = read_record(raw(r#"{"id":7,"token":"planted","tags":"a","owner_id":"x"}"#)).unwrap();
+        let thing: Thing =
+            read_record(raw(r#"{"id":7,"token":"planted","tags":"a","owner_id":"x"}"#)).unwrap();
         assert!(!format!("{thing:?}").contains("planted"));
         assert_eq!((thing.tags, thing.extra.get("owner_id")), (Some(vec!["a".to_owned()]), Some("\"x\"")));
         let error = read_record::<Thing>(raw(r#"{"id":7,"positions":[{},{"price":"x"}]}"#)).unwrap_err();

@@ -8,7 +8,10 @@ mod faults;
 mod gate;
 mod leaks;
 mod pairs;
+mod ruts;
 mod shapes;
+mod stalls;
+mod stranger;
 mod tracking;
 mod walks;
 

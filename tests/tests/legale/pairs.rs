@@ -21,7 +21,7 @@ const METHODS: [&str; 11] = [
     "signing_portal",
 ];
 
-const ALLOWED: [(&str, &str); 15] = [
+pub(super) const ALLOWED: [(&str, &str); 15] = [
     ("me", "certification"),
     ("me", "local_certificate"),
     ("me", "sms"),
@@ -40,7 +40,7 @@ const ALLOWED: [(&str, &str); 15] = [
 ];
 
 /// Nothing is wrong with him but perhaps the pair.
-fn signer(flow: &str, method: &str, email: &str) -> Signer {
+pub(super) fn signer(flow: &str, method: &str, email: &str) -> Signer {
     let signer = Signer::new(SignFlow::from_wire(flow), SignMethod::from_wire(method), email)
         .name("Ana", "Rojas")
         .phone("+56 9 1234 5678")

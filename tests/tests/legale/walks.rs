@@ -113,7 +113,7 @@ async fn an_expired_session_is_renewed_once_for_all() {
     bench.legale().stop_clock();
     client.check_credentials().await.unwrap();
     bench.legale().advance_clock(std::time::Duration::from_secs(5 * 3600 + 1));
-    let calls: Vec<_> = (0..200)
+    let calls: Vec<_> = (0..1000)
         .map(|_| {
             let client = client.clone();
             tokio::spawn(async move { client.check_credentials().await })

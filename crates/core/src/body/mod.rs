@@ -11,4 +11,6 @@ pub mod stream;
 pub mod webhook;
 pub mod wire;
 
+pub(crate) mod hashing;
+
 mod scan;

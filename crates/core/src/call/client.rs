@@ -147,7 +147,8 @@ impl Caller {
     ///
     /// `judge` sees the head of the answer, as in [`open`](Self::open); of an answer that is refused not a byte is written.
     /// A body that stalls, breaks off or goes beyond the limit ends in an error **after** bytes were written: write to
-    /// a temporary place and move it when this returns. The writer is flushed, not shut down.
+    /// a temporary place and move it when this returns. The writer is flushed, not shut down. A file that must be a PDF
+    /// is asked for with [`open`](Self::open) and [`Streamed::take_into`].
     ///
     /// # Errors
     /// As [`call`](Self::call); [`ErrorKind::Store`](crate::ErrorKind::Store) if the writer fails.
@@ -160,7 +161,7 @@ impl Caller {
     /// # async fn run(caller: Caller, mut file: Vec<u8>) -> Result<(), integration_core::Error> {
     /// let call = Call::new(FILE).param("id", "7f3a");
     /// let done = caller.download(&call, 100 << 20, Verdict::success, &mut file).await?;
-    /// println!("{} bytes, {:?}", done.length, done.head.content_type());
+    /// println!("{} bytes, SHA-256 {}", done.length, done.sha256);
     /// # Ok(())
     /// # }
     /// ```

@@ -3,6 +3,7 @@
 //! The rules enforced here: memory does not grow with the body, a body has a limit in bytes, and it is bounded in time twice,
 //! by a limit for every pause between two pieces (a stalled server) and by the deadline of the call (one that drips).
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,11 +14,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use http::header;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::Answer;
 use super::client::Caller;
+use super::intake::{Intake, NotTaken};
 use super::operation::Call;
 use super::run::{Done, lost, lost_hint};
 use super::transport::{BodyStream, TransportError};
@@ -46,6 +48,8 @@ pub struct Downloaded<T> {
     pub head: Answer,
     /// How many bytes were written.
     pub length: u64,
+    /// Their SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
 }
 
 impl<T> Streamed<T> {
@@ -93,17 +97,27 @@ impl<T> Streamed<T> {
     /// Writes the whole body to `writer`, and flushes it.
     ///
     /// # Errors
-    /// As [`AnswerStream::chunk`]; [`ErrorKind::Store`] if the writer fails.
+    /// As [`AnswerStream::pour`].
     pub async fn write_to(
-        mut self,
+        self,
         writer: &mut (impl AsyncWrite + Unpin + ?Sized),
     ) -> Result<Downloaded<T>, Error> {
-        while let Some(chunk) = self.body.chunk().await? {
-            let written = writer.write_all(&chunk).await;
-            written.map_err(|cause| self.body.about.unwritten(cause))?;
-        }
-        writer.flush().await.map_err(|cause| self.body.about.unwritten(cause))?;
-        Ok(Downloaded { value: self.value, head: self.head, length: self.body.read })
+        let limit = self.body.limit;
+        self.take_into(Intake::new(writer, limit)).await
+    }
+
+    /// Writes the whole body by way of `intake`, which may ask for a beginning such as `%PDF-`, and flushes it.
+    ///
+    /// # Errors
+    /// As [`AnswerStream::pour`].
+    pub async fn take_into<W>(mut self, mut intake: Intake<'_, W>) -> Result<Downloaded<T>, Error>
+    where
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        self.body.pour(&mut intake).await?;
+        let length = intake.length();
+        let sha256 = intake.finish().await.map_err(|cause| self.body.not_taken(cause))?;
+        Ok(Downloaded { value: self.value, head: self.head, length, sha256 })
     }
 }
 
@@ -139,6 +153,34 @@ impl AnswerStream {
     /// the limit, [`ErrorKind::Interrupted`] when the connection broke.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         poll_fn(|context| self.poll_chunk(context)).await.transpose()
+    }
+
+    /// Reads the body to its end, into `intake`; to flush that is up to its owner.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk); [`ErrorKind::Store`] if the writer fails; with [`NotTaken`] as their source
+    /// [`ErrorKind::TooLarge`], and [`ErrorKind::UnexpectedAnswer`] if the file does not begin as it should.
+    pub async fn pour<W>(&mut self, intake: &mut Intake<'_, W>) -> Result<(), Error>
+    where
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        while let Some(chunk) = self.chunk().await? {
+            intake.push(chunk).await.map_err(|cause| self.not_taken(cause))?;
+        }
+        intake.settle().map_err(|cause| self.not_taken(cause))
+    }
+
+    pub(crate) fn not_taken(&self, cause: NotTaken) -> Error {
+        match cause {
+            NotTaken::Writer(cause) => self.about.unwritten(cause),
+            NotTaken::TooLarge(_) => self.broken_rule(ErrorKind::TooLarge, cause),
+            NotTaken::Beginning => self.broken_rule(ErrorKind::UnexpectedAnswer, cause),
+        }
+    }
+
+    /// What came is not what it should be, in the words of the cause.
+    pub(crate) fn broken_rule(&self, kind: ErrorKind, cause: impl StdError + Send + Sync + 'static) -> Error {
+        self.about.error(kind, cause.to_string()).with_source(cause)
     }
 
     /// How many bytes were read so far.

@@ -4,12 +4,11 @@
 
 use std::fmt;
 
+use integration_core::body::base64::{FieldToWriter, decode};
 use integration_core::call::Verdict;
 use integration_core::{Answer, Error, ErrorKind, Outcome, Secret};
 use serde_json::{Map, Value};
 
-use super::base64::decode;
-use super::sieve::{Overflow, Sieve};
 use super::{DETAIL, Document};
 use crate::client::{Api, Ask, Client};
 use crate::error::Judge;
@@ -18,7 +17,7 @@ use crate::id::DocumentId;
 use crate::wire::{Fields, Unreadable};
 
 /// What is kept of an answer beside its files.
-pub(super) const KEPT_LIMIT: usize = 1024 * 1024;
+const KEPT_LIMIT: usize = 1024 * 1024;
 
 /// A file in base64 within an answer, as it came. Its `Debug` shows only its length.
 #[derive(Clone, PartialEq, Eq)]
@@ -270,30 +269,30 @@ impl Client {
     }
 
     async fn detail_sieved(&self, ask: Ask) -> Result<Detail, Error> {
-        let mut opened = self.open(ask.carries_document(), u64::MAX).await?;
-        let (mut sieve, mut out) = (Sieve::new(KEPT_LIMIT), Vec::new());
-        while let Some(chunk) = opened.body.chunk().await? {
-            sieve.read(&chunk, &mut out).map_err(|Overflow| too_large(DETAIL.name))?;
-            out.clear();
-        }
-        self.judged(&opened.head, sieve)
+        let opened = self.open(ask.carries_document(), u64::MAX).await?;
+        let taken = file_field().skip(&opened.head, opened.body).await?;
+        self.judged(&taken.rest)
     }
 
     /// What is left of a detail once its files are out, judged as any other answer.
-    pub(super) fn judged(&self, head: &Answer, sieve: Sieve) -> Result<Detail, Error> {
+    pub(super) fn judged(&self, kept: &Answer) -> Result<Detail, Error> {
         let clock = self.caller(Api::V1).clock().clone();
         let judge = Judge { operation: &DETAIL, clock: &*clock, may_be_empty: false };
-        let kept = Answer::new(head.status(), head.headers().clone(), sieve.into_kept());
-        match judge.whole(&kept, Detail::read) {
+        match judge.whole(kept, Detail::read) {
             Verdict::Accept(detail) => Ok(detail),
-            Verdict::Refuse(error) => Err(error.with_outcome(Outcome::ReadOnly).with_answer(kept)),
+            Verdict::Refuse(error) => Err(error.with_outcome(Outcome::ReadOnly).with_answer(kept.clone())),
             Verdict::Doubt { error, .. } => Err(error.with_outcome(Outcome::ReadOnly)),
             _ => Err(too_large(DETAIL.name)),
         }
     }
 }
 
-pub(super) fn too_large(operation: &'static str) -> Error {
+/// Where a detail holds its files: its own at the top or within `data`, those of attachments under either name.
+pub(super) fn file_field() -> FieldToWriter {
+    FieldToWriter::new("base64").below("data").leaving_out("file").keeping(KEPT_LIMIT)
+}
+
+fn too_large(operation: &'static str) -> Error {
     Error::new(ErrorKind::TooLarge, operation)
         .with_outcome(Outcome::ReadOnly)
         .with_message("the answer is larger than the client's limit, even without its files")

@@ -5,15 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use integration_core::call::{AnswerStream, Link, Operation, Verdict};
+use integration_core::body::base64::NotBase64;
+use integration_core::call::{AnswerStream, Intake, Link, NotTaken, Operation, Verdict};
 use integration_core::{Answer, Error, ErrorKind, Outcome};
-use ring::digest::{self, SHA256};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 
 use super::DETAIL;
-use super::base64::{Decoder, NotBase64};
-use super::detail::{Detail, KEPT_LIMIT, too_large};
-use super::sieve::{Overflow, Sieve};
+use super::detail::{Detail, file_field};
 use crate::client::{Api, Ask, Client};
 use crate::error::Judge;
 use crate::id::DocumentId;
@@ -23,9 +21,6 @@ pub(crate) const MEDIA: Operation = Operation::get("fetch a file", "/{GUID}");
 
 const PDF: &[u8] = b"%PDF-";
 const PDF_END: &[u8] = b"%%EOF";
-
-/// How much of a file's end is looked at.
-const TAIL: usize = 64;
 
 /// Where a file was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -170,10 +165,11 @@ impl Download {
         &self,
         writer: &mut (impl AsyncWrite + Unpin + Send + ?Sized),
     ) -> Result<Fetched, Error> {
-        let mut sink = Sink::new(writer, !self.any_type, self.client.rules().document_limit);
-        let from = Box::pin(self.fetch(&mut sink)).await?;
-        let ends_as_pdf = sink.ends_as_pdf();
-        let (length, sha256) = sink.finish().await?;
+        let beginning = if self.any_type { b"" } else { PDF };
+        let mut intake = Intake::new(writer, self.client.rules().document_limit).beginning_with(beginning);
+        let from = Box::pin(self.fetch(&mut intake)).await?;
+        let (length, ends_as_pdf) = (intake.length(), intake.tail().trim_ascii_end().ends_with(PDF_END));
+        let sha256 = intake.finish().await.map_err(not_taken)?;
         Ok(Fetched { length, sha256, ends_as_pdf, from, path: None })
     }
 
@@ -218,13 +214,13 @@ impl Download {
     /// Tries one place after another while the service says that it is not there, and nothing was written.
     async fn fetch<W: AsyncWrite + Unpin + Send + ?Sized>(
         &self,
-        sink: &mut Sink<'_, W>,
+        intake: &mut Intake<'_, W>,
     ) -> Result<FetchedFrom, Error> {
         let client = &self.client;
         if self.signed_page {
             let path = client.rules().download_path;
             let ask = Ask::v1(Operation::get("fetch a signed file", path)).param("GUID", &self.guid);
-            match self.stream(ask, sink).await {
+            match self.stream(ask, intake).await {
                 Err(error) if error.is_not_found() => {}
                 result => return result.map(|()| FetchedFrom::SignDownload),
             }
@@ -233,15 +229,15 @@ impl Download {
         if let Some(link) =
             detail.document.document.as_deref().map(|text| client.file_link(text)).transpose()?
         {
-            match self.stream(Ask::at(FETCH, &link), sink).await {
-                Err(error) if is_elsewhere(&error) && sink.is_untouched() => {}
+            match self.stream(Ask::at(FETCH, &link), intake).await {
+                Err(error) if is_elsewhere(&error) && intake.is_untouched() => {}
                 result => return result.map(|()| FetchedFrom::Document),
             }
         }
         let ask = Ask::v1(MEDIA).param("GUID", &self.guid).to(client.media());
-        match self.stream(ask, sink).await {
-            Err(error) if is_elsewhere(&error) && sink.is_untouched() => {
-                self.inline(&detail, sink, error).await
+        match self.stream(ask, intake).await {
+            Err(error) if is_elsewhere(&error) && intake.is_untouched() => {
+                self.inline(&detail, intake, error).await
             }
             result => result.map(|()| FetchedFrom::Media),
         }
@@ -250,61 +246,67 @@ impl Download {
     async fn stream<W: AsyncWrite + Unpin + Send + ?Sized>(
         &self,
         ask: Ask,
-        sink: &mut Sink<'_, W>,
+        intake: &mut Intake<'_, W>,
     ) -> Result<(), Error> {
         let accept = |call: integration_core::call::Call| call.header(http::header::ACCEPT, "*/*");
-        let mut opened = self.client.open(ask.carries_document().map(accept), sink.limit).await?;
-        while let Some(chunk) = opened.body.chunk().await? {
-            sink.push(&chunk).await?;
-        }
-        sink.settle()
+        let limit = self.client.rules().document_limit;
+        let mut opened = self.client.open(ask.carries_document().map(accept), limit).await?;
+        opened.body.pour(intake).await.map_err(unfetched)
     }
 
     /// The file from the detail: from the answer that is there, or streamed.
     async fn inline<W: AsyncWrite + Unpin + Send + ?Sized>(
         &self,
         detail: &Detail,
-        sink: &mut Sink<'_, W>,
+        intake: &mut Intake<'_, W>,
         missing: Error,
     ) -> Result<FetchedFrom, Error> {
         if let Some(inline) = &detail.base64 {
-            sink.push(&inline.decode()?).await?;
-            sink.settle()?;
+            intake.push(inline.decode()?).await.map_err(not_taken)?;
+            intake.settle().map_err(not_taken)?;
             return Ok(FetchedFrom::Detail);
         }
         if !detail.files_left_out {
             return Err(missing);
         }
-        self.sieved(sink).await?;
+        self.sieved(intake).await?;
         Ok(FetchedFrom::Detail)
     }
 
     async fn sieved<W: AsyncWrite + Unpin + Send + ?Sized>(
         &self,
-        sink: &mut Sink<'_, W>,
+        intake: &mut Intake<'_, W>,
     ) -> Result<(), Error> {
         let ask = Ask::v1(DETAIL).param("GUID", &self.guid).carries_document();
-        let mut opened = self.client.open(ask, u64::MAX).await?;
-        let (mut sieve, mut decoder) = (Sieve::new(KEPT_LIMIT), Decoder::default());
-        let (mut text, mut bytes) = (Vec::new(), Vec::new());
-        while let Some(chunk) = opened.body.chunk().await? {
-            text.clear();
-            bytes.clear();
-            sieve.read(&chunk, &mut text).map_err(|Overflow| too_large(DETAIL.name))?;
-            decoder.read(&text, &mut bytes).map_err(not_base64)?;
-            sink.push(&bytes).await?;
-        }
-        bytes.clear();
-        decoder.finish(&mut bytes).map_err(not_base64)?;
-        sink.push(&bytes).await?;
-        let found = sieve.handed_on > 0;
-        self.client.judged(&opened.head, sieve)?;
-        if found { sink.settle() } else { Err(unusable("the document has no file")) }
+        let opened = self.client.open(ask, u64::MAX).await?;
+        let taken = file_field().take(&opened.head, opened.body, intake).await.map_err(unfetched)?;
+        self.client.judged(&taken.rest)?;
+        if taken.is_found { Ok(()) } else { Err(unusable("the document has no file")) }
     }
 }
 
-fn not_base64(cause: NotBase64) -> Error {
-    unusable("the document's file is not in base64").with_source(cause)
+/// What core says of a body that is not the file, in the words of this operation.
+fn unfetched(error: Error) -> Error {
+    match error.find_source::<NotTaken>() {
+        Some(NotTaken::Beginning) => not_pdf(),
+        Some(NotTaken::TooLarge(limit)) => not_taken(NotTaken::TooLarge(*limit)),
+        _ if error.kind() == ErrorKind::Store => error.with_operation(FETCH.name).with_message(UNSAVED),
+        _ if error.find_source::<NotBase64>().is_some() => {
+            unusable("the document's file is not in base64").with_source(NotBase64)
+        }
+        _ => error,
+    }
+}
+
+fn not_taken(cause: NotTaken) -> Error {
+    match cause {
+        NotTaken::Beginning => not_pdf(),
+        NotTaken::Writer(cause) => unsaved(cause),
+        other => {
+            let error = Error::new(ErrorKind::TooLarge, FETCH.name).with_outcome(Outcome::ReadOnly);
+            error.with_message(other.to_string()).with_source(other)
+        }
+    }
 }
 
 /// Not there, or not for us there: another place may have it.
@@ -325,86 +327,12 @@ fn not_pdf() -> Error {
         .with_source(NotPdf)
 }
 
-/// Writes what comes, once its beginning is what it should be.
-struct Sink<'w, W: ?Sized> {
-    writer: &'w mut W,
-    hash: digest::Context,
-    length: u64,
-    limit: u64,
-    /// The first bytes, while they are still too few to tell.
-    held: Option<Vec<u8>>,
-    /// The last bytes that were written.
-    tail: Vec<u8>,
-}
-
-impl<'w, W: AsyncWrite + Unpin + Send + ?Sized> Sink<'w, W> {
-    fn new(writer: &'w mut W, expects_pdf: bool, limit: u64) -> Self {
-        let held = expects_pdf.then(Vec::new);
-        Self { writer, hash: digest::Context::new(&SHA256), length: 0, limit, held, tail: Vec::new() }
-    }
-
-    fn is_untouched(&self) -> bool {
-        self.length == 0
-    }
-
-    async fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let Some(held) = &mut self.held else { return self.write(bytes).await };
-        held.extend_from_slice(bytes);
-        if held.len() < PDF.len() {
-            return Ok(());
-        }
-        if !held.starts_with(PDF) {
-            held.clear();
-            return Err(not_pdf());
-        }
-        let held = self.held.take().unwrap_or_default();
-        self.write(&held).await
-    }
-
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.length = self.length.saturating_add(bytes.len() as u64);
-        if self.length > self.limit {
-            let error = Error::new(ErrorKind::TooLarge, FETCH.name).with_outcome(Outcome::ReadOnly);
-            return Err(error.with_message(format!("the file is larger than {} bytes", self.limit)));
-        }
-        self.hash.update(bytes);
-        self.remember_tail(bytes);
-        self.writer.write_all(bytes).await.map_err(unsaved)
-    }
-
-    fn remember_tail(&mut self, bytes: &[u8]) {
-        let last = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or_default();
-        let surplus = self.tail.len().saturating_add(last.len()).saturating_sub(TAIL);
-        self.tail.drain(..surplus.min(self.tail.len()));
-        self.tail.extend_from_slice(last);
-    }
-
-    fn ends_as_pdf(&self) -> bool {
-        self.tail.trim_ascii_end().ends_with(PDF_END)
-    }
-
-    /// The end of one place's file: what was too short to tell is no PDF.
-    fn settle(&mut self) -> Result<(), Error> {
-        match &mut self.held {
-            None => Ok(()),
-            Some(held) => {
-                held.clear();
-                Err(not_pdf())
-            }
-        }
-    }
-
-    async fn finish(self) -> Result<(u64, String), Error> {
-        self.writer.flush().await.map_err(unsaved)?;
-        let digest = self.hash.finish();
-        Ok((self.length, digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()))
-    }
-}
+const UNSAVED: &str = "the file could not be written";
 
 fn unsaved(cause: std::io::Error) -> Error {
     let message = match cause.kind() {
         std::io::ErrorKind::AlreadyExists => "there is such a file already; `overwrite` replaces it",
-        _ => "the file could not be written",
+        _ => UNSAVED,
     };
     Error::new(ErrorKind::Store, FETCH.name)
         .with_outcome(Outcome::ReadOnly)
@@ -467,28 +395,5 @@ mod tests {
         assert_eq!(safe_name("..", ""), "document");
         assert_eq!(safe_name("g", ""), "g");
         assert!(safe_name("g", &"ñ".repeat(300)).len() <= 200);
-    }
-
-    async fn sunk(pieces: &[&[u8]], pdf: bool, limit: u64) -> (Result<(), ErrorKind>, Vec<u8>) {
-        let mut out = Vec::new();
-        let mut sink = Sink::new(&mut out, pdf, limit);
-        let mut result = Ok(());
-        for piece in pieces {
-            if result.is_ok() {
-                result = sink.push(piece).await.map_err(|error| error.kind());
-            }
-        }
-        let result = result.and_then(|()| sink.settle().map_err(|error| error.kind()));
-        (result, out)
-    }
-
-    #[tokio::test]
-    async fn nothing_is_written_before_it_is_known_to_be_a_pdf() {
-        assert_eq!(sunk(&[b"%P", b"DF", b"-1", b"x"], true, 99).await, (Ok(()), b"%PDF-1x".to_vec()));
-        for bad in [&[&b"<html>"[..]][..], &[b"%PD"], &[], &[b"%", b"XXXXXX"]] {
-            assert_eq!(sunk(bad, true, 99).await, (Err(ErrorKind::UnexpectedAnswer), Vec::new()));
-        }
-        assert_eq!(sunk(&[b"<html>"], false, 99).await, (Ok(()), b"<html>".to_vec()));
-        assert_eq!(sunk(&[b"%PDF-1", b"234"], true, 8).await.0, Err(ErrorKind::TooLarge));
     }
 }

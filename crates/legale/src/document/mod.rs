@@ -1,9 +1,7 @@
 //! Documents: listed, read, created, deleted, fetched (contract 3.1 rows 2 to 6 and 8, 3.3, 3.4, 4.12).
 
-mod base64;
 mod detail;
 mod download;
-mod sieve;
 mod source;
 mod upload;
 
@@ -17,8 +15,6 @@ pub use download::{Download, Fetched, FetchedFrom};
 pub use source::Source;
 pub use upload::{Created, Upload};
 
-#[cfg(feature = "legacy")]
-pub(crate) use base64::decode;
 pub(crate) use download::MEDIA;
 pub(crate) use upload::{CREATE, check_text};
 

@@ -33,6 +33,9 @@ const READ_ONE_SHOT: Operation = Operation::get("read an SMS document", "/api/on
 pub(crate) const OPERATIONS: [Operation; 6] =
     [SEND_INBOX, SEND_EMAIL_PIN, SEND_ONE_SHOT, READ_INBOX, READ_EMAIL_PIN, READ_ONE_SHOT];
 
+/// The largest document in bytes.
+const LIMIT: usize = 100 * 1024 * 1024;
+
 /// How the signer is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -254,7 +257,9 @@ fn status(data: Value) -> Result<LegacyStatus, Unreadable> {
     let status = Status::from_legacy(&text, document.clone().filter(|_| text == "Rejected"));
     let signed_file = match (&status, document) {
         (Status::Signed, Some(document)) => {
-            let decoded = crate::document::decode(&document).ok().filter(|bytes| bytes.starts_with(b"%PDF-"));
+            let decoded = integration_core::body::base64::decode(&document)
+                .ok()
+                .filter(|bytes| bytes.starts_with(b"%PDF-"));
             Some(decoded.ok_or_else(|| Unreadable::new("document", "a PDF in base64"))?)
         }
         _ => None,
@@ -289,22 +294,25 @@ impl LegacyClient {
     /// # Errors
     /// A configuration error if the address or the token cannot be used.
     pub fn new(base: &str, token: impl Into<Secret>) -> Result<Self, Error> {
-        Self::with(CallerBuilder::default(), base, token)
+        Self::with(Self::settings(), base, token)
     }
 
-    /// As [`new`](Self::new), with another source of time, transport or limits.
+    /// The settings of [`new`](Self::new): 300 s for a whole call, answers of up to 100 MiB in base64. Change what is to be different
+    /// and hand it to [`with`](Self::with).
+    pub fn settings() -> CallerBuilder {
+        let builder = CallerBuilder::default().total_timeout(std::time::Duration::from_secs(300));
+        builder.body_limit(LIMIT / 3 * 4 + 65536)
+    }
+
+    /// As [`new`](Self::new), with another source of time, transport or limits; all of `builder` counts, so start from
+    /// [`settings`](Self::settings).
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with(builder: CallerBuilder, base: &str, token: impl Into<Secret>) -> Result<Self, Error> {
-        let limit = 100 * 1024 * 1024;
-        let caller = builder
-            .base(BaseUrl::parse(base)?)
-            .credentials(std::sync::Arc::new(Bearer::new(token)))
-            .total_timeout(std::time::Duration::from_secs(300))
-            .body_limit(limit / 3 * 4 + 65536)
-            .build()?;
-        Ok(Self { caller, limit: limit as u64 })
+        let token = std::sync::Arc::new(Bearer::new(token));
+        let caller = builder.base(BaseUrl::parse(base)?).credentials(token).build()?;
+        Ok(Self { caller, limit: LIMIT as u64 })
     }
 
     /// Sends a document to its one signer. Sent **once**; there is no list to look a lost one up in.

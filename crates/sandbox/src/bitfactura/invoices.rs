@@ -44,8 +44,11 @@ pub(super) fn is_paid(row: &Row) -> bool {
         || (amount("price_gross").is_positive() && amount("paid") >= amount("price_gross"))
 }
 
-fn is_cost(row: &Row) -> bool {
-    ["0", "no", "false"].contains(&text(row.get("income")).as_str())
+/// `income` says so. Costs are listed apart and fire nothing.
+pub(super) fn is_cost(fields: &Fields) -> bool {
+    let income = fields.get("income");
+    income == Some(&Value::Bool(false))
+        || ["0", "no", "false"].contains(&income.map(text).unwrap_or_default().as_str())
 }
 
 /// `view_url`
@@ -111,7 +114,7 @@ impl Office {
         let kinds: Vec<&str> = query.all("kind").chain(query.all("kinds[]")).collect();
         let department = query.get("department_id");
         let keep = |row: &Row| {
-            is_cost(row) == costs
+            row.marked == costs
                 && (period.is_open() || period.holds(row.get(dated).as_str().unwrap_or_default()))
                 && (kinds.is_empty() || kinds.iter().any(|kind| row.get("kind") == *kind))
                 && department.is_none_or(|department| row.text("department_id") == department)
@@ -317,9 +320,8 @@ impl Office {
         format!("{prefix}{count}/{month}")
     }
 
-    /// Costs fire nothing.
     pub(super) fn fire_invoice(&mut self, kind: &str, row: &Row) {
-        if !is_cost(row) {
+        if !row.marked {
             let event = self.invoice_event(row);
             self.fire(kind, row.id, &event);
         }
@@ -389,7 +391,7 @@ impl Office {
             return self.not_ready(&row);
         }
         if self.settings.pdf_answer == PdfAnswer::Redirect {
-            return Ok(Done::read(redirect(format!("{}/invoice/{}.pdf", self.base_url, row.text("token")))));
+            return Ok(Done::read(redirect(&format!("{}/invoice/{}.pdf", self.base_url, row.text("token")))));
         }
         Ok(Done::read(document(&row, call.query.get("print_option").unwrap_or("original"))))
     }
@@ -398,7 +400,7 @@ impl Office {
         Ok(Done::read(match self.settings.pdf_not_ready {
             NotReady::Unprocessable => return Err(refused(422, "pdf_not_ready", "PDF is being generated")),
             NotReady::Html => Answer::new(200, HTML, "<!doctype html><html><body>Generando…</body></html>"),
-            NotReady::Redirect => redirect(format!("{}/invoices/{}", self.base_url, row.id)),
+            NotReady::Redirect => redirect(&format!("{}/invoices/{}", self.base_url, row.id)),
         }))
     }
 
@@ -508,8 +510,8 @@ impl Office {
     }
 }
 
-fn redirect(location: String) -> Answer {
-    Answer { location: Some(location), ..Answer::text(302, "moved") }
+fn redirect(location: &str) -> Answer {
+    Answer::text(302, "moved").with_header(http::header::LOCATION, location)
 }
 
 fn document(row: &Row, print_option: &str) -> Answer {

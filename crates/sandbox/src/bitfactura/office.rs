@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::fields::{CLIENT, CLIENT_READ_ONLY, is_client_field, is_invoice_field, is_order};
+use super::invoices::is_cost;
 use super::route::{self, RESOURCES};
 use super::settings::{Deleted, Endpoint, Filter, Settings, Table};
 use super::webhooks::{Letter, Webhook, WebhookFault};
@@ -78,7 +79,7 @@ impl System for Office {
             base_url: base_url.to_owned(),
             settings: Settings::default(),
             clients: Rows::new(100_000, client_keys),
-            invoices: Rows::new(200_000, invoice_keys),
+            invoices: Rows::new(200_000, invoice_keys).marking(is_cost),
             webhooks: Rows::new(400, webhook_keys),
             resources: resources.collect(),
             letters: Vec::new(),
@@ -572,8 +573,8 @@ impl Office {
         self.last_position = self.last_position.max(invoices);
         for number in 1..=invoices {
             let mut dice = people::Dice::of(seed ^ 0x1F83_D9AB, number);
-            let buyer = self.clients.get(dice.one_of(&ids)).cloned();
-            let fields = self.seeded_invoice(number, &mut dice, buyer.as_ref(), seed, now);
+            let buyer = self.clients.get(dice.one_of(&ids));
+            let fields = self.seeded_invoice(number, &mut dice, buyer, seed, now);
             self.invoices.insert(fields, then(clients.saturating_add(number)));
         }
     }

@@ -9,8 +9,11 @@ async fn control() -> (Control, Vec<server::Running>) {
     let (legale, [service, postman]) = Legale::serve(server::bind(0).await.unwrap());
     let (sugester, crm) = Sugester::serve(server::bind(0).await.unwrap());
     let (bitfactura, [invoicing, other]) = BitFactura::serve(server::bind(0).await.unwrap());
-    let running = vec![running, service, postman, crm, invoicing, other];
-    (Control::new(fiscal, legale, sugester, bitfactura), running)
+    let (geosite, geosite_running) = GeoSite::serve(server::bind(0).await.unwrap());
+    let port = server::bind(0).await.unwrap();
+    let (hubsoft, hubsoft_running) = HubSoft::serve(port, geosite.clone());
+    let running = vec![running, service, postman, crm, invoicing, other, geosite_running, hubsoft_running];
+    (Control { fiscal, legale, sugester, bitfactura, geosite, hubsoft }, running)
 }
 
 async fn call(control: &Control, method: Method, path: &str, body: Value) -> Outcomes {

@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) fields: Fields,
     pub(crate) created: Moment,
     pub(crate) changed: Moment,
+    /// What the table's `mark` says of the fields: kept, since every row of a list is asked.
+    pub(crate) marked: bool,
 }
 
 impl Row {
@@ -87,6 +89,7 @@ pub(crate) struct Rows {
     next: u64,
     created: usize,
     keys: fn(&Fields) -> Vec<String>,
+    mark: fn(&Fields) -> bool,
 }
 
 impl Rows {
@@ -101,14 +104,21 @@ impl Rows {
             next: before.saturating_add(1),
             created: 0,
             keys,
+            mark: |_| false,
         }
+    }
+
+    /// The same, with a mark that is worked out at every change.
+    pub(crate) fn marking(self, mark: fn(&Fields) -> bool) -> Self {
+        Self { mark, ..self }
     }
 
     pub(crate) fn insert(&mut self, fields: Fields, now: Moment) -> u64 {
         let id = self.next;
         self.next = id.saturating_add(1);
         self.created = self.created.saturating_add(1);
-        let row = Row { id, fields, created: now, changed: now };
+        let marked = (self.mark)(&fields);
+        let row = Row { id, fields, created: now, changed: now, marked };
         self.enter(&row);
         self.rows.insert(id, row);
         id
@@ -138,6 +148,7 @@ impl Rows {
         let Some(mut row) = self.rows.remove(&id) else { return false };
         self.leave(&row);
         change(&mut row.fields);
+        row.marked = (self.mark)(&row.fields);
         row.changed = now.max(row.changed.plus(Duration::from_millis(1)));
         self.enter(&row);
         self.rows.insert(id, row);
@@ -149,6 +160,7 @@ impl Rows {
         if let Some(mut row) = self.rows.remove(&id) {
             self.leave(&row);
             change(&mut row.fields);
+            row.marked = (self.mark)(&row.fields);
             self.enter(&row);
             self.rows.insert(id, row);
         }

@@ -199,8 +199,10 @@ impl<S: System> Desk<S> {
 
 /// With the hint when to come back, if it is a 429.
 fn limited(answer: Answer, wire: &Wire) -> Answer {
-    let retry_after = (answer.status == 429).then(|| wire.retry_after.as_str().into());
-    Answer { retry_after, ..answer }
+    match answer.status {
+        429 => answer.with_header(http::header::RETRY_AFTER, &wire.retry_after),
+        _ => answer,
+    }
 }
 
 /// The common fault of an error inside 200 in this family's own shape.

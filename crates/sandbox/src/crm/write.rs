@@ -108,7 +108,7 @@ mod tests {
     fn fields_come_once_and_unknown_values_as_null() {
         let moment = Moment::from_epoch(1_736_902_805);
         let fields = json!({ "name": "A \"b\"", "token": "t" }).as_object().unwrap().clone();
-        let row = Row { id: 7, fields, created: moment, changed: moment };
+        let row = Row { id: 7, fields, created: moment, changed: moment, marked: false };
         let mut wire = Wire { time_fraction_digits: 0, ..Wire::default() };
         let text = record(&row, &["id", "name", "fax"], &[("token", json!("x"))], &wire);
         assert_eq!(

@@ -62,10 +62,8 @@ impl Shared {
                 let fault = state.faults.take(&target.endpoint);
                 Ok((target, fault))
             }
-            Route::Slash(path) => Err(Answer {
-                location: Some(format!("{}{path}", self.base_url)),
-                ..Answer::text(301, "moved")
-            }),
+            Route::Slash(path) => Err(Answer::text(301, "moved")
+                .with_header(http::header::LOCATION, format!("{}{path}", self.base_url))),
             Route::Method => Err(refused(Reason::Method)),
             Route::Unknown => Err(refused(Reason::Absent)),
         }

@@ -254,4 +254,3 @@ pub(super) fn failed(error: StoreError) -> Error {
         .with_hint(hint)
         .with_source(error)
 }
-

@@ -125,11 +125,9 @@ pub(super) fn sent(form: Form, text: &str) -> Value {
     let scalar = Scalar::Text(text.into());
     match form {
         _ if text.is_empty() => Value::Null,
-        Form::Decimal => scalar
-            .decimal()
-            .map(|value| value.to_string())
-            .unwrap_or_else(|| text.to_owned())
-            .into(),
+        Form::Decimal => {
+            scalar.decimal().map(|value| value.to_string()).unwrap_or_else(|| text.to_owned()).into()
+        }
         Form::YesNo => scalar.boolean().map_or_else(|| text.into(), Value::from),
         Form::ClientKind => normal(form, text).into(),
         Form::Text | Form::Email => text.into(),
@@ -288,6 +286,14 @@ mod tests {
     }
 
     #[test]
+    fn no_text_of_one_field_looks_like_two_fields() {
+        let one = read(&json!({"city": "x\n4:name,1:y"})).normalised();
+        let two = read(&json!({"city": "x", "name": "y"})).normalised();
+        assert_ne!(one.to_bytes(), two.to_bytes());
+        assert_eq!(one.to_bytes(), b"sugester-carried/1\n4:city,12:x\n4:name,1:y\n");
+    }
+
+    #[test]
     fn values_are_sent_as_the_services_read_them() {
         assert_eq!(sent(Form::Decimal, "5,50"), json!("5.50"));
         assert_eq!(sent(Form::YesNo, "0"), json!(false));
@@ -300,7 +306,7 @@ mod tests {
     fn a_nested_value_is_an_error_that_names_its_field() {
         let error =
             CarriedClient::read(&Mapping::default(), Side::Sugester, &json!({"note": []})).unwrap_err();
-        assert_eq!(error.field(), "note");
+        assert_eq!(error.field, "note");
         assert!(CarriedClient::read(&Mapping::default(), Side::Sugester, &Value::Null).is_err());
     }
 

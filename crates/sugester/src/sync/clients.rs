@@ -47,7 +47,11 @@ pub struct KeptConflict {
     pub found_at: jiff::Timestamp,
 }
 
-pub(super) fn carried(settings: &Settings, side: Side, client: &ClientRecord) -> Result<CarriedClient, Error> {
+pub(super) fn carried(
+    settings: &Settings,
+    side: Side,
+    client: &ClientRecord,
+) -> Result<CarriedClient, Error> {
     CarriedClient::of(&settings.mapping, side, &client.fields).map_err(|error| unreadable(&error))
 }
 
@@ -128,7 +132,11 @@ impl Run<'_> {
                 };
                 self.save_link(&link).await?;
                 let done = self.settle_pair(link).await?;
-                Ok(if matches!(done, Done::Unchanged | Done::Updated { .. }) { Done::Linked(partner) } else { done })
+                Ok(if matches!(done, Done::Unchanged | Done::Updated { .. }) {
+                    Done::Linked(partner)
+                } else {
+                    done
+                })
             }
             Identity::New => self.create_partner(side, &own).await,
             Identity::Tombstoned { deleted_in } => self.bury_unlinked(side, &own, deleted_in).await,
@@ -137,7 +145,12 @@ impl Run<'_> {
     }
 
     /// A record that names one that is gone: it stays, and is not created again.
-    async fn bury_unlinked(&mut self, side: Side, own: &ClientRecord, deleted_in: Side) -> Result<Done, Error> {
+    async fn bury_unlinked(
+        &mut self,
+        side: Side,
+        own: &ClientRecord,
+        deleted_in: Side,
+    ) -> Result<Done, Error> {
         let app = &self.parts.settings.app;
         let named = own.external_ids.ids(app, Linked::Client).first().and_then(|id| id.parse().ok());
         let (Side::Sugester, Some(bitfactura)) = (side, named) else {
@@ -177,9 +190,8 @@ impl Run<'_> {
     /// Whom a client of Sugester names; or what that settles at once.
     async fn named_by(&self, own: &ClientRecord) -> Result<Result<Findings, Identity>, Error> {
         let ids = own.external_ids.ids(&self.parts.settings.app, Linked::Client);
-        let several = |candidates| {
-            Identity::Ambiguous(Ambiguity::Several { by: Evidence::ExternalIds, candidates })
-        };
+        let several =
+            |candidates| Identity::Ambiguous(Ambiguity::Several { by: Evidence::ExternalIds, candidates });
         let named = match ids.as_slice() {
             [] => return Ok(Ok(Findings::new())),
             [one] => one.parse::<u64>().ok().filter(|id| *id > 0),
@@ -294,7 +306,12 @@ impl Run<'_> {
     }
 
     /// The digest that a record will have after a write; none if it cannot be told, which makes the next run look.
-    fn digest_after(&self, side: Side, record: &Map<String, Value>, written: &Map<String, Value>) -> Option<Digest> {
+    fn digest_after(
+        &self,
+        side: Side,
+        record: &Map<String, Value>,
+        written: &Map<String, Value>,
+    ) -> Option<Digest> {
         let mut after = record.clone();
         after.extend(written.iter().map(|(name, value)| (name.clone(), value.clone())));
         let carried = CarriedClient::of(&self.parts.settings.mapping, side, &after).ok()?;
@@ -317,7 +334,8 @@ impl Run<'_> {
         };
         let plan = both.plan(&self.parts.settings, &link);
         self.tell_conflicts(&link, &plan.conflicts).await?;
-        let writes = [Side::BitFactura, Side::Sugester].map(|side| (side, fields_for(side, &plan, naming.as_ref())));
+        let writes =
+            [Side::BitFactura, Side::Sugester].map(|side| (side, fields_for(side, &plan, naming.as_ref())));
         if let Some(paused) = self.paused(&mut link, &writes).await? {
             return Ok(paused);
         }
@@ -380,7 +398,11 @@ impl Run<'_> {
     }
 
     /// Whether one of the writes would be one too many (contract 4.3).
-    async fn paused(&mut self, link: &mut Link, writes: &[(Side, Map<String, Value>); 2]) -> Result<Option<Done>, Error> {
+    async fn paused(
+        &mut self,
+        link: &mut Link,
+        writes: &[(Side, Map<String, Value>); 2],
+    ) -> Result<Option<Done>, Error> {
         let now = self.now().await?;
         for (side, _) in writes.iter().filter(|(_, fields)| !fields.is_empty()) {
             let written = link.written_mut(*side);
@@ -416,7 +438,12 @@ impl Run<'_> {
             Sent::Before(_) | Sent::Unsettled => return self.left_unsettled(deed, id).map(Some),
             Sent::Failed(error) => return self.failed_to_write(deed, id, error).map(Some),
         };
-        link.snapshot.get_or_insert_default().confirm(&parts.settings.mapping, side, plan.to(side), &plan.snapshot);
+        link.snapshot.get_or_insert_default().confirm(
+            &parts.settings.mapping,
+            side,
+            plan.to(side),
+            &plan.snapshot,
+        );
         link.set_digest(side, self.digest_after(side, &both.on(side).fields, fields));
         let now = self.now().await?;
         link.written_mut(side).push(now);

@@ -108,7 +108,9 @@ impl Row {
 impl Source {
     async fn next_page(&mut self) -> Result<Option<Vec<Row>>, Error> {
         Ok(match self {
-            Self::Client(side, list) => rows(list.next_page().await?, |row| Row::Client(*side, Box::new(row))),
+            Self::Client(side, list) => {
+                rows(list.next_page().await?, |row| Row::Client(*side, Box::new(row)))
+            }
             Self::Invoice(list) => rows(list.next_page().await?, |row| Row::Invoice(Box::new(row))),
             Self::Deal(list) => rows(list.next_page().await?, |row| Row::Deal(Box::new(row))),
         })
@@ -150,7 +152,12 @@ impl Pass {
 
 impl Run<'_> {
     /// Reads a list of BitFactura from its newest record back to where the last run began, or to its end, and moves the cursor.
-    pub(super) async fn read_list(&mut self, list: List, started: Timestamp, whole: bool) -> Result<(), Error> {
+    pub(super) async fn read_list(
+        &mut self,
+        list: List,
+        started: Timestamp,
+        whole: bool,
+    ) -> Result<(), Error> {
         let overlap = SignedDuration::try_from(self.parts.settings.overlap).unwrap_or(SignedDuration::ZERO);
         let cursor = if list == List::Invoices { self.cursor.invoices } else { self.cursor.clients };
         let since = cursor.filter(|_| !whole).and_then(|cursor| cursor.checked_sub(overlap).ok());
@@ -199,7 +206,8 @@ impl Run<'_> {
                 break;
             }
         }
-        let is_stable = (pass.number == 1 && pass.pages <= 1) || (pass.number > 1 && pass.again == before.count);
+        let is_stable =
+            (pass.number == 1 && pass.pages <= 1) || (pass.number > 1 && pass.again == before.count);
         let is_whole = pass.reached_end && (before.is_whole || pass.number == 1);
         let newest = before.newest.max(pass.newest);
         let scan = Scan { passes: pass.number, count: pass.count, is_stable, is_whole, newest };
@@ -268,7 +276,12 @@ impl Run<'_> {
     }
 
     /// Whether a client may have to be written.
-    async fn note_client(&mut self, side: Side, client: &ClientRecord, batch: &mut Batch) -> Result<bool, Error> {
+    async fn note_client(
+        &mut self,
+        side: Side,
+        client: &ClientRecord,
+        batch: &mut Batch,
+    ) -> Result<bool, Error> {
         let settings = &self.parts.settings;
         let carried = super::clients::carried(settings, side, client)?;
         let ids = client.external_ids.ids(&settings.app, Linked::Client);
@@ -351,7 +364,7 @@ impl Run<'_> {
         let mut after = after.map(str::to_owned);
         loop {
             let page = self.work.page::<u32>(seen, after.as_deref()).await?;
-            page.iter().for_each(|(key, _)| drop(absent.remove(key.as_str())));
+            absent.retain(|key| page.binary_search_by(|(seen, _)| seen.as_str().cmp(key)).is_err());
             after = page.last().map(|(key, _)| key.clone());
             if after.as_deref().is_none_or(|key| key >= last) {
                 return Ok(());

@@ -316,9 +316,7 @@ impl Deal {
 fn is_in_force(link: &DealLink, client_id: Option<&Box<RawValue>>) -> bool {
     match link {
         DealLink::Buyer(_) => true,
-        DealLink::Client(id) => {
-            client_id.and_then(|found| found.scalar().id()) == Some(*id)
-        }
+        DealLink::Client(id) => client_id.and_then(|found| found.scalar().id()) == Some(*id),
     }
 }
 

@@ -114,7 +114,8 @@ impl Run<'_> {
         };
         let settings = &self.parts.settings;
         let carried = super::clients::carried(settings, Side::BitFactura, &client)?;
-        let mut fields = super::plan::plan_new(&settings.mapping, &carried, Side::Sugester).to_sugester.to_json();
+        let mut fields =
+            super::plan::plan_new(&settings.mapping, &carried, Side::Sugester).to_sugester.to_json();
         let ids = ExternalIds::default().with_number(&settings.app, Linked::Client, id);
         fields.insert("external_ids".to_owned(), serde_json::to_value(ids).unwrap_or_default());
         fields.insert("id".to_owned(), id.into());
@@ -147,7 +148,9 @@ impl Run<'_> {
         ]));
         let turn = self.cursor.runs.to_string();
         let sent = journal
-            .send(Deed::RegisterWebhook, 0, &turn, &body, |_| parts.billing.create_webhook("client:sync", receiver))
+            .send(Deed::RegisterWebhook, 0, &turn, &body, |_| {
+                parts.billing.create_webhook("client:sync", receiver)
+            })
             .await?;
         let done = match sent {
             Sent::Now(row, open) => {

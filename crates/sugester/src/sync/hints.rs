@@ -28,7 +28,10 @@ impl Hints {
 
     pub(super) async fn page(&self, after: Option<&str>) -> Result<Vec<(String, String)>, Error> {
         let found = self.0.records(HINT, after, PAGE).await.map_err(failed)?;
-        Ok(found.into_iter().map(|(key, value)| (key, String::from_utf8_lossy(&value).into_owned())).collect())
+        Ok(found
+            .into_iter()
+            .map(|(key, value)| (key, String::from_utf8_lossy(&value).into_owned()))
+            .collect())
     }
 
     /// Forgets hints that stand as they were taken.

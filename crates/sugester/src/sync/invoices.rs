@@ -23,7 +23,11 @@ use crate::wire::token;
 
 impl Run<'_> {
     /// Whether an invoice of a list may have to be written: what it says is not what it said.
-    pub(super) async fn note_invoice(&mut self, invoice: &InvoiceRecord, _: &mut Batch) -> Result<bool, Error> {
+    pub(super) async fn note_invoice(
+        &mut self,
+        invoice: &InvoiceRecord,
+        _: &mut Batch,
+    ) -> Result<bool, Error> {
         let link: Option<DealLinkRecord> = self.links.get(DEALS, invoice.facts.id).await?;
         Ok(match link {
             None => self.parts.settings.deals.carries(&invoice.facts).is_ok(),
@@ -80,14 +84,22 @@ impl Run<'_> {
             [deal] => self.adopt_deal(invoice, *deal).await,
             several => {
                 let candidates = several.to_vec();
-                Ok(Done::Skipped(Skip::Ambiguous(Ambiguity::Several { by: Evidence::ExternalIds, candidates })))
+                Ok(Done::Skipped(Skip::Ambiguous(Ambiguity::Several {
+                    by: Evidence::ExternalIds,
+                    candidates,
+                })))
             }
         }
     }
 
     async fn adopt_deal(&mut self, invoice: &InvoiceRecord, deal: u64) -> Result<Done, Error> {
-        let link =
-            DealLinkRecord { invoice: invoice.facts.id, deal, digest: None, tombstone: None, written: Vec::new() };
+        let link = DealLinkRecord {
+            invoice: invoice.facts.id,
+            deal,
+            digest: None,
+            tombstone: None,
+            written: Vec::new(),
+        };
         self.save_deal(&link).await?;
         let done = self.edit_deal(invoice, link).await?;
         Ok(if matches!(done, Done::Unchanged | Done::Updated { .. }) { Done::Linked(deal) } else { done })
@@ -115,9 +127,11 @@ impl Run<'_> {
             Sent::Failed(error) => return self.failed_to_write(Deed::CreateDeal, id, error),
         };
         let digest = Some(self.digest_of(invoice)).filter(|_| open.is_some());
-        let kept = DealLinkRecord { invoice: id, deal: made.id, digest, tombstone: None, written: Vec::new() };
+        let kept =
+            DealLinkRecord { invoice: id, deal: made.id, digest, tombstone: None, written: Vec::new() };
         self.save_deal(&kept).await?;
-        if let (Some(client), Some(partner), DealLink::Buyer(_)) = (invoice.client_id, made.client_id, &link) {
+        if let (Some(client), Some(partner), DealLink::Buyer(_)) = (invoice.client_id, made.client_id, &link)
+        {
             self.link_nested(client, partner).await?;
         }
         if let (Some(open), Some(journal)) = (open, &mut self.journal) {

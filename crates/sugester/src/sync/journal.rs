@@ -199,7 +199,9 @@ impl Journal {
             return made.into_iter().next().map(Start::Go).ok_or_else(nothing_written);
         };
         match entry.state {
-            State::Done => return Ok(Start::Before(note_of(&entry).map(|note| note.said).unwrap_or_default())),
+            State::Done => {
+                return Ok(Start::Before(note_of(&entry).map(|note| note.said).unwrap_or_default()));
+            }
             State::Unknown | State::InFlight => return Ok(Start::Unsettled),
             // Killed between being prepared again and going out: its bytes may be old.
             State::Prepared => entry = self.change(&entry, State::Dead, note).await?,
@@ -225,7 +227,13 @@ impl Journal {
     }
 
     /// Somebody has looked what became of it.
-    pub(super) async fn resolve(&self, entry: &Entry, note: &Note, applied: bool, said: impl ToString) -> Result<(), Error> {
+    pub(super) async fn resolve(
+        &self,
+        entry: &Entry,
+        note: &Note,
+        applied: bool,
+        said: impl ToString,
+    ) -> Result<(), Error> {
         let state = if applied { State::Done } else { State::Refused };
         self.change(entry, state, &Note { said: said.to_string(), ..note.clone() }).await.map(drop)
     }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::conflict::Conflict;
+use super::deal::NotCarried;
 use super::identity::Ambiguity;
 use super::mapping::Side;
-use super::deal::NotCarried;
 
 /// A record that the synchronisation deals with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

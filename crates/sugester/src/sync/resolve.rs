@@ -203,8 +203,8 @@ impl Run<'_> {
         let link: Option<super::book::DealLinkRecord> = self.links.get(DEALS, note.id).await?;
         let Some(link) = link else { return Ok(Found::NotApplied) };
         let Some(deal) = self.parts.crm.deal(link.deal).await? else { return Ok(Found::NotApplied) };
-        let sent: Box<serde_json::value::RawValue> =
-            serde_json::from_slice(&entry.body).unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned());
+        let sent: Box<serde_json::value::RawValue> = serde_json::from_slice(&entry.body)
+            .unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned());
         let says = |(name, sent): (&String, &Box<serde_json::value::RawValue>)| {
             let Some(now) = deal.fields.get(name) else { return name == "skip_webhooks" };
             match (sent.scalar(), now.scalar()) {
@@ -212,7 +212,11 @@ impl Run<'_> {
                 (sent, now) => sent == now || (sent.decimal().is_some() && sent.decimal() == now.decimal()),
             }
         };
-        Ok(if tokens_of(&sent).iter().all(says) { Found::Applied(link.deal.to_string()) } else { Found::NotApplied })
+        Ok(if tokens_of(&sent).iter().all(says) {
+            Found::Applied(link.deal.to_string())
+        } else {
+            Found::NotApplied
+        })
     }
 
     /// Puts the record on the list once more: what came of the write is compared.

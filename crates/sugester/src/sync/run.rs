@@ -114,7 +114,11 @@ impl<'s> Run<'s> {
             nested: BTreeSet::new(),
             failures_in_a_row: 0,
         };
-        if is_dry { run.make_dry().await? } else { run.cursor.runs += 1 }
+        if is_dry {
+            run.make_dry().await?
+        } else {
+            run.cursor.runs += 1
+        }
         run.save_cursor(Batch::default()).await?;
         run.clear_spools().await?;
         Ok(run)
@@ -124,7 +128,8 @@ impl<'s> Run<'s> {
     async fn make_dry(&mut self) -> Result<(), Error> {
         let name = format!("sugester/{}/dry-run", self.parts.settings.name);
         let mut dry = Book::open(&self.parts.store, name).await?;
-        let lists = [RecordRef::BitFacturaClient(0), RecordRef::SugesterClient(0), RecordRef::Invoice(0)].map(work_of);
+        let lists = [RecordRef::BitFacturaClient(0), RecordRef::SugesterClient(0), RecordRef::Invoice(0)]
+            .map(work_of);
         dry.clear(&lists).await?;
         dry.clear(&["tax-bitfactura"]).await?;
         self.cursor.has_tax_index = false;
@@ -140,7 +145,8 @@ impl<'s> Run<'s> {
             }
         }
         self.work = dry;
-        let links = Book::open(&self.parts.store, format!("sugester/{}/links", self.parts.settings.name)).await?;
+        let links =
+            Book::open(&self.parts.store, format!("sugester/{}/links", self.parts.settings.name)).await?;
         self.links = links.frozen();
         Ok(())
     }
@@ -199,7 +205,8 @@ impl<'s> Run<'s> {
     }
 
     fn whole_scan_is_due(&self, now: Timestamp) -> bool {
-        let span = SignedDuration::try_from(self.parts.settings.full_scan_every).unwrap_or(SignedDuration::MAX);
+        let span =
+            SignedDuration::try_from(self.parts.settings.full_scan_every).unwrap_or(SignedDuration::MAX);
         self.cursor.whole.is_none_or(|last| now.duration_since(last) >= span || last > now)
     }
 
@@ -368,7 +375,11 @@ pub(super) const fn is_final(done: &Done) -> bool {
         Done::Failed { .. }
             | Done::Paused { .. }
             | Done::Skipped(
-                Skip::Settling | Skip::Unstable | Skip::ClientNotLinked | Skip::NormalRun | Skip::Ambiguous(_)
+                Skip::Settling
+                    | Skip::Unstable
+                    | Skip::ClientNotLinked
+                    | Skip::NormalRun
+                    | Skip::Ambiguous(_)
             )
     )
 }

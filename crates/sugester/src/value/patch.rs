@@ -77,6 +77,13 @@ impl<T> From<T> for Patch<T> {
     }
 }
 
+/// Sets.
+impl From<&str> for Patch<String> {
+    fn from(text: &str) -> Self {
+        Self::Set(text.to_owned())
+    }
+}
+
 impl<T: Serialize> Serialize for Patch<T> {
     /// `null` for [`Patch::Clear`], and for [`Patch::Keep`] where a struct forgot to skip it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

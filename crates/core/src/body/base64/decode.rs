@@ -1,15 +1,19 @@
-//! Base64 as it arrives (contract 4.12): standard alphabet; blanks are ignored, missing padding and a `data:...;base64,` prefix are
-//! accepted, everything else is an error.
+//! Base64 as it arrives: the standard alphabet in pieces of any size.
+//!
+//! The rule enforced here: blanks are ignored, missing padding and a `data:...;base64,` prefix are accepted, everything else is an
+//! error and never a file that is almost the right one.
+
+use std::sync::LazyLock;
 
 use base64::Engine;
-use base64::alphabet::STANDARD;
 use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::GeneralPurposeConfig;
 
-const ENGINE: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone),
-);
+use super::{Standard, standard};
+
+static ENGINE: LazyLock<Standard> = LazyLock::new(|| {
+    standard(GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone))
+});
 
 /// The longest prefix that is looked for.
 const PREFIX_LIMIT: usize = 256;
@@ -17,11 +21,23 @@ const PREFIX_LIMIT: usize = 256;
 /// The text is no base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the file is not in base64")]
-pub(crate) struct NotBase64;
+pub struct NotBase64;
 
-/// Decodes piece by piece.
+/// Decodes piece by piece; holds no more than a prefix or a group of four characters.
+///
+/// ```
+/// use integration_core::body::base64::Decoder;
+///
+/// let (mut decoder, mut bytes) = (Decoder::default(), Vec::new());
+/// for piece in ["data:application/pdf;base64,aGV", "sb\r\nG", "8"] {
+///     decoder.read(piece.as_bytes(), &mut bytes)?;
+/// }
+/// decoder.finish(&mut bytes)?;
+/// assert_eq!(bytes, b"hello");
+/// # Ok::<(), integration_core::body::base64::NotBase64>(())
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Decoder {
+pub struct Decoder {
     /// Characters that do not make a whole group yet.
     pending: Vec<u8>,
     begun: bool,
@@ -30,19 +46,55 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     /// Decodes what `text` completes and adds it to `out`.
-    pub(crate) fn read(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), NotBase64> {
-        if self.begun {
-            self.absorb(text)?;
-        } else {
-            self.pending.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()));
-            if !self.begin()? {
+    ///
+    /// # Errors
+    /// [`NotBase64`] as soon as it shows.
+    pub fn read(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), NotBase64> {
+        let mut text = text;
+        while !self.begun {
+            let (start, rest) = text.split_at(text.len().min(PREFIX_LIMIT));
+            if start.is_empty() {
                 return Ok(());
             }
+            self.pending.extend(start.iter().filter(|byte| !byte.is_ascii_whitespace()));
+            self.begin()?;
+            text = rest;
         }
+        let rest = self.bulk(text, out)?;
+        self.absorb(rest)?;
+        self.groups(out)
+    }
+
+    /// The fast way for text without blanks and padding: all of its whole groups at once, straight into `out`. What it leaves
+    /// is returned: a few characters, or all of them where something else stands among them.
+    fn bulk<'t>(&mut self, text: &'t [u8], out: &mut Vec<u8>) -> Result<&'t [u8], NotBase64> {
+        if self.padding > 0 {
+            return Ok(text);
+        }
+        let missing = (4 - self.pending.len() % 4) % 4;
+        let Some((head, tail)) = text.split_at_checked(missing) else { return Ok(text) };
+        let (whole, rest) = tail.split_at(tail.len() - tail.len() % 4);
+        self.absorb(head)?;
+        if self.padding > 0 || !self.pending.len().is_multiple_of(4) {
+            return Ok(tail);
+        }
+        self.groups(out)?;
+        let begun = out.len();
+        out.resize(begun.saturating_add(whole.len() / 4 * 3), 0);
+        let room = out.get_mut(begun..).unwrap_or_default();
+        if ENGINE.decode_slice(whole, room).is_ok() {
+            return Ok(rest);
+        }
+        out.truncate(begun);
+        Ok(tail)
+    }
+
+    /// Decodes the groups that are whole.
+    fn groups(&mut self, out: &mut Vec<u8>) -> Result<(), NotBase64> {
         let whole = self.pending.len() - self.pending.len() % 4;
-        let rest = self.pending.split_off(whole);
-        ENGINE.decode_vec(&self.pending, out).map_err(|_| NotBase64)?;
-        self.pending = rest;
+        let groups = self.pending.get(..whole).unwrap_or_default();
+        ENGINE.decode_vec(groups, out).map_err(|_| NotBase64)?;
+        self.pending.drain(..whole);
         Ok(())
     }
 
@@ -57,17 +109,17 @@ impl Decoder {
         if self.padding > 2 { Err(NotBase64) } else { Ok(()) }
     }
 
-    /// Drops the prefix; `false` while it may still be coming.
-    fn begin(&mut self) -> Result<bool, NotBase64> {
+    /// Drops the prefix, once it is all there.
+    fn begin(&mut self) -> Result<(), NotBase64> {
         if b"data:".starts_with(&self.pending) {
-            return Ok(false);
+            return Ok(());
         }
         let mut text = std::mem::take(&mut self.pending);
         if text.starts_with(b"data:") {
             let Some(comma) = text.iter().position(|byte| *byte == b',') else {
                 let endless = text.len() > PREFIX_LIMIT;
                 self.pending = text;
-                return if endless { Err(NotBase64) } else { Ok(false) };
+                return if endless { Err(NotBase64) } else { Ok(()) };
             };
             let rest = text.split_off(comma);
             if !text.ends_with(b";base64") {
@@ -76,12 +128,14 @@ impl Decoder {
             text = rest.into_iter().skip(1).collect();
         }
         self.begun = true;
-        self.absorb(&text)?;
-        Ok(true)
+        self.absorb(&text)
     }
 
     /// Decodes what is left.
-    pub(crate) fn finish(self, out: &mut Vec<u8>) -> Result<(), NotBase64> {
+    ///
+    /// # Errors
+    /// [`NotBase64`] if the last group is none, or its padding does not fit.
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), NotBase64> {
         if self.pending.starts_with(b"data:") {
             return Err(NotBase64);
         }
@@ -99,7 +153,10 @@ impl Decoder {
 }
 
 /// Decodes a whole text.
-pub(crate) fn decode(text: &str) -> Result<Vec<u8>, NotBase64> {
+///
+/// # Errors
+/// [`NotBase64`] as [`Decoder`].
+pub fn decode(text: &str) -> Result<Vec<u8>, NotBase64> {
     let (mut decoder, mut out) = (Decoder::default(), Vec::new());
     decoder.read(text.as_bytes(), &mut out)?;
     decoder.finish(&mut out)?;

@@ -1,29 +1,38 @@
 //! JSON bodies that carry a file in base64, encoded while they are sent.
 //!
-//! The rules enforced here: the file is never held in memory (one piece of 48 KiB at a time); `Content-Length` is exact where the
+//! The rules enforced here: the file is never held in memory (a few pieces of 48 KiB, hashed beside the sending and used again); `Content-Length` is exact where the
 //! file's length is known; a file that turns out longer or shorter is an error before the closing part of the body goes out, so
 //! that a service never sees a whole body with half a file; the bytes that went out are the ones whose SHA-256 is told.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::fmt::Write as _;
 use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use base64::engine::general_purpose::PAD;
+use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
-use ring::digest::{self, SHA256};
 use serde::Serialize;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::{Standard, standard};
+use crate::body::hashing::{Hashing, hex};
 use crate::call::Body;
 use crate::{BoxFuture, Error, ErrorKind};
 
 /// A multiple of three, so that no piece but the last is padded.
 const PIECE: usize = 48 * 1024;
+
+/// So many pieces may wait to be hashed while the next ones are encoded and sent.
+const AHEAD: usize = 4;
+
+/// More than are ever on their way at once.
+const LENT: usize = 32;
+
+static ENGINE: LazyLock<Standard> = LazyLock::new(|| standard(PAD));
 
 type Reader = Pin<Box<dyn AsyncRead + Send>>;
 type OpenReader = dyn Fn() -> BoxFuture<'static, io::Result<Reader>> + Send + Sync;
@@ -141,11 +150,7 @@ impl Sha256 {
     /// The same in hexadecimal, lower case.
     #[must_use]
     pub fn hex(&self) -> Option<String> {
-        let mut text = String::new();
-        for byte in self.get()? {
-            let _ = write!(text, "{byte:02x}");
-        }
-        Some(text)
+        self.get().map(|digest| hex(&digest))
     }
 
     fn set(&self, digest: Option<[u8; 32]>) {
@@ -158,11 +163,35 @@ impl Sha256 {
 enum Part {
     Prefix,
     File,
+    /// Everything was read, but not everything hashed.
+    Digest,
     Suffix,
     End,
 }
 
-/// Reads a piece, hashes and encodes it, and hands it on.
+/// Memory that is lent out and, once given back, used again: to ask the allocator for each piece costs more than to encode it.
+#[derive(Default)]
+struct Lent(VecDeque<Bytes>);
+
+impl Lent {
+    /// Room with whatever is in it.
+    fn room(&mut self) -> Option<BytesMut> {
+        let is_free = self.0.front().is_some_and(Bytes::is_unique);
+        if is_free { self.0.pop_front()?.try_into_mut().ok() } else { None }
+    }
+
+    fn lend(&mut self, filled: BytesMut) -> Bytes {
+        let filled = filled.freeze();
+        // Whoever keeps a piece for good must not make all later ones be kept.
+        if self.0.len() >= LENT {
+            self.0.pop_front();
+        }
+        self.0.push_back(filled.clone());
+        filled
+    }
+}
+
+/// Reads a piece, has it hashed, encodes it, and hands it on.
 struct Encoder {
     reader: Reader,
     part: Part,
@@ -170,36 +199,43 @@ struct Encoder {
     suffix: Bytes,
     expected: Option<u64>,
     read: u64,
-    piece: Box<[u8]>,
-    /// How much of the piece is filled.
-    filled: usize,
-    hash: digest::Context,
+    /// What is being read.
+    piece: BytesMut,
+    pieces: Lent,
+    texts: Lent,
+    hashing: Hashing,
     digest: Sha256,
 }
 
 impl Encoder {
     fn new(reader: Reader, prefix: Bytes, suffix: Bytes, expected: Option<u64>, digest: Sha256) -> Self {
-        let piece = vec![0; PIECE].into_boxed_slice();
-        let hash = digest::Context::new(&SHA256);
-        Self { reader, part: Part::Prefix, prefix, suffix, expected, read: 0, piece, filled: 0, hash, digest }
+        let (pieces, texts) = (Lent::default(), Lent::default());
+        let (part, piece, hashing) = (Part::Prefix, BytesMut::new(), Hashing::new());
+        Self { reader, part, prefix, suffix, expected, read: 0, piece, pieces, texts, hashing, digest }
     }
 
     /// Fills the piece up; `true` at the end of the file.
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.make_room();
         loop {
-            let room = self.piece.get_mut(self.filled..).unwrap_or_default();
-            if room.is_empty() {
+            let missing = PIECE.saturating_sub(self.piece.len());
+            if missing == 0 {
                 return Poll::Ready(Ok(false));
             }
-            let mut buffer = ReadBuf::new(room);
-            ready!(self.reader.as_mut().poll_read(context, &mut buffer))?;
-            let count = buffer.filled().len();
+            let mut room = (&mut self.piece).limit(missing);
+            let count = ready!(pin!(self.reader.read_buf(&mut room)).poll(context))?;
             if count == 0 {
                 return Poll::Ready(Ok(true));
             }
-            self.filled = self.filled.saturating_add(count);
             self.read = self.read.saturating_add(count as u64);
             self.check(false)?;
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.piece.capacity() == 0 {
+            self.piece = self.pieces.room().unwrap_or_else(|| BytesMut::with_capacity(PIECE));
+            self.piece.clear();
         }
     }
 
@@ -216,29 +252,29 @@ impl Encoder {
     }
 
     /// The encoded piece, which is then empty again.
-    fn encoded(&mut self) -> Bytes {
-        let piece = self.piece.get(..self.filled).unwrap_or_default();
-        self.hash.update(piece);
-        let encoded = STANDARD.encode(piece);
-        self.filled = 0;
-        encoded.into()
+    fn encoded(&mut self) -> io::Result<Bytes> {
+        let piece = self.pieces.lend(std::mem::take(&mut self.piece));
+        let mut text = self.texts.room().unwrap_or_default();
+        text.resize(piece.len().div_ceil(3).saturating_mul(4), 0);
+        ENGINE.encode_slice(&piece, &mut text).map_err(io::Error::other)?;
+        self.hashing.push(piece);
+        Ok(self.texts.lend(text))
     }
 
-    fn finish(&mut self) -> io::Result<()> {
-        self.check(true)?;
-        let digest = self.hash.clone().finish();
-        self.digest.set(digest.as_ref().try_into().ok());
-        self.part = Part::Suffix;
-        Ok(())
+    fn poll_finish(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let digest = ready!(self.hashing.poll_digest(context))?;
+        self.digest.set(Some(digest));
+        Poll::Ready(Ok(()))
     }
 
     fn poll_file(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        ready!(self.hashing.poll_room(AHEAD, context));
         let ended = ready!(self.poll_fill(context))?;
-        let encoded = self.encoded();
         if ended {
-            self.finish()?;
+            self.check(true)?;
+            self.part = Part::Digest;
         }
-        Poll::Ready(Ok(encoded))
+        Poll::Ready(self.encoded())
     }
 }
 
@@ -258,6 +294,12 @@ impl Stream for Encoder {
                 }
                 Poll::Ready(Some(file))
             }
+            Part::Digest => {
+                let hashed = ready!(self.poll_finish(context));
+                self.part = if hashed.is_ok() { Part::Suffix } else { Part::End };
+                // Nothing of the body; what reads it goes on.
+                Poll::Ready(Some(hashed.map(|()| Bytes::new())))
+            }
             Part::Suffix => {
                 self.part = Part::End;
                 Poll::Ready(Some(Ok(self.suffix.clone())))
@@ -269,8 +311,11 @@ impl Stream for Encoder {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
     use std::future::poll_fn;
+
+    use base64::engine::general_purpose::STANDARD;
+    use ring::digest::{self, SHA256};
+    use tokio::io::ReadBuf;
 
     use super::*;
 

@@ -1,12 +1,38 @@
-//! Takes files out of a JSON answer while it arrives, so that a detail with a file of any size needs no memory for it.
+//! Takes strings out of a JSON answer while it arrives, so that an answer with a file of any size needs no memory for it.
 //!
-//! Strings under `base64` and `file` are left out of what is kept and stand there as `true`; the document's own (`base64` at the top
-//! or within `data`) is handed on, its JSON escapes undone. Everything else is kept, up to a limit. The sieve only finds the strings:
-//! whether the rest is JSON is for its reader to say.
+//! Strings under the names that are asked for are left out of what is kept and stand there as `true`; the one that is wanted is
+//! handed on, its JSON escapes undone. Everything else is kept, up to a limit. The sieve only finds the strings: whether the rest
+//! is JSON is for its reader to say.
+
+use memchr::memchr2;
 
 /// What is kept is larger than the limit, or nested deeper than any answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Overflow;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer is larger than the client's limit, even without its files")]
+pub(super) struct Overflow;
+
+/// Which strings are taken out.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    /// Handed on where it stands at the top or below one of the parents; left out elsewhere.
+    pub(super) wanted: &'static str,
+    pub(super) parents: Vec<&'static str>,
+    pub(super) left_out: Vec<&'static str>,
+}
+
+impl Names {
+    fn is_taken_out(&self, name: &[u8]) -> bool {
+        self.is_wanted(name) || self.left_out.iter().any(|left_out| left_out.as_bytes() == name)
+    }
+
+    fn is_wanted(&self, name: &[u8]) -> bool {
+        self.wanted.as_bytes() == name
+    }
+
+    fn is_parent(&self, name: &[u8]) -> bool {
+        self.parents.iter().any(|parent| parent.as_bytes() == name)
+    }
+}
 
 const MAX_DEPTH: usize = 64;
 
@@ -35,7 +61,8 @@ enum Place {
 }
 
 #[derive(Debug)]
-pub(crate) struct Sieve {
+pub(super) struct Sieve {
+    names: Names,
     frames: Vec<Frame>,
     place: Place,
     kept: Vec<u8>,
@@ -43,26 +70,26 @@ pub(crate) struct Sieve {
     key: Vec<u8>,
     /// Characters of the string that is being left out or handed on.
     length: u64,
-    pub(crate) handed_on: u64,
+    pub(super) handed_on: u64,
 }
 
 impl Sieve {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(super) fn new(names: Names, limit: usize) -> Self {
         let (frames, kept, key) = (Vec::new(), Vec::new(), Vec::new());
-        Self { frames, place: Place::Between, kept, limit, key, length: 0, handed_on: 0 }
+        Self { names, frames, place: Place::Between, kept, limit, key, length: 0, handed_on: 0 }
     }
 
     /// What was kept.
-    pub(crate) fn into_kept(self) -> Vec<u8> {
+    pub(super) fn into_kept(self) -> Vec<u8> {
         self.kept
     }
 
-    /// Reads on; characters of the document's base64 are added to `out`.
-    pub(crate) fn read(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Overflow> {
+    /// Reads on; the characters of the wanted string go to `out`.
+    pub(super) fn read(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Overflow> {
         while let Some((first, rest)) = bytes.split_first() {
             if let Place::In(text @ (Text::LeftOut | Text::HandedOn)) = self.place {
                 // The long part: nothing but characters up to a quote or a backslash.
-                let run = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(bytes.len());
+                let run = memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
                 if run > 0 {
                     let (plain, rest) = bytes.split_at(run);
                     self.pass(text, plain, out);
@@ -76,15 +103,15 @@ impl Sieve {
         Ok(())
     }
 
-    fn pass(&mut self, text: Text, plain: &[u8], out: &mut Vec<u8>) {
+    fn pass(&mut self, text: Text, plain: &[u8], out: &mut impl FnMut(&[u8])) {
         self.length = self.length.saturating_add(plain.len() as u64);
         if text == Text::HandedOn {
             self.handed_on = self.handed_on.saturating_add(plain.len() as u64);
-            out.extend_from_slice(plain);
+            out(plain);
         }
     }
 
-    fn step(&mut self, byte: u8, out: &mut Vec<u8>) -> Result<(), Overflow> {
+    fn step(&mut self, byte: u8, out: &mut impl FnMut(&[u8])) -> Result<(), Overflow> {
         match self.place {
             Place::Between => self.between(byte),
             Place::In(text) => self.within(text, byte, out),
@@ -140,22 +167,24 @@ impl Sieve {
     fn kind(&self) -> Text {
         match self.frames.last() {
             Some(Frame::Object { expects_key: true, .. }) => Text::Key,
-            Some(Frame::Object { key, .. }) if key == b"base64" && self.is_documents() => Text::HandedOn,
-            Some(Frame::Object { key, .. }) if key == b"base64" || key == b"file" => Text::LeftOut,
+            Some(Frame::Object { key, .. }) if self.names.is_wanted(key) && self.is_in_place() => {
+                Text::HandedOn
+            }
+            Some(Frame::Object { key, .. }) if self.names.is_taken_out(key) => Text::LeftOut,
             _ => Text::Kept,
         }
     }
 
-    /// Whether this object is the document: the answer itself, or its `data`.
-    fn is_documents(&self) -> bool {
+    /// Whether this object is where the wanted string belongs: the answer itself, or what stands below a parent's name.
+    fn is_in_place(&self) -> bool {
         match self.frames.as_slice() {
             [_] => true,
-            [Frame::Object { key, .. }, _] => key == b"data",
+            [Frame::Object { key, .. }, _] => self.names.is_parent(key),
             _ => false,
         }
     }
 
-    fn within(&mut self, text: Text, byte: u8, out: &mut Vec<u8>) -> Result<(), Overflow> {
+    fn within(&mut self, text: Text, byte: u8, out: &mut impl FnMut(&[u8])) -> Result<(), Overflow> {
         match byte {
             b'"' => return self.end(text),
             b'\\' => self.place = Place::Escape(text),
@@ -194,7 +223,7 @@ impl Sieve {
         }
     }
 
-    fn escaped(&mut self, text: Text, byte: u8, out: &mut Vec<u8>) -> Result<(), Overflow> {
+    fn escaped(&mut self, text: Text, byte: u8, out: &mut impl FnMut(&[u8])) -> Result<(), Overflow> {
         self.place = if byte == b'u' { Place::Unicode(text, 0, 0) } else { Place::In(text) };
         if matches!(text, Text::Key | Text::Kept) {
             return self.keep(byte);
@@ -214,7 +243,7 @@ impl Sieve {
         text: Text,
         (count, value): (u8, u32),
         byte: u8,
-        out: &mut Vec<u8>,
+        out: &mut impl FnMut(&[u8]),
     ) -> Result<(), Overflow> {
         // A digit that is none leads to a sign that is no base64, and to an error of its reader.
         let digit = char::from(byte).to_digit(16).unwrap_or(0x10);
@@ -238,10 +267,14 @@ mod tests {
 
     use super::*;
 
+    fn names() -> Names {
+        Names { wanted: "base64", parents: vec!["data"], left_out: vec!["file"] }
+    }
+
     fn sieved(json: &str, step: usize) -> (Value, String) {
-        let (mut sieve, mut out) = (Sieve::new(1 << 16), Vec::new());
+        let (mut sieve, mut out) = (Sieve::new(names(), 1 << 16), Vec::new());
         for piece in json.as_bytes().chunks(step) {
-            sieve.read(piece, &mut out).unwrap();
+            sieve.read(piece, &mut |text| out.extend_from_slice(text)).unwrap();
         }
         assert_eq!(sieve.handed_on, out.len() as u64);
         (serde_json::from_slice(&sieve.into_kept()).unwrap(), String::from_utf8(out).unwrap())
@@ -262,16 +295,16 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_and_so_is_depth() {
-        let (mut sieve, mut out) = (Sieve::new(10), Vec::new());
-        assert_eq!(sieve.read(br#"{"a":"0123456789"}"#, &mut out), Err(Overflow));
-        let mut sieve = Sieve::new(1000);
-        assert_eq!(sieve.read(&[b'['; 100], &mut out), Err(Overflow));
+        let mut sieve = Sieve::new(names(), 10);
+        assert_eq!(sieve.read(br#"{"a":"0123456789"}"#, &mut |_: &[u8]| ()), Err(Overflow));
+        let mut sieve = Sieve::new(names(), 1000);
+        assert_eq!(sieve.read(&[b'['; 100], &mut |_: &[u8]| ()), Err(Overflow));
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Sieve::new(100).read(&bytes, &mut Vec::new());
+            let _ = Sieve::new(names(), 100).read(&bytes, &mut |_: &[u8]| ());
         }
 
         #[test]
