@@ -13,13 +13,39 @@
 //! | the deal of an invoice | [`deal_of`] |
 //! | whether a record is being written in circles | [`LoopGuard`] |
 
+#[cfg(feature = "store")]
+mod book;
 mod carried;
+#[cfg(feature = "store")]
+mod clients;
+#[cfg(feature = "store")]
+mod collect;
 mod conflict;
 mod deal;
+#[cfg(feature = "store")]
+mod engine;
+#[cfg(feature = "store")]
+mod first;
+#[cfg(feature = "store")]
+mod hints;
 mod identity;
+#[cfg(feature = "store")]
+mod invoices;
+#[cfg(feature = "store")]
+mod journal;
 mod loop_guard;
 mod mapping;
 mod plan;
+#[cfg(feature = "store")]
+pub mod ports;
+#[cfg(feature = "store")]
+mod report;
+#[cfg(feature = "store")]
+mod resolve;
+#[cfg(feature = "store")]
+mod run;
+#[cfg(feature = "store")]
+mod settings;
 
 pub use carried::{CarriedClient, Digest, Normalised};
 pub use conflict::{Conflict, ConflictPolicy, ConflictRule, Dispute, Winner};
@@ -28,3 +54,12 @@ pub use identity::{Ambiguity, Candidate, Evidence, Findings, Identity, identify}
 pub use loop_guard::{LoopGuard, Turn};
 pub use mapping::{Direction, FieldRule, Form, Mapping, Side};
 pub use plan::{Pair, PairPlan, Snapshot, Write, plan, plan_new};
+#[cfg(feature = "store")]
+pub use {
+    book::{DealLinkRecord, Link},
+    clients::KeptConflict,
+    engine::{Stopped, Synchroniser, SynchroniserBuilder},
+    first::FirstMode,
+    report::{Done, Event, Observer, RecordRef, Report, Skip},
+    settings::Settings,
+};

@@ -63,6 +63,19 @@ impl Snapshot {
     pub fn get(&self, field: &str) -> Option<&str> {
         self.0.get(field).map(String::as_str)
     }
+
+    /// Takes over what `after` says of the fields that `mapping` writes to `side` under the names of `written`.
+    pub(super) fn confirm(&mut self, mapping: &Mapping, side: Side, written: &Write, after: &Self) {
+        for rule in mapping.fields().iter().filter(|rule| written.0.contains_key(rule.name_in(side))) {
+            let field = rule.bitfactura();
+            self.0.extend(after.0.get(field).map(|text| (field.to_owned(), text.clone())));
+        }
+    }
+
+    /// Takes over what a side says of one field, in normal form.
+    pub(super) fn remember(&mut self, field: &str, text: String) {
+        self.0.insert(field.to_owned(), text);
+    }
 }
 
 /// Fields to write to one side, by their wire names there.
