@@ -169,6 +169,10 @@ impl Finding {
             Self::NoSuchAccount { system, .. } => {
                 format!("compare the account in the address with the one in the browser when logged in to {system}")
             }
+            Self::LoginFailed(error) if error.kind() == ErrorKind::Authentication => {
+                "compare login and password, and the integration token that BitFactura gives to partners: it asks for all three"
+                    .to_owned()
+            }
             Self::Unreachable { error, .. } | Self::WebhooksUnseen(error) | Self::LoginFailed(error) => {
                 error.hint().to_owned()
             }
@@ -192,12 +196,12 @@ impl fmt::Display for Finding {
             }
             Self::TokenRefused { system, .. } => write!(f, "{system} does not accept the token"),
             Self::NoSuchAccount { system, .. } => write!(f, "{system} does not know the account"),
-            Self::Unreachable { system, error } => write!(f, "{system} could not be asked: {error}"),
+            Self::Unreachable { system, error } => write!(f, "{system} could not be asked: {}", met(error)),
             Self::WebhookOff { id, kind } => write!(f, "webhook {id} of BitFactura ({kind}) is switched off"),
             Self::WebhooksUnseen(error) => {
-                write!(f, "the webhooks of BitFactura could not be listed: {error}")
+                write!(f, "the webhooks of BitFactura could not be listed: {}", met(error))
             }
-            Self::LoginFailed(error) => write!(f, "the login at BitFactura failed: {error}"),
+            Self::LoginFailed(error) => write!(f, "the login at BitFactura failed: {}", met(error)),
             Self::LoginElsewhere { login, address } => {
                 write!(f, "the login is one of the account {login}, the address names {address}")
             }
@@ -208,6 +212,11 @@ impl fmt::Display for Finding {
             }),
         }
     }
+}
+
+/// What was met, without what to do about it: that is [`Finding::advice`].
+fn met(error: &Error) -> Error {
+    error.clone().with_hint("")
 }
 
 /// What a check found.
