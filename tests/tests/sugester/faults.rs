@@ -140,7 +140,8 @@ async fn a_write_without_a_key_is_sent_once_whatever_befalls_it() {
         let bench = Bench::new().await;
         let (client, service) = (bench.crm(), bench.sandbox.sugester());
         service.inject_always(Crm::CreateClient, row.fault.clone());
-        let call = client.create_client(&NewClient::company("Acme SpA"));
+        let wanted = NewClient::company("Acme SpA");
+        let call = client.create_client(&wanted);
         let error = meet(&bench, &row.fault, call).await.unwrap_err();
         check(&row, &error, row.outcome);
         assert_eq!((service.requests().len(), error.attempts()), (1, 1), "{:?}", row.fault);
