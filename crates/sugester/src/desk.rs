@@ -105,7 +105,7 @@ impl Plan {
         let lane = Lane::new(self.calls_at_once.max(1)).with_gap(self.gap);
         let caller = caller.base(base).build()?;
         let (mode, per_page) = (self.mode, self.per_page);
-        Ok(Desk(Arc::new(Parts { caller, root, account, token, mode, lane, per_page })))
+        Ok(Desk(Arc::new(Parts { caller, root, account, token, mode, lane, per_page }), None))
     }
 
     fn root(&self) -> Result<Option<BaseUrl>, Error> {
@@ -212,9 +212,9 @@ macro_rules! plan_setters {
 
 pub(crate) use plan_setters;
 
-/// Address, token and limits of one account.
+/// Address, token and limits of one account, and what its calls are limited to, where that was said for this clone.
 #[derive(Clone)]
-pub(crate) struct Desk(Arc<Parts>);
+pub(crate) struct Desk(Arc<Parts>, Option<Duration>);
 
 struct Parts {
     caller: Caller,
@@ -315,6 +315,11 @@ impl Desk {
         self.0.per_page
     }
 
+    /// The same with this limit for every call, be it one attempt or several.
+    pub(crate) fn with_timeout(&self, limit: Duration) -> Self {
+        Self(self.0.clone(), Some(limit))
+    }
+
     pub(crate) fn judge<'j>(&'j self, operation: &'j Operation, may_be_empty: bool) -> Judge<'j> {
         Judge { operation, clock: &**self.0.caller.clock(), may_be_empty }
     }
@@ -347,6 +352,10 @@ impl Desk {
         let call = if ask.at_root { call.to(root.clone()) } else { call };
         let call = token.secrets().into_iter().fold(call, Call::with_secret);
         let call = self.signed(call, ask.body.clone())?;
+        let call = match self.1 {
+            Some(limit) => call.timeouts(Timeouts::new(self.caller().timeouts().connect(), limit)),
+            None => call,
+        };
         Ok(if ask.operation.method == Method::GET { call } else { call.retry(RetryPolicy::never()) })
     }
 

@@ -284,6 +284,7 @@ fn kind_of(answer: &Answer, reason: Reason) -> ErrorKind {
     match (answer.status().as_u16(), reason) {
         (_, Reason::DuplicateOid) => ErrorKind::Conflict,
         (_, Reason::NoAccount) => ErrorKind::Configuration,
+        (_, Reason::NotReady) => ErrorKind::Refused,
         (401, _) => ErrorKind::Authentication,
         (403, _) => ErrorKind::Forbidden,
         (404 | 410, _) => ErrorKind::NotFound,

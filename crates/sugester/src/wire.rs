@@ -121,14 +121,20 @@ impl Field for Secret {
     }
 }
 
+/// A list, told from none.
+fn listed(fields: &mut Fields, key: &str) -> Result<Option<Vec<Box<RawValue>>>, Unreadable> {
+    let Some(token) = fields.take(key) else { return Ok(None) };
+    token.into_list().map(Some).ok_or_else(|| Unreadable::new(key, "a list"))
+}
+
 /// A list of texts, also where one text stands for it.
 impl Field for Vec<String> {
     fn read(fields: &mut Fields, key: &str) -> Result<Option<Self>, Unreadable> {
         if fields.get(key).is_some_and(|token| token.get().starts_with('"')) {
             return Ok(fields.text(key)?.map(|text| vec![text]));
         }
-        let texts = fields.list(key)?.into_iter().filter_map(|item| item.scalar().text());
-        Ok(Some(texts.collect()))
+        let items = listed(fields, key)?;
+        Ok(items.map(|items| items.iter().filter_map(|item| item.scalar().text()).collect()))
     }
 
     fn token(&self) -> Box<RawValue> {
@@ -139,8 +145,8 @@ impl Field for Vec<String> {
 /// A list of ids; what is none is left out.
 impl Field for Vec<u64> {
     fn read(fields: &mut Fields, key: &str) -> Result<Option<Self>, Unreadable> {
-        let ids = fields.list(key)?.into_iter().filter_map(|item| item.scalar().id());
-        Ok(Some(ids.collect()))
+        let items = listed(fields, key)?;
+        Ok(items.map(|items| items.iter().filter_map(|item| item.scalar().id()).collect()))
     }
 
     fn token(&self) -> Box<RawValue> {
@@ -347,7 +353,7 @@ macro_rules! part {
             }
         }
 
-        /// Every field that holds something, in wire names, and the unknown ones as they came.
+        /// Every field that holds something, in wire names, tokens among them, and the unknown ones as they came.
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut written = $crate::wire::Written::new();
@@ -442,6 +448,8 @@ pub(crate) use {change, part, record};
 #[cfg(test)]
 #[allow(unreachable_pub)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     part! {
@@ -546,5 +554,24 @@ mod tests {
             ..ThingFields::default()
         };
         assert_eq!(sent(&change), r#"{"name":null,"new":1.0,"price":"19.90"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_is_read_or_refused(text in "[\\[{]?(\"(id|data|thing|things|x)\"[:,]|[\\[{}\\],0-9]|null|\"ok\"){0,12}") {
+            if let Ok(token) = RawValue::from_string(text) {
+                let _ = (read_record::<Thing>(token.clone()), read_list::<Thing>(token.clone()), done(token));
+            }
+        }
+
+        #[test]
+        fn what_was_read_is_written_as_it_was(id in 1_u64.., mantissa in any::<i64>(), scale in 0_u32..10, name in any::<String>()) {
+            let amount = Decimal::new(mantissa, scale);
+            let body = serde_json::json!({"id": id, "name": name, "price": amount.to_string(), "unknown": [name]});
+            let thing: Thing = read_record(raw(&body.to_string())).unwrap();
+            let expected = if amount.is_zero() { amount.abs() } else { amount };
+            prop_assert_eq!((thing.price, thing.price.map(|price| price.scale())), (Some(expected), Some(scale)));
+            prop_assert_eq!(serde_json::to_value(&thing).unwrap(), body);
+        }
     }
 }

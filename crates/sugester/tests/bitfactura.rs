@@ -13,9 +13,10 @@ use integration_core::call::{Body, BodyStream, Transport, TransportError};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use sugester::bitfactura::{
-    Buyer, Client, ClientBuilder, ClientFields, ClientOrder, ClientQuery, Income, InvoiceChange,
-    InvoiceFields, InvoiceOrder, InvoiceQuery, Keyed, Login, Mail, NewAccount, NewClient, NewInvoice,
-    NewWebhook, Period, PositionChange, PositionFields, PrintOption, Resource, SearchDate, WebhookFields,
+    AccountAction, Buyer, Client, ClientBuilder, ClientFields, ClientOrder, ClientQuery, Income,
+    InvoiceChange, InvoiceFields, InvoiceOrder, InvoiceQuery, Keyed, Login, Mail, NewAccount, NewClient,
+    NewInvoice, NewWebhook, Period, PositionChange, PositionFields, PrintOption, Resource, SearchDate,
+    WebhookFields,
 };
 use sugester::kinds::{InvoiceKind, InvoiceStatus, WebhookKind};
 use sugester::value::{Extra, Patch};
@@ -117,6 +118,7 @@ async fn a_401_that_repeats_the_address_shows_no_token_anywhere() {
     drop(guard);
     for error in &errors {
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Authentication, Outcome::Refused));
+        assert_eq!((error.refused().unwrap().status, error.service_code()), (401, Some("error")));
         clean(&printed(error));
     }
     clean(&format!("{client:?} {client:#?} {:?}", client.token()));
@@ -242,6 +244,39 @@ async fn no_more_calls_are_under_way_at_once_than_two_or_what_was_set() {
         }
         assert_eq!(crowd.most.load(Ordering::SeqCst), expected);
     }
+}
+
+/// Never answers.
+#[derive(Debug)]
+struct Silence;
+
+impl Transport for Silence {
+    fn send(
+        &self,
+        _: http::Request<Body>,
+    ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_limit_is_set_for_a_clone_and_an_attempt_has_thirty_seconds() {
+    let wait = async |limit: Option<u64>, advance: u64| {
+        let clock = ManualClock::new();
+        let client = builder("http://127.0.0.1:1").transport(Silence).clock(clock.clone()).build().unwrap();
+        let client = limit.map_or(client.clone(), |limit| client.with_timeout(Duration::from_secs(limit)));
+        let call = tokio::spawn(async move { client.create_invoice(&invoice()).await });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_secs(advance));
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        call.is_finished()
+    };
+    assert!(!wait(None, 29).await && wait(None, 30).await);
+    assert!(!wait(Some(45), 44).await && wait(Some(45), 45).await);
 }
 
 #[test]
@@ -708,6 +743,7 @@ async fn a_pdf_in_the_making_is_not_ready() {
         (redirect("https://other.example.com/x"), Some(Reason::NotReady), ErrorKind::Refused),
         (ResponseTemplate::new(302), Some(Reason::NotReady), ErrorKind::Refused),
         (redirect("/login"), Some(Reason::NotReady), ErrorKind::Refused),
+        (redirect("/nowhere"), Some(Reason::NotReady), ErrorKind::Refused),
         (raw("GIF89a", "application/pdf"), None, ErrorKind::UnexpectedAnswer),
         (raw("", "application/pdf"), None, ErrorKind::UnexpectedAnswer),
         (ok(json!({"code": "error", "message": "no"})), Some(Reason::Other), ErrorKind::Refused),
@@ -817,4 +853,15 @@ async fn a_partner_makes_an_account() {
     let expected = json!({"api_token": TOKEN, "integration_token": "s3cret-partner", "account": {"prefix": "acme", "lang": "es"},
         "user": {"login": "ana", "email": "a@x", "password": "s3cret-password"}});
     assert_eq!(last(&server).await.1, expected);
+    on(&server, "POST", "/account/add_user.json", ok(json!({"code": "success"}))).await;
+    let user = Extra::parse(r#"{"user":{"login":"bea"}}"#).unwrap();
+    client.change_account(AccountAction::AddUser, &user).await.unwrap();
+    let sent =
+        ("POST /account/add_user.json".to_owned(), json!({"api_token": TOKEN, "user": {"login": "bea"}}));
+    assert_eq!(last(&server).await, sent);
+    let error = client
+        .create_account(&NewAccount::new("acme".parse().unwrap(), "", " ", "p", "t"))
+        .await
+        .unwrap_err();
+    assert_eq!((error.is_not_sent(), error.faults().len()), (true, 2));
 }

@@ -3,6 +3,7 @@
 use integration_core::body::fields::Unreadable;
 use integration_core::call::{Idempotency, Operation};
 use integration_core::{Error, Fault, Faults, Secret};
+use serde_json::Value;
 
 use super::Client;
 use crate::desk::Ask;
@@ -13,7 +14,34 @@ use crate::wire::token;
 const READ: Operation = Operation::get("read the account", "/account.json");
 const CREATE: Operation = Operation::post("create an account", "/account.json", Idempotency::Once);
 
-pub(super) const OPERATIONS: [Operation; 2] = [READ, CREATE];
+const ADD_USER: Operation = Operation::post("add a user", "/account/add_user.json", Idempotency::Once);
+const REMOVE: Operation = Operation::post("delete the account", "/account/delete.json", Idempotency::Once);
+const UNLINK: Operation = Operation::post("unlink the account", "/account/unlink.json", Idempotency::Once);
+
+pub(super) const OPERATIONS: [Operation; 5] = [READ, CREATE, ADD_USER, REMOVE, UNLINK];
+
+/// What may be done to an account (documented for sister brands). What each takes is not in the contract: it is sent as it is given,
+/// beside the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AccountAction {
+    /// `/account/add_user.json`
+    AddUser,
+    /// `/account/delete.json`: **deletes the whole account.**
+    Delete,
+    /// `/account/unlink.json`
+    Unlink,
+}
+
+impl AccountAction {
+    const fn operation(self) -> Operation {
+        match self {
+            Self::AddUser => ADD_USER,
+            Self::Delete => REMOVE,
+            Self::Unlink => UNLINK,
+        }
+    }
+}
 
 /// An account to be created by a partner.
 #[derive(Debug, Clone)]
@@ -113,6 +141,16 @@ fn made(token: Box<serde_json::value::RawValue>) -> Result<AccountMade, Unreadab
     })
 }
 
+/// The texts under names that mean a secret, however deep. The reader that made the value bounds its depth.
+fn secrets_in(name: &str, value: &Value) -> Vec<Secret> {
+    match value {
+        Value::String(text) if name.contains("password") || name.contains("token") => vec![Secret::new(text)],
+        Value::Object(fields) => fields.iter().flat_map(|(name, value)| secrets_in(name, value)).collect(),
+        Value::Array(items) => items.iter().flat_map(|item| secrets_in(name, item)).collect(),
+        _ => Vec::new(),
+    }
+}
+
 impl Client {
     /// What the service tells of the account, as it comes.
     ///
@@ -129,5 +167,17 @@ impl Client {
     pub async fn create_account(&self, account: &NewAccount) -> Result<AccountMade, Error> {
         account.check()?;
         self.desk.ask(account.ask(), made).await
+    }
+
+    /// Does something to the account, with these fields. Sent once. What stands under `password` or a token's name is in no error.
+    ///
+    /// # Errors
+    /// A refusal; and as every call.
+    pub async fn change_account(&self, action: AccountAction, fields: &Extra) -> Result<(), Error> {
+        let ask = Ask::new(action.operation());
+        let ask = fields.tokens().fold(ask, |ask, (name, value)| ask.field(name, value.clone()));
+        let values = fields.iter().filter_map(|(name, _)| Some((name, fields.value(name)?)));
+        let secrets: Vec<_> = values.flat_map(|(name, value)| secrets_in(name, &value)).collect();
+        self.desk.act(secrets.iter().fold(ask, Ask::secret)).await
     }
 }

@@ -93,6 +93,13 @@ impl Client {
         builder.build()
     }
 
+    /// The same client, every call of which ends within `limit`, attempts and pauses included; a single attempt may take all of it. It
+    /// shares connections and limits with this one. Unless set, an attempt has 30 s (contract 2.4).
+    #[must_use]
+    pub fn with_timeout(&self, limit: std::time::Duration) -> Self {
+        Self { desk: self.desk.with_timeout(limit) }
+    }
+
     /// The account, if the address or the builder names it.
     #[must_use]
     pub fn account(&self) -> Option<&AccountName> {

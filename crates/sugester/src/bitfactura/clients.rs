@@ -304,7 +304,7 @@ impl Client {
         self.desk.record(Ask::new(READ).id(id)).await
     }
 
-    /// The one client with this `external_id`, compared exactly; nothing if there is none.
+    /// The one client with this `external_id`, compared exactly where a record shows its own; nothing if there is none.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] if there are several, naming their ids; and as every call.

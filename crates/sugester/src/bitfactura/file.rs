@@ -5,6 +5,7 @@
 //! only when it is whole.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::BytesMut;
 use http::header;
@@ -143,9 +144,15 @@ impl File {
             self.ask.clone().map(|call| call.follow_redirects(MOST_REDIRECTS).header(header::ACCEPT, "*/*"));
         let call = desk.dressed(&ask)?;
         let judge = desk.judge(&self.operation, false);
-        let judged = |answer: &Answer| self.judge(judge, answer);
+        // Harmless to note twice, as a judge may be asked twice.
+        let redirected = AtomicBool::new(false);
+        let judged = |answer: &Answer| {
+            redirected.fetch_or(answer.status().is_redirection(), Ordering::Relaxed);
+            self.judge(judge, answer)
+        };
         let opened = desk.caller().open(&call, self.limit, judged).await;
-        let (_, head, mut body) = opened.map_err(|error| self.not_ready_if_redirected(error))?.into_parts();
+        let (_, head, mut body) =
+            opened.map_err(|error| self.not_ready_if(redirected.into_inner(), error))?.into_parts();
         let mut first = BytesMut::new();
         while first.len() < self.magic.len() {
             let Some(chunk) = body.chunk().await? else { break };
@@ -178,9 +185,10 @@ impl File {
         Verdict::Refuse(judge.refused(answer, said, Reason::NotReady))
     }
 
-    /// A redirect that could not be followed leads to a page that says "wait".
-    fn not_ready_if_redirected(&self, error: Error) -> Error {
-        let Some(answer) = error.answer().filter(|answer| answer.status().is_redirection()).cloned() else {
+    /// A redirect that leads away, or to a page that is not there, leads to whatever stands for the file until it is made.
+    fn not_ready_if(&self, redirected: bool, error: Error) -> Error {
+        let is_lost = |answer: &&Answer| answer.status().is_redirection() || answer.status().as_u16() == 404;
+        let Some(answer) = error.answer().filter(is_lost).filter(|_| redirected).cloned() else {
             return error;
         };
         let judge = self.client.desk.judge(&self.operation, false);

@@ -1,12 +1,13 @@
 //! BitFactura and its sister brands: clients, invoices, webhooks and everything else of the invoicing API (contract 2 and 3.4 to 3.9).
 //!
 //! ```no_run
+//! use rust_decimal::Decimal;
 //! use sugester::bitfactura::{Buyer, Client, InvoiceFields, InvoiceQuery, NewInvoice, Period, PositionFields};
 //!
 //! # async fn run() -> Result<(), sugester::Error> {
 //! let client = Client::from_env()?; // BITFACTURA_BASE_URL, BITFACTURA_API_TOKEN
 //! let invoice = NewInvoice::new(Buyer::Existing(17))
-//!     .position(PositionFields { product_id: 5.into(), quantity: 2.into_amount().into(), ..PositionFields::default() })
+//!     .position(PositionFields { product_id: 5.into(), quantity: Decimal::TWO.into(), ..PositionFields::default() })
 //!     .fields(InvoiceFields { payment_to_kind: "14".into(), ..InvoiceFields::default() })
 //!     .oid("order-2024-881");
 //! let made = client.create_invoice_keyed(&invoice).await?;
@@ -18,9 +19,9 @@
 //! }
 //! # Ok(())
 //! # }
-//! # trait IntoAmount { fn into_amount(self) -> rust_decimal::Decimal; }
-//! # impl IntoAmount for i64 { fn into_amount(self) -> rust_decimal::Decimal { self.into() } }
 //! ```
+//!
+//! Records can be serialised, tokens and links of public views among their fields; printing them shows neither.
 
 mod account;
 mod attachments;
@@ -35,7 +36,7 @@ mod query;
 mod resources;
 mod webhooks;
 
-pub use account::{AccountMade, NewAccount};
+pub use account::{AccountAction, AccountMade, NewAccount};
 pub use client::{Client, ClientBuilder};
 pub use clients::{ClientFields, ClientOrder, ClientQuery, ClientRecord, NewClient};
 pub use file::{Fetched, File, PrintOption};
