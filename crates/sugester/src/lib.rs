@@ -2,7 +2,9 @@
 //!
 //! | to | start at |
 //! |---|---|
-//! | list, create and change clients and invoices, fetch PDFs, manage webhooks | [`bitfactura`] |
+//! | list, create and change clients, contacts, deals, posts and statuses of Sugester | [`Client`], [`crm`] |
+//! | list, create and change clients and invoices, fetch PDFs, manage webhooks of BitFactura | [`bitfactura`] |
+//! | see whether both systems can be kept in step, and what to do if not | [`connection`] |
 //! | see what an error means | [`ErrorExt`], [`Reason`] |
 //! | read a token, and know whether it may link both systems | [`ApiToken`], [`AccountName`] |
 //! | read and write what the services write | [`value`], [`kinds`], [`tax`] |
@@ -11,6 +13,9 @@
 //! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
 
 pub mod bitfactura;
+mod client;
+pub mod connection;
+pub mod crm;
 mod desk;
 mod error;
 mod idempotency;
@@ -24,6 +29,7 @@ pub mod token;
 pub mod value;
 mod wire;
 
+pub use client::{Client, ClientBuilder};
 pub use desk::AuthMode;
 pub use error::{ErrorExt, Reason, Refused};
 pub use idempotency::idempotency_table;
