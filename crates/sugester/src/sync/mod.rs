@@ -28,6 +28,8 @@ mod engine;
 mod first;
 #[cfg(feature = "store")]
 mod hints;
+#[cfg(feature = "store")]
+mod http;
 mod identity;
 #[cfg(feature = "store")]
 mod invoices;

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::deal::{BuyerFacts, InvoiceFacts};
 use crate::value::{ExternalIds, Fields, Tokens, external_ids, moment};
+use crate::wire::{Part, Record, read_record};
 
 /// What every question to a system returns.
 pub type Asked<'a, T> = BoxFuture<'a, Result<T, Error>>;
@@ -169,16 +170,7 @@ impl ClientRecord {
     ///
     /// [`Unreadable`], if it has no id, or `external_ids` is no map.
     pub fn read(token: Box<RawValue>) -> Result<Self, Unreadable> {
-        let values = values(&token)?;
-        let mut fields = Fields::of(token, "client")?;
-        Ok(Self {
-            id: id(&mut fields)?,
-            created_at: moment(&mut fields, "created_at")?.and_then(|at| at.timestamp()),
-            updated_at: moment(&mut fields, "updated_at")?.and_then(|at| at.timestamp()),
-            is_deleted: fields.boolean("deleted") == Some(true),
-            external_ids: external_ids(&mut fields, "external_ids")?,
-            fields: values,
-        })
+        read_record(token)
     }
 }
 
@@ -189,13 +181,7 @@ impl DealRecord {
     ///
     /// [`Unreadable`], if it has no id, or `external_ids` is no map.
     pub fn read(token: Box<RawValue>) -> Result<Self, Unreadable> {
-        let values = tokens_of(&token);
-        let mut fields = Fields::of(token, "deal")?;
-        Ok(Self {
-            id: id(&mut fields)?,
-            external_ids: external_ids(&mut fields, "external_ids")?,
-            fields: values,
-        })
+        read_record(token)
     }
 }
 
@@ -206,7 +192,37 @@ impl InvoiceRecord {
     ///
     /// [`Unreadable`], if it has no id, or an amount is none.
     pub fn read(token: Box<RawValue>) -> Result<Self, Unreadable> {
-        let mut fields = Fields::of(token, "invoice")?;
+        read_record(token)
+    }
+}
+
+impl Part for ClientRecord {
+    fn read(mut fields: Fields) -> Result<Self, Unreadable> {
+        let all = fields.clone().rest();
+        Ok(Self {
+            id: id(&mut fields)?,
+            created_at: moment(&mut fields, "created_at")?.and_then(|at| at.timestamp()),
+            updated_at: moment(&mut fields, "updated_at")?.and_then(|at| at.timestamp()),
+            is_deleted: fields.boolean("deleted") == Some(true),
+            external_ids: external_ids(&mut fields, "external_ids")?,
+            fields: values(&all)?,
+        })
+    }
+}
+
+impl Part for DealRecord {
+    fn read(mut fields: Fields) -> Result<Self, Unreadable> {
+        let all = fields.clone().rest();
+        Ok(Self {
+            id: id(&mut fields)?,
+            external_ids: external_ids(&mut fields, "external_ids")?,
+            fields: all,
+        })
+    }
+}
+
+impl Part for InvoiceRecord {
+    fn read(mut fields: Fields) -> Result<Self, Unreadable> {
         let client_id = fields.id("client_id");
         Ok(Self {
             updated_at: moment(&mut fields, "updated_at")?.and_then(|at| at.timestamp()),
@@ -217,12 +233,43 @@ impl InvoiceRecord {
     }
 }
 
+impl Record for ClientRecord {
+    const WRAPPER: &'static str = "client";
+    const PLURAL: &'static str = "clients";
+
+    fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl Record for DealRecord {
+    const WRAPPER: &'static str = "deal";
+    const PLURAL: &'static str = "deals";
+
+    fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl Record for InvoiceRecord {
+    const WRAPPER: &'static str = "invoice";
+    const PLURAL: &'static str = "invoices";
+
+    fn id(&self) -> u64 {
+        self.facts.id
+    }
+}
+
 fn id(fields: &mut Fields) -> Result<u64, Unreadable> {
     fields.id("id").ok_or_else(|| Unreadable::new("id", "the id of a record"))
 }
 
-fn values(token: &RawValue) -> Result<Map<String, Value>, Unreadable> {
-    serde_json::from_str(token.get()).map_err(|_| Unreadable::new("record", "an object"))
+fn values(fields: &Tokens) -> Result<Map<String, Value>, Unreadable> {
+    let value = |(name, token): (&String, &Box<RawValue>)| {
+        let value = serde_json::from_str(token.get()).map_err(|_| Unreadable::new(name, "a value"))?;
+        Ok((name.clone(), value))
+    };
+    fields.iter().map(value).collect()
 }
 
 fn buyer(fields: &mut Fields, id: Option<u64>) -> Result<BuyerFacts, Unreadable> {

@@ -49,7 +49,7 @@ pub(crate) struct State {
     /// When a record was last read by id, and each field last edited by hand, counted in steps.
     read_at: BTreeMap<(Table, u64), u64>,
     edited_at: BTreeMap<(Table, u64, String), u64>,
-    late: Vec<(Table, Option<u64>, Record)>,
+    late: Vec<(Table, Option<u64>, Record, u64)>,
     pub(crate) writes: u64,
     hints: Vec<RecordRef>,
     next_id: u64,
@@ -274,7 +274,12 @@ impl World {
 
     /// What was lost on the way and arrives after all.
     pub(crate) fn late_writes(&self) {
-        for (table, id, fields) in std::mem::take(&mut self.lock().late) {
+        let late = std::mem::take(&mut self.lock().late);
+        for (table, id, fields, read) in late {
+            // What it was decided on is what had been read before it was sent.
+            if let Some(id) = id {
+                self.lock().read_at.insert((table, id), read);
+            }
             self.apply(table, id, fields);
         }
     }
@@ -365,7 +370,8 @@ impl World {
             }
             5..=7 => Err(lost()),
             8..=9 => {
-                self.lock().late.push((table, id, fields));
+                let read = id.and_then(|id| self.lock().read_at.get(&(table, id)).copied()).unwrap_or_default();
+                self.lock().late.push((table, id, fields, read));
                 Err(lost())
             }
             10..=11 => Err(Error::new(ErrorKind::Refused, "write").with_outcome(Outcome::Refused)),
