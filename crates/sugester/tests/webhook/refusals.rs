@@ -36,7 +36,9 @@ fn right_path() -> String {
 async fn only_the_right_token_is_let_in() {
     let hints = Arc::new(MemoryHints::default());
     let receiver = receiver(hints.clone());
-    for wrong in ["", " ", "x", &SECRET[1..], &SECRET[..SECRET.len() - 1], &format!("{SECRET} "), IN_PATH] {
+    let (shorter, longer) = (SECRET.trim_end_matches('s'), format!("{SECRET} "));
+    assert_ne!(shorter, SECRET);
+    for wrong in ["", " ", "x", SECRET.trim_start_matches('p'), shorter, &longer, IN_PATH] {
         assert_eq!(status(&receiver, &right_path(), body(wrong)).await, 401, "{wrong:?}");
     }
     for odd in
@@ -137,12 +139,7 @@ async fn what_is_no_object_is_400() {
     let receiver = receiver(Arc::new(MemoryHints::default()));
     let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     for bad in ["", "null", "[]", "\"ok\"", "<html>", "{", "{\"a\":}", "{} {}", "\u{feff}{}", &nested] {
-        assert_eq!(
-            status(&receiver, &right_path(), bad.to_owned()).await,
-            400,
-            "{}",
-            &bad[..bad.len().min(20)]
-        );
+        assert_eq!(status(&receiver, &right_path(), bad.to_owned()).await, 400, "{bad:.20}");
     }
     let deep = format!(r#"{{"api_token":"{SECRET}","client":{{"id":17,"x":{nested}}}}}"#);
     assert_ne!(status(&receiver, &right_path(), deep).await, 500);
