@@ -175,7 +175,9 @@ pub fn print_report(run: &str, report: &Report) {
     }
     for event in &report.notable {
         match event {
-            Event::Settled { record, done: Done::Failed { reason, .. } } => println!("failed          {record}: {reason}"),
+            Event::Settled { record, done: Done::Failed { reason, .. } } => {
+                println!("failed          {record}: {reason}")
+            }
             Event::Settled { record, done } => println!("look at         {record}: {done:?}"),
             Event::Conflict { bitfactura, sugester, conflict } => {
                 let said = &conflict.dispute;
@@ -185,7 +187,10 @@ pub fn print_report(run: &str, report: &Report) {
                 );
             }
             Event::Resolved { key, was_applied } => {
-                println!("resolved        {key}: {}", if *was_applied { "it was applied" } else { "it was not applied" });
+                println!(
+                    "resolved        {key}: {}",
+                    if *was_applied { "it was applied" } else { "it was not applied" }
+                );
             }
             _ => {}
         }

@@ -118,7 +118,11 @@ fn count(sandbox: &Sandbox, changed_again: u64) -> Result<(), Failure> {
     let clients = (billing.records(bitfactura::Table::Clients).len(), crm.records(Table::Clients).len());
     let deals = (crm.created(Table::Deals), crm.records(Table::Deals).len());
     println!("clients         {} in BitFactura, {} in Sugester", clients.0, clients.1);
-    println!("deals           {} for {} invoices", deals.1, billing.records(bitfactura::Table::Invoices).len());
+    println!(
+        "deals           {} for {} invoices",
+        deals.1,
+        billing.records(bitfactura::Table::Invoices).len()
+    );
     if clients != (121, 121) || deals.0 != deals.1 || deals.0 == 0 || changed_again != 0 {
         return Err(format!("clients {clients:?}, deals {deals:?}, changed again {changed_again}").into());
     }

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use axum::Router;
 use integration_examples::{BothSystems, connect_both, finish, open_store, print_report};
+use integration_sandbox::Sandbox;
 use integration_sandbox::bitfactura::{Table as Books, WebhookFault};
 use integration_sandbox::sugester::Table;
-use integration_sandbox::Sandbox;
 use integration_store::Store;
 use serde_json::json;
 use sugester::bitfactura::{Client, NewWebhook, WebhookFields};
@@ -45,7 +45,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Failure> {
     let systems = connect_both().await?;
     let mut arguments = std::env::args().skip(1);
-    let rounds = arguments.next().map(|rounds| rounds.parse::<u64>()).transpose()?.filter(|rounds| *rounds > 0);
+    let rounds =
+        arguments.next().map(|rounds| rounds.parse::<u64>()).transpose()?.filter(|rounds| *rounds > 0);
     let public = arguments.next().zip(arguments.next());
     if let Some(sandbox) = &systems.sandbox {
         sandbox.bitfactura().seed(20, 40, 7);
@@ -105,7 +106,9 @@ async fn register(billing: &Client, root: &str, secret: &str) -> Result<(), Fail
     let rows = billing.webhooks().all().await?;
     for kind in KINDS {
         let url = format!("{root}/{}", Route::of(&kind));
-        let known = rows.iter().find(|row| row.kind == Some(kind.clone()) && row.url.as_deref() == Some(&url));
+        let known = rows.iter().find(|row| {
+            row.kind == Some(kind.clone()) && row.url.as_ref().is_some_and(|told| told.reveal() == url)
+        });
         match known {
             Some(row) if row.active == Some(false) => {
                 let on = WebhookFields { active: true.into(), ..WebhookFields::default() };
@@ -183,14 +186,19 @@ fn went(how: &str, run: Result<sugester::sync::Report, Stopped>) -> Result<(), F
 }
 
 const fn is_for_a_person(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Authentication | ErrorKind::Forbidden | ErrorKind::Configuration | ErrorKind::Store)
+    matches!(
+        kind,
+        ErrorKind::Authentication | ErrorKind::Forbidden | ErrorKind::Configuration | ErrorKind::Store
+    )
 }
 
 /// On the sandbox: what people do between two rounds.
 fn play(sandbox: &Sandbox, round: u64) -> Result<(), String> {
     let (crm, billing) = (sandbox.sugester(), sandbox.bitfactura());
     let partner = |id: u64| {
-        let of = |record: &serde_json::Value| record["external_ids"]["bitfactura"].as_str() == Some(&id.to_string());
+        let of = |record: &serde_json::Value| {
+            record["external_ids"]["bitfactura"].as_str() == Some(&id.to_string())
+        };
         crm.records(Table::Clients).iter().find(|record| of(record)).and_then(|record| record["id"].as_u64())
     };
     let partner = |id| partner(id).ok_or_else(|| format!("client {id} has no partner in Sugester"));
@@ -218,20 +226,27 @@ fn play(sandbox: &Sandbox, round: u64) -> Result<(), String> {
     }
 }
 
+/// Ids stand as text or as number, as whoever wrote them did.
+fn is_partner(other: &serde_json::Value, id: u64) -> bool {
+    let linked = &other["external_ids"]["bitfactura"];
+    linked.as_u64() == Some(id) || linked.as_str() == Some(&id.to_string())
+}
+
 /// On the sandbox, counted at the services: every client is there once in both, and says the same.
 fn compare(sandbox: &Sandbox) -> Result<(), Failure> {
     let (crm, billing) = (sandbox.sugester(), sandbox.bitfactura());
     let (theirs, ours) = (crm.records(Table::Clients), billing.records(Books::Clients));
     for client in &ours {
-        let id = client["id"].to_string();
-        let partners: Vec<_> =
-            theirs.iter().filter(|other| other["external_ids"]["bitfactura"].as_str() == Some(&id)).collect();
+        let id = client["id"].as_u64().unwrap_or(0);
+        let partners: Vec<_> = theirs.iter().filter(|other| is_partner(other, id)).collect();
         let [partner] = partners.as_slice() else {
             return Err(format!("client {id} is {} clients in Sugester", partners.len()).into());
         };
         for field in ["name", "tax_no", "city", "street", "phone", "email"] {
             if client[field] != partner[field] {
-                return Err(format!("{field} of client {id}: {} and {}", client[field], partner[field]).into());
+                return Err(
+                    format!("{field} of client {id}: {} and {}", client[field], partner[field]).into()
+                );
             }
         }
     }

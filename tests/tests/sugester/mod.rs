@@ -6,6 +6,7 @@ mod faults;
 mod leaks;
 
 use integration_sandbox::Sandbox;
+use sugester::sync::{FirstMode, RecordRef, Settings, Synchroniser};
 use sugester::{BaseUrl, Client, ManualClock, bitfactura};
 
 /// Both systems, and clients of them whose pauses pass at once.
@@ -40,4 +41,23 @@ impl Bench {
             .build()
             .unwrap()
     }
+}
+
+/// A program runs the synchronisation beside other work: its calls can be sent to another thread.
+#[tokio::test]
+async fn what_synchronises_can_run_on_any_thread() {
+    fn spawned(call: impl Future<Output: Send> + Send + 'static) {
+        drop(call);
+    }
+    let bench = Bench::new().await;
+    let store = integration_store::Store::open("memory:").await.unwrap();
+    let step =
+        Synchroniser::builder(Settings::new("x"), bench.billing(), bench.crm(), &store).build().unwrap();
+    let each = || step.clone();
+    let (one, two, three, four, five) = (each(), each(), each(), each(), each());
+    spawned(async move { one.run().await });
+    spawned(async move { two.dry_run().await });
+    spawned(async move { three.follow_hints().await });
+    spawned(async move { four.first_run(FirstMode::PushRecords).await });
+    spawned(async move { five.hint(RecordRef::Invoice(7)).await });
 }

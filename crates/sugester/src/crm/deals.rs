@@ -7,7 +7,7 @@ use http::Method;
 use integration_core::body::page::Pages;
 use integration_core::body::wire::number_token;
 use integration_core::call::{Idempotency, Operation};
-use integration_core::{Error, Fault, Faults};
+use integration_core::{Error, Fault, Faults, Secret};
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
@@ -40,8 +40,8 @@ record! {
         price: Option<Decimal>,
         /// its ids in other systems, by the key of each.
         external_ids: ExternalIds,
-        /// the link to its invoice (observed, as are all below).
-        url: Option<String>,
+        /// the link to its invoice (observed, as are all below). Whoever has it sees the invoice: printed nowhere.
+        url: Option<Secret>,
         status_id: Option<u64>,
         date: Option<Day>,
         paid: Option<bool>,
@@ -72,7 +72,8 @@ change! {
         price: Decimal,
         /// all of them: whether the service keeps those that are not sent is unknown, so start from those that the record has.
         external_ids: ExternalIds,
-        url: String,
+        /// the link to its invoice: printed nowhere.
+        url: Secret,
         status_id: u64,
         date: Day,
         paid: bool,

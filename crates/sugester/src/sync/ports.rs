@@ -4,7 +4,7 @@
 //! is written goes out exactly as it stands in the journal, so content is JSON text.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use integration_core::body::fields::Unreadable;
 use integration_core::body::page::Pages;
@@ -23,8 +23,8 @@ pub type Asked<'a, T> = BoxFuture<'a, Result<T, Error>>;
 /// The content of a wrapper such as `client`, as it is sent.
 pub type Content = Box<RawValue>;
 
-/// A client of either system.
-#[derive(Debug, Clone, PartialEq)]
+/// A client of either system. Printing it shows the names of its fields alone, since tokens are among them.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ClientRecord {
     /// Its id.
@@ -55,8 +55,8 @@ pub struct InvoiceRecord {
     pub facts: InvoiceFacts,
 }
 
-/// A deal.
-#[derive(Debug, Clone)]
+/// A deal. Printing it shows the names of its fields alone, since the link to a public view is among them.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DealRecord {
     /// Its id.
@@ -76,8 +76,8 @@ pub struct NewDeal {
     pub client_id: Option<u64>,
 }
 
-/// A row of BitFactura's webhooks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A row of BitFactura's webhooks. Printing it shows no address, since secrets may stand in it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct WebhookRow {
     /// Its id.
     pub id: u64,
@@ -96,6 +96,32 @@ pub struct Receiver {
     pub url: String,
     /// The token of Sugester.
     pub token: Secret,
+}
+
+impl fmt::Debug for ClientRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ClientRecord");
+        shown
+            .field("id", &self.id)
+            .field("updated_at", &self.updated_at)
+            .field("is_deleted", &self.is_deleted);
+        shown.field("fields", &self.fields.keys().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DealRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.fields.keys().collect();
+        f.debug_struct("DealRecord").field("id", &self.id).field("fields", &names).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WebhookRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("WebhookRow");
+        shown.field("id", &self.id).field("kind", &self.kind).field("is_active", &self.is_active);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// A list, page by page, each record once.
