@@ -195,32 +195,39 @@ const fn is_for_a_person(kind: ErrorKind) -> bool {
 /// On the sandbox: what people do between two rounds.
 fn play(sandbox: &Sandbox, round: u64) -> Result<(), String> {
     let (crm, billing) = (sandbox.sugester(), sandbox.bitfactura());
-    let partner = |id: u64| {
-        let of = |record: &serde_json::Value| {
-            record["external_ids"]["bitfactura"].as_str() == Some(&id.to_string())
-        };
-        crm.records(Table::Clients).iter().find(|record| of(record)).and_then(|record| record["id"].as_u64())
-    };
-    let partner = |id| partner(id).ok_or_else(|| format!("client {id} has no partner in Sugester"));
+    let ours = billing.records(Books::Clients);
+    let client = usize::try_from(round).ok().and_then(|at| ours.get(at)?["id"].as_u64());
+    let client = client.ok_or("there are too few clients")?;
+    let theirs = crm.records(Table::Clients);
+    let partner = theirs.iter().find(|other| is_partner(other, client));
+    let partner = partner.and_then(|other| other["id"].as_u64()).ok_or("it has no partner in Sugester")?;
     match round {
         1 => {
-            println!("somebody        edits client 1 in BitFactura, whose webhook comes twice");
+            println!("somebody        edits client {client} in BitFactura, whose webhook comes twice");
             billing.inject_webhook(None, WebhookFault::Duplicate { copies: 1 });
-            billing.edit(Books::Clients, 1, &json!({ "city": "Temuco" }))
+            billing.edit(Books::Clients, client, &json!({ "city": "Temuco" }))
         }
         2 => {
-            println!("somebody        edits a client in Sugester, which has no webhooks");
-            crm.edit(Table::Clients, partner(2)?, &json!({ "phone": "45 223 4567" }))
+            println!("somebody        edits client {partner} in Sugester, which has no webhooks");
+            crm.edit(Table::Clients, partner, &json!({ "phone": "45 223 4567" }))
         }
         3 => {
-            println!("somebody        edits client 3 in BitFactura, whose webhook gets lost");
+            println!("somebody        edits client {client} in BitFactura, whose webhook gets lost");
             billing.inject_webhook(None, WebhookFault::Lost);
-            billing.edit(Books::Clients, 3, &json!({ "street": "Calle Nueva" }))
+            billing.edit(Books::Clients, client, &json!({ "street": "Calle Nueva" }))
         }
         4 => {
-            println!("two people      edit client 4 at the same time, each in one system");
-            crm.edit(Table::Clients, partner(4)?, &json!({ "city": "Arica" }))?;
-            billing.edit(Books::Clients, 4, &json!({ "city": "Iquique" }))
+            println!("two people      edit client {client} at the same time, each in one system");
+            crm.edit(Table::Clients, partner, &json!({ "city": "Arica" }))?;
+            billing.edit(Books::Clients, client, &json!({ "city": "Iquique" }))
+        }
+        5 => {
+            println!("somebody        writes an invoice for client {client}");
+            let position =
+                json!({ "name": "Consultoría", "quantity": "1", "tax": "19", "total_price_gross": "119.00" });
+            let invoice =
+                json!({ "client_id": client, "kind": "vat", "income": "1", "positions": [position] });
+            billing.add(Books::Invoices, &invoice).map(drop)
         }
         _ => Ok(()),
     }
