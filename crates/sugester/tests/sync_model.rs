@@ -83,7 +83,11 @@ fn trial(seed: u64) {
     let conflicts = all_conflicts(&sync);
     let before = world.writes();
     let last = finish(sync.run()).unwrap();
-    assert_eq!((world.writes(), last.failed, last.paused), (before, 0, 0), "seed {seed}: not at rest: {last:?}");
+    assert_eq!(
+        (world.writes(), last.failed, last.paused),
+        (before, 0, 0),
+        "seed {seed}: not at rest: {last:?}"
+    );
     let faults = judge::judge(&world, &conflicts);
     let ends: Vec<_> = ends.iter().map(|end| end.as_ref().map(|end| end.as_ref().map(drop))).collect();
     assert!(faults.is_empty(), "seed {seed}: {faults:#?}\n{ends:?}");

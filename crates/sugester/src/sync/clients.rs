@@ -14,7 +14,7 @@ use super::carried::{CarriedClient, Digest};
 use super::collect::{List, tax_index};
 use super::conflict::{Conflict, Winner};
 use super::identity::{Ambiguity, Candidate, Evidence, Findings, Identity, identify};
-use super::journal::{Deed, Sent};
+use super::journal::{Deed, Intent, Sent};
 use super::loop_guard::Turn;
 use super::mapping::Side;
 use super::plan::{Pair, PairPlan, plan, plan_new};
@@ -245,7 +245,7 @@ impl Run<'_> {
         let Some(journal) = &mut self.journal else { return Ok(Done::Created(0)) };
         let (parts, body, deed) = (self.parts, content(&fields), creation_from(side));
         let sent = journal
-            .send(deed, own.id, "", &body, |body| match side {
+            .send(Intent::new(deed, own.id), &body, |body| match side {
                 Side::BitFactura => parts.crm.create_client(body),
                 Side::Sugester => parts.billing.create_client(body),
             })
@@ -426,9 +426,10 @@ impl Run<'_> {
         fields: &Map<String, Value>,
     ) -> Result<Option<Done>, Error> {
         let (turn, parts, id, deed) = (self.next_turn(), self.parts, link.id_in(side), edit_in(side));
+        let intent = Intent::new(deed, id).turn(turn).seen(both.on(side).updated_at);
         let Some(journal) = &mut self.journal else { return Ok(None) };
         let sent = journal
-            .send(deed, id, &turn, &content(fields), |body| match side {
+            .send(intent, &content(fields), |body| match side {
                 Side::BitFactura => parts.billing.update_client(id, body),
                 Side::Sugester => parts.crm.update_client(id, body),
             })

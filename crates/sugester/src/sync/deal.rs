@@ -99,6 +99,8 @@ pub enum DealLink {
     Client(u64),
     /// A client that Sugester is to find or make: sent inside the deal.
     Buyer(BuyerFacts),
+    /// Nobody's: the client was deleted in Sugester, and is not made there again. A deal that exists keeps the one it has.
+    Nobody,
 }
 
 /// Why an invoice gets no deal.
@@ -315,7 +317,7 @@ impl Deal {
 /// A nested client would be made once more: it goes into new deals alone.
 fn is_in_force(link: &DealLink, client_id: Option<&Box<RawValue>>) -> bool {
     match link {
-        DealLink::Buyer(_) => true,
+        DealLink::Buyer(_) | DealLink::Nobody => true,
         DealLink::Client(id) => client_id.and_then(|found| found.scalar().id()) == Some(*id),
     }
 }
@@ -334,7 +336,7 @@ impl Serialize for Deal {
         match &self.link {
             Some(DealLink::Client(id)) => deal.serialize_entry("client_id", id)?,
             Some(DealLink::Buyer(buyer)) => deal.serialize_entry("client", &nested(buyer, &self.app))?,
-            None => {}
+            Some(DealLink::Nobody) | None => {}
         }
         if let Some(ids) = &self.external_ids {
             deal.serialize_entry("external_ids", ids)?;

@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::ports::{
-    Asked, Billing, ClientRecord, Content, Crm, DealRecord, InvoiceRecord, Listed, NewDeal, Receiver, WebhookRow,
-    tokens_of,
+    Asked, Billing, ClientRecord, Content, Crm, DealRecord, InvoiceRecord, Listed, NewDeal, Receiver,
+    WebhookRow, tokens_of,
 };
 use crate::bitfactura::{self, NewWebhook};
 use crate::desk::{Ask, Desk, only_an_empty_page_ends, short_page_ends};
@@ -33,7 +33,8 @@ const UPDATE_CLIENT: Operation = Operation::new(
 );
 const LIST_DEALS: Operation = Operation::get("list deals to synchronise", "/deals.json");
 const READ_DEAL: Operation = Operation::get("read a deal to synchronise", "/deals/{id}.json");
-const CREATE_DEAL: Operation = Operation::post("create the deal of an invoice", "/deals.json", Idempotency::Once);
+const CREATE_DEAL: Operation =
+    Operation::post("create the deal of an invoice", "/deals.json", Idempotency::Once);
 const UPDATE_DEAL: Operation =
     Operation::new("update the deal of an invoice", Method::PUT, "/deals/{id}.json", Idempotency::Once);
 const LIST_INVOICES: Operation = Operation::get("list invoices to synchronise", "/invoices.json");
@@ -89,7 +90,12 @@ async fn create<T: Record>(desk: &Desk, operation: Operation, content: &RawValue
 }
 
 /// The record is due in the answer: nothing or `null` says nothing of what happened (contract 3.9).
-async fn update<T: Record>(desk: &Desk, operation: Operation, id: u64, content: &RawValue) -> Result<(), Error> {
+async fn update<T: Record>(
+    desk: &Desk,
+    operation: Operation,
+    id: u64,
+    content: &RawValue,
+) -> Result<(), Error> {
     let ask = Ask::new(operation).id(id).wrapped(T::WRAPPER, &tokens_of(content));
     desk.record::<T>(ask).await.map(drop)
 }

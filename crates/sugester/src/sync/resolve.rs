@@ -171,7 +171,7 @@ impl Run<'_> {
     }
 
     /// Takes over into the snapshot what the record says now and was sent: otherwise an edit that undoes it on the other side would look
-    /// like an edit of this one.
+    /// like an edit of this one. What cannot be told becomes a dispute, and is reported.
     async fn look_at_edit(&mut self, side: Side, entry: &Entry, note: &Note) -> Result<Found, Error> {
         let Some(record) = self.read_client(side, note.id).await? else { return Ok(Found::NotApplied) };
         let Some(mut link) = self.link_of(side, note.id).await? else { return Ok(Found::NotApplied) };
@@ -181,22 +181,27 @@ impl Run<'_> {
         let then = CarriedClient::of(&settings.mapping, side, &sent)
             .map_err(|error| super::clients::unreadable(&error))?;
         let mut was_applied = false;
+        let was_touched = record.updated_at.is_none() || record.updated_at != note.seen;
         let snapshot = link.snapshot.get_or_insert_default();
         for rule in settings.mapping.fields().iter().filter(|rule| sent.contains_key(rule.name_in(side))) {
             let (field, now) = (rule.bitfactura(), now.normal(rule.bitfactura()));
+            let then = then.normal(field);
             // Fields that went along unchanged, as `company` does, prove nothing.
-            if now == then.normal(field) && snapshot.get(field) != Some(now.as_str()) {
+            if snapshot.get(field) == Some(then.as_str()) {
+                continue;
+            }
+            if now == then {
                 snapshot.remember(field, now);
                 was_applied = true;
+            } else if was_touched {
+                // Perhaps it took effect and somebody undid it: then what both said at last is not what is remembered.
+                snapshot.forget(field);
             }
         }
         let named = sent.get("external_ids");
         was_applied |= named.is_some() && named == record.fields.get("external_ids");
-        if !was_applied {
-            return Ok(Found::NotApplied);
-        }
         self.save_link(&link).await?;
-        Ok(Found::Applied(note.id.to_string()))
+        Ok(if was_applied { Found::Applied(note.id.to_string()) } else { Found::NotApplied })
     }
 
     async fn look_at_deal(&mut self, entry: &Entry, note: &Note) -> Result<Found, Error> {

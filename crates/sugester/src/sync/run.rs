@@ -349,9 +349,7 @@ impl<'s> Run<'s> {
     pub(super) async fn save_link(&mut self, link: &Link) -> Result<(), Error> {
         let mut batch = Batch::default();
         batch.put(LINKS, pad(link.bitfactura), link);
-        if link.sugester > 0 {
-            batch.put(BY_SUGESTER, pad(link.sugester), &link.bitfactura);
-        }
+        batch.put(BY_SUGESTER, pad(link.sugester), &link.bitfactura);
         self.links.commit(batch).await
     }
 }
