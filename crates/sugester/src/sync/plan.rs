@@ -75,6 +75,12 @@ impl Snapshot {
         }
     }
 
+    /// What both said when one was made out of the other. `company` is left out: it is sent even where the source does not say it.
+    pub(super) fn of_creation(mapping: &Mapping, sent: &CarriedClient) -> Self {
+        let rules = mapping.fields().iter().filter(|rule| !is_company(rule));
+        Self(rules.map(|rule| (rule.bitfactura().to_owned(), sent.normal(rule.bitfactura()))).collect())
+    }
+
     /// What both said last is not known any more: if they differ now, it is a conflict.
     pub(super) fn forget(&mut self, field: &str) {
         self.0.insert(field.to_owned(), FORGOTTEN.to_owned());

@@ -108,8 +108,13 @@ fn pair(
 
 /// The last edit of either side is in force, or whoever edited later on the other side had seen it.
 fn lost_edit(state: &State, serial: &str, field: &str, at_rest: &str) -> Option<String> {
-    let edits: Vec<&Edit> =
-        state.edits.iter().filter(|edit| edit.serial == serial && edit.field == field && !same(field, &edit.value, &edit.showed)).collect();
+    let edits: Vec<&Edit> = state
+        .edits
+        .iter()
+        .filter(|edit| {
+            edit.serial == serial && edit.field == field && !same(field, &edit.value, &edit.showed)
+        })
+        .collect();
     [Table::Bills, Table::Crm].into_iter().find_map(|table| {
         let at = edits.iter().rposition(|edit| edit.table == table)?;
         let edit = edits.get(at)?;

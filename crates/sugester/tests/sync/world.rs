@@ -51,6 +51,9 @@ pub(crate) struct State {
     /// When a record was last read by id, and each field last edited by hand, counted in steps.
     read_at: BTreeMap<(Table, u64), u64>,
     edited_at: BTreeMap<(Table, u64, String), u64>,
+    /// Clients of BitFactura whose creation was not answered. What they hold is all that they can be recognised by, so nobody edits them
+    /// until they are linked: the contract has no better mark (4.9).
+    unanswered: BTreeSet<u64>,
     late: Vec<(Table, Option<u64>, Record, u64)>,
     pub(crate) writes: u64,
     hints: Vec<RecordRef>,
@@ -219,6 +222,9 @@ impl World {
 
     fn edit_client(&self, table: Table) {
         let Some(id) = self.any(table) else { return };
+        if self.is_unanswered(table, id) {
+            return;
+        }
         let field = FIELDS[usize::try_from(self.below(FIELDS.len() as u64)).unwrap()];
         let value = value_of(field, self.below(5));
         let now = self.now();
@@ -234,7 +240,14 @@ impl World {
             .flatten()
             .find(|(_, twin)| text(twin, "register_number") == serial);
         let other_showed = twin.map(|(_, twin)| text(twin, field));
-        state.edits.push(Edit { table, serial, field: field.to_owned(), value: value.clone(), showed, other_showed });
+        state.edits.push(Edit {
+            table,
+            serial,
+            field: field.to_owned(),
+            value: value.clone(),
+            showed,
+            other_showed,
+        });
         state.edited_at.insert((table, id, field.to_owned()), step);
         let record = state.tables.get_mut(&table).unwrap().get_mut(&id).unwrap();
         record.insert(field.to_owned(), json!(value));
@@ -291,8 +304,25 @@ impl World {
             if let Some(id) = id {
                 self.lock().read_at.insert((table, id), read);
             }
-            self.apply(table, id, fields);
+            self.unanswered(table, id, fields);
         }
+    }
+
+    fn unanswered(&self, table: Table, id: Option<u64>, fields: Record) {
+        let made = self.apply(table, id, fields);
+        if id.is_none() && table == Table::Bills {
+            self.lock().unanswered.extend(made);
+        }
+    }
+
+    fn is_unanswered(&self, table: Table, id: u64) -> bool {
+        let state = self.lock();
+        let names = |client: &Record| {
+            client.get("external_ids").is_some_and(|ids| ids["bitfactura"] == json!(id.to_string()))
+        };
+        table == Table::Bills
+            && state.unanswered.contains(&id)
+            && !state.tables.get(&Table::Crm).into_iter().flatten().any(|(_, client)| names(client))
     }
 
     fn apply(&self, table: Table, id: Option<u64>, fields: Record) -> Option<u64> {
@@ -384,7 +414,7 @@ impl World {
         let lost = || Error::new(ErrorKind::Interrupted, "write");
         match luck {
             0..=4 => {
-                self.apply(table, id, fields);
+                self.unanswered(table, id, fields);
                 Err(lost())
             }
             5..=7 => Err(lost()),
