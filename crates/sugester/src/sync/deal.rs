@@ -243,6 +243,7 @@ impl Serialize for DealValue {
 
 impl DealValue {
     /// Whether a record says the same.
+    #[allow(clippy::borrowed_box)]
     fn is_in(&self, found: Option<&Box<RawValue>>) -> bool {
         let scalar = found.map_or(Scalar::Null, Token::scalar);
         match self {
@@ -306,6 +307,7 @@ impl Deal {
     }
 
     /// The map of a deal with the invoice's id added, if it is not there; other keys are kept.
+    #[allow(clippy::borrowed_box)]
     fn missing_link(&self, found: Option<&Box<RawValue>>) -> Option<ExternalIds> {
         let found: ExternalIds =
             found.and_then(|ids| serde_json::from_str(ids.get()).ok()).unwrap_or_default();
@@ -315,6 +317,7 @@ impl Deal {
 }
 
 /// A nested client would be made once more: it goes into new deals alone.
+#[allow(clippy::borrowed_box)]
 fn is_in_force(link: &DealLink, client_id: Option<&Box<RawValue>>) -> bool {
     match link {
         DealLink::Buyer(_) | DealLink::Nobody => true,

@@ -209,6 +209,7 @@ impl Run<'_> {
         Ok(if was_applied { Found::Applied(note.id.to_string()) } else { Found::NotApplied })
     }
 
+    #[allow(clippy::borrowed_box)]
     async fn look_at_deal(&mut self, entry: &Entry, note: &Note) -> Result<Found, Error> {
         let link: Option<super::book::DealLinkRecord> = self.links.get(DEALS, note.id).await?;
         let Some(link) = link else { return Ok(Found::NotApplied) };

@@ -118,6 +118,12 @@ fn lost_edit(state: &State, serial: &str, field: &str, at_rest: &str) -> Option<
     [Table::Bills, Table::Crm].into_iter().find_map(|table| {
         let at = edits.iter().rposition(|edit| edit.table == table)?;
         let edit = edits.get(at)?;
+        // Back to what stood there before, with no mirrored write of the field in between: nobody can see that there was an edit.
+        let alike = |before: &&&Edit| before.table != table || before.mirrored == edit.mirrored;
+        let mut run = edits.iter().take(at + 1).rev().take_while(|before| alike(before));
+        if run.any(|before| before.table == table && same(field, &before.showed, &edit.value)) {
+            return None;
+        }
         let was_seen = edits.iter().skip(at + 1).any(|later| {
             later.table != table
                 && later.other_showed.as_ref().is_some_and(|shown| same(field, shown, &edit.value))

@@ -38,6 +38,8 @@ pub(crate) struct Edit {
     pub(crate) showed: String,
     /// What the other system showed at that moment.
     pub(crate) other_showed: Option<String>,
+    /// How often the field had been written by the synchronisation, on either side.
+    pub(crate) mirrored: u64,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +56,7 @@ pub(crate) struct State {
     /// Clients of BitFactura whose creation was not answered. What they hold is all that they can be recognised by, so nobody edits them
     /// until they are linked: the contract has no better mark (4.9).
     unanswered: BTreeSet<u64>,
+    mirrored: BTreeMap<(String, String), u64>,
     late: Vec<(Table, Option<u64>, Record, u64)>,
     pub(crate) writes: u64,
     hints: Vec<RecordRef>,
@@ -240,13 +243,16 @@ impl World {
             .flatten()
             .find(|(_, twin)| text(twin, "register_number") == serial);
         let other_showed = twin.map(|(_, twin)| text(twin, field));
+        let mirrored = state.mirrored.get(&(serial.clone(), field.to_owned())).copied().unwrap_or_default();
+        let field_name = field.to_owned();
         state.edits.push(Edit {
             table,
             serial,
-            field: field.to_owned(),
+            field: field_name,
             value: value.clone(),
             showed,
             other_showed,
+            mirrored,
         });
         state.edited_at.insert((table, id, field.to_owned()), step);
         let record = state.tables.get_mut(&table).unwrap().get_mut(&id).unwrap();
@@ -360,6 +366,8 @@ impl World {
             return false;
         };
         for name in fields.keys() {
+            let serial = text(&record, "register_number");
+            *state.mirrored.entry((serial, name.clone())).or_default() += 1;
             let edited = state.edited_at.get(&(table, id, name.clone())).copied().unwrap_or_default();
             if edited > 0 && edited >= read && record.get(name) != fields.get(name) {
                 let serial = text(&record, "register_number");
