@@ -70,10 +70,10 @@ fn clients(state: &State, conflicts: &[(u64, String)]) -> Vec<String> {
         match (here.get(serial), there.get(serial)) {
             (Some(left), Some(right)) => faults.extend(pair(state, serial, left[0], right[0], conflicts)),
             (Some(_), None) if !ever_there.contains_key(serial) => {
-                faults.push(format!("{serial} is not in Sugester"))
+                faults.push(format!("{serial} is not in Sugester"));
             }
             (None, Some(_)) if !ever_here.contains_key(serial) => {
-                faults.push(format!("{serial} is not in BitFactura"))
+                faults.push(format!("{serial} is not in BitFactura"));
             }
             _ => {}
         }
