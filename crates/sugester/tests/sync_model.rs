@@ -2,6 +2,7 @@
 //! run dropped at any await. At rest the judge, which shares no code with the engine, finds both sides equal, nothing doubled, nothing
 //! deleted, and no edit gone without a reported conflict.
 #![cfg(feature = "store")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "sync/judge.rs"]
 mod judge;
@@ -83,7 +84,11 @@ fn trial(seed: u64) {
     let conflicts = all_conflicts(&sync);
     let before = world.writes();
     let last = finish(sync.run()).unwrap();
-    assert_eq!((world.writes(), last.failed, last.paused), (before, 0, 0), "seed {seed}: not at rest: {last:?}");
+    assert_eq!(
+        (world.writes(), last.failed, last.paused),
+        (before, 0, 0),
+        "seed {seed}: not at rest: {last:?}"
+    );
     let faults = judge::judge(&world, &conflicts);
     let ends: Vec<_> = ends.iter().map(|end| end.as_ref().map(|end| end.as_ref().map(drop))).collect();
     assert!(faults.is_empty(), "seed {seed}: {faults:#?}\n{ends:?}");

@@ -20,7 +20,11 @@ async fn synchroniser(sandbox: &Sandbox, store: &Store) -> Synchroniser {
         .token(bills.token().parse().unwrap())
         .build()
         .unwrap();
-    let crm = sugester::Client::builder().base_url(url(crm.base_url())).token(crm.token().parse().unwrap()).build().unwrap();
+    let crm = sugester::Client::builder()
+        .base_url(url(crm.base_url()))
+        .token(crm.token().parse().unwrap())
+        .build()
+        .unwrap();
     let settings = Settings::new("sandbox").settling(Duration::ZERO);
     Synchroniser::builder(settings, billing, crm, store).build().unwrap()
 }
@@ -31,19 +35,26 @@ async fn a_client_and_its_invoice_appear_in_sugester_once() {
     let (bills, crm) = (sandbox.bitfactura(), sandbox.sugester());
     let store = Store::open("memory:").await.unwrap();
     let sync = synchroniser(&sandbox, &store).await;
-    let client = bills.add(Bills::Clients, &json!({"name": "Acme SpA", "company": true, "email": "a@x.cl"})).unwrap();
+    let client =
+        bills.add(Bills::Clients, &json!({"name": "Acme SpA", "company": true, "email": "a@x.cl"})).unwrap();
     let invoice = json!({"client_id": client, "kind": "vat", "income": "1", "positions": [
         {"name": "Consulting", "quantity": "1", "tax": "19", "total_price_gross": "119.00"}]});
     bills.add(Bills::Invoices, &invoice).unwrap();
     crm.add(Table::Clients, &json!({"name": "Beta", "company": true})).unwrap();
     let report = sync.run().await.unwrap();
     assert_eq!((report.created, report.failed), (3, 0), "{report:?}");
-    assert_eq!((crm.created(Table::Clients), crm.created(Table::Deals), bills.created(Bills::Clients)), (1, 1, 1));
+    assert_eq!(
+        (crm.created(Table::Clients), crm.created(Table::Deals), bills.created(Bills::Clients)),
+        (2, 1, 2)
+    );
     for _ in 0..2 {
         let report = sync.run().await.unwrap();
         assert_eq!((report.created, report.failed), (0, 0), "{report:?}");
     }
-    assert_eq!((crm.created(Table::Clients), crm.created(Table::Deals), bills.created(Bills::Clients)), (1, 1, 1));
+    assert_eq!(
+        (crm.created(Table::Clients), crm.created(Table::Deals), bills.created(Bills::Clients)),
+        (2, 1, 2)
+    );
 }
 
 #[tokio::test]
@@ -63,7 +74,10 @@ async fn lost_answers_double_nothing() {
     for _ in 0..4 {
         sync.run().await.unwrap();
     }
-    assert_eq!((crm.created(Table::Clients), crm.created(Table::Deals), bills.created(Bills::Clients)), (1, 1, 1));
+    assert_eq!(
+        (crm.created(Table::Clients), crm.created(Table::Deals), bills.created(Bills::Clients)),
+        (2, 1, 2)
+    );
     assert_eq!(sync.links(None).await.unwrap().len(), 2);
 }
 

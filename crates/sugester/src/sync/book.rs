@@ -20,7 +20,7 @@ use super::plan::Snapshot;
 pub struct Link {
     /// The id in BitFactura.
     pub bitfactura: u64,
-    /// The id in Sugester; 0 for a client of BitFactura that is gone and never had a partner.
+    /// The id in Sugester.
     pub sugester: u64,
     /// What both said when they were last in step.
     pub snapshot: Option<Snapshot>,

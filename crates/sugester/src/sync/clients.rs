@@ -14,13 +14,13 @@ use super::carried::{CarriedClient, Digest};
 use super::collect::{List, tax_index};
 use super::conflict::{Conflict, Winner};
 use super::identity::{Ambiguity, Candidate, Evidence, Findings, Identity, identify};
-use super::journal::{Deed, Sent};
+use super::journal::{Deed, Intent, Sent};
 use super::loop_guard::Turn;
 use super::mapping::Side;
 use super::plan::{Pair, PairPlan, plan, plan_new};
 use super::ports::{ClientRecord, content};
 use super::report::{Done, Event, RecordRef, Skip};
-use super::run::{CONFLICTS, Run, work_of};
+use super::run::{CONFLICTS, LostCreation, Run, work_of};
 use super::settings::Settings;
 use crate::tax::comparable;
 use crate::value::{ExternalIds, Linked};
@@ -121,6 +121,9 @@ impl Run<'_> {
             return Ok(Done::Skipped(Skip::Settling));
         }
         let Some(own) = self.read_client(side, id).await? else { return Ok(Done::Skipped(Skip::Gone)) };
+        if side == Side::BitFactura && self.may_be_a_lost_creation(&own)? {
+            return Ok(Done::Skipped(Skip::Settling));
+        }
         if !self.ensure(List::Sugester).await? {
             return Ok(Done::Skipped(Skip::Unstable));
         }
@@ -142,6 +145,17 @@ impl Run<'_> {
             Identity::Tombstoned { deleted_in } => self.bury_unlinked(side, &own, deleted_in).await,
             Identity::Ambiguous(ambiguity) => Ok(Done::Skipped(Skip::Ambiguous(ambiguity))),
         }
+    }
+
+    /// Whether a client of BitFactura may be the one whose creation was not answered: then it is not new.
+    fn may_be_a_lost_creation(&self, own: &ClientRecord) -> Result<bool, Error> {
+        let carried = carried(&self.parts.settings, Side::BitFactura, own)?;
+        let open = self
+            .lost_creations
+            .iter()
+            .filter(|lost| self.is_unsettled(Deed::CreateInBitFactura, lost.sugester));
+        let mut open = open.filter(|lost| own.created_at.is_none_or(|created| created >= lost.since));
+        Ok(open.any(|lost| lost.sent.iter().all(|(field, text)| carried.normal(field) == text)))
     }
 
     /// A record that names one that is gone: it stays, and is not created again.
@@ -245,7 +259,7 @@ impl Run<'_> {
         let Some(journal) = &mut self.journal else { return Ok(Done::Created(0)) };
         let (parts, body, deed) = (self.parts, content(&fields), creation_from(side));
         let sent = journal
-            .send(deed, own.id, "", &body, |body| match side {
+            .send(Intent::new(deed, own.id), &body, |body| match side {
                 Side::BitFactura => parts.crm.create_client(body),
                 Side::Sugester => parts.billing.create_client(body),
             })
@@ -257,7 +271,12 @@ impl Run<'_> {
                 Err(_) => return Ok(Done::Skipped(Skip::Settling)),
             },
             Sent::Unsettled => return self.left_unsettled(deed, own.id),
-            Sent::Failed(error) => return self.failed_to_write(deed, own.id, error),
+            Sent::Failed(error) => {
+                if side == Side::Sugester && !error.is_safe_to_repeat() {
+                    self.remember_lost(own.id, &fields).await?;
+                }
+                return self.failed_to_write(deed, own.id, error);
+            }
         };
         let link = self.new_link(side, own, &carried, &plan, partner, &fields);
         self.save_link(&link).await?;
@@ -272,6 +291,17 @@ impl Run<'_> {
             }
         }
         Ok(Done::Created(partner))
+    }
+
+    /// Its client may turn up in BitFactura before this run has ended.
+    async fn remember_lost(&mut self, sugester: u64, sent: &Map<String, Value>) -> Result<(), Error> {
+        let sent = CarriedClient::of(&self.parts.settings.mapping, Side::BitFactura, sent);
+        let sent = sent.map_err(|error| unreadable(&error))?.normalised();
+        let now = self.now().await?;
+        let overlap = jiff::SignedDuration::try_from(self.parts.settings.overlap).unwrap_or_default();
+        let since = now.checked_sub(overlap).unwrap_or(now);
+        self.lost_creations.push(LostCreation { sugester, sent, since });
+        Ok(())
     }
 
     pub(super) fn left_unsettled(&mut self, deed: Deed, id: u64) -> Result<Done, Error> {
@@ -426,9 +456,10 @@ impl Run<'_> {
         fields: &Map<String, Value>,
     ) -> Result<Option<Done>, Error> {
         let (turn, parts, id, deed) = (self.next_turn(), self.parts, link.id_in(side), edit_in(side));
+        let intent = Intent::new(deed, id).turn(turn).seen(both.on(side).updated_at);
         let Some(journal) = &mut self.journal else { return Ok(None) };
         let sent = journal
-            .send(deed, id, &turn, &content(fields), |body| match side {
+            .send(intent, &content(fields), |body| match side {
                 Side::BitFactura => parts.billing.update_client(id, body),
                 Side::Sugester => parts.crm.update_client(id, body),
             })

@@ -99,6 +99,8 @@ pub enum DealLink {
     Client(u64),
     /// A client that Sugester is to find or make: sent inside the deal.
     Buyer(BuyerFacts),
+    /// Nobody's: the client was deleted in Sugester, and is not made there again. A deal that exists keeps the one it has.
+    Nobody,
 }
 
 /// Why an invoice gets no deal.
@@ -241,6 +243,7 @@ impl Serialize for DealValue {
 
 impl DealValue {
     /// Whether a record says the same.
+    #[allow(clippy::borrowed_box)]
     fn is_in(&self, found: Option<&Box<RawValue>>) -> bool {
         let scalar = found.map_or(Scalar::Null, Token::scalar);
         match self {
@@ -304,6 +307,7 @@ impl Deal {
     }
 
     /// The map of a deal with the invoice's id added, if it is not there; other keys are kept.
+    #[allow(clippy::borrowed_box)]
     fn missing_link(&self, found: Option<&Box<RawValue>>) -> Option<ExternalIds> {
         let found: ExternalIds =
             found.and_then(|ids| serde_json::from_str(ids.get()).ok()).unwrap_or_default();
@@ -313,9 +317,10 @@ impl Deal {
 }
 
 /// A nested client would be made once more: it goes into new deals alone.
+#[allow(clippy::borrowed_box)]
 fn is_in_force(link: &DealLink, client_id: Option<&Box<RawValue>>) -> bool {
     match link {
-        DealLink::Buyer(_) => true,
+        DealLink::Buyer(_) | DealLink::Nobody => true,
         DealLink::Client(id) => client_id.and_then(|found| found.scalar().id()) == Some(*id),
     }
 }
@@ -334,7 +339,7 @@ impl Serialize for Deal {
         match &self.link {
             Some(DealLink::Client(id)) => deal.serialize_entry("client_id", id)?,
             Some(DealLink::Buyer(buyer)) => deal.serialize_entry("client", &nested(buyer, &self.app))?,
-            None => {}
+            Some(DealLink::Nobody) | None => {}
         }
         if let Some(ids) = &self.external_ids {
             deal.serialize_entry("external_ids", ids)?;

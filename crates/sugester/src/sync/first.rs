@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::book::{pad, unpad};
 use super::collect::List;
-use super::journal::{Deed, Sent};
+use super::journal::{Deed, Intent, Sent};
 use super::mapping::Side;
 use super::ports::{Receiver, WebhookRow, content};
 use super::report::{Done, Event, RecordRef, Skip};
@@ -122,7 +122,7 @@ impl Run<'_> {
         let envelope = envelope(settings.app.as_str(), &settings.locale, id, fields);
         let Some(journal) = &mut self.journal else { return Ok(Done::Created(0)) };
         let (parts, body) = (self.parts, content(&envelope));
-        match journal.send(Deed::Push, id, "", &body, |_| parts.crm.push_client(envelope)).await? {
+        match journal.send(Intent::new(Deed::Push, id), &body, |_| parts.crm.push_client(envelope)).await? {
             Sent::Now((), open) => {
                 journal.done(open, id).await?;
                 Ok(Done::Created(0))
@@ -146,9 +146,8 @@ impl Run<'_> {
             ("kind".to_owned(), json!("client:sync")),
             ("url".to_owned(), json!(receiver.url)),
         ]));
-        let turn = self.cursor.runs.to_string();
         let sent = journal
-            .send(Deed::RegisterWebhook, 0, &turn, &body, |_| {
+            .send(Intent::new(Deed::RegisterWebhook, 0), &body, |_| {
                 parts.billing.create_webhook("client:sync", receiver)
             })
             .await?;

@@ -12,7 +12,7 @@ use super::clients::unreadable;
 use super::collect::List;
 use super::deal::{Deal, DealLink, deal_of};
 use super::identity::{Ambiguity, Evidence};
-use super::journal::{Deed, Sent};
+use super::journal::{Deed, Intent, Sent};
 use super::loop_guard::Turn;
 use super::mapping::Side;
 use super::ports::InvoiceRecord;
@@ -117,7 +117,7 @@ impl Run<'_> {
         }
         let Some(journal) = &mut self.journal else { return Ok(Done::Created(0)) };
         let call = |body| parts.crm.create_deal(body);
-        let (made, open) = match journal.send(Deed::CreateDeal, id, "", &token(&deal), call).await? {
+        let (made, open) = match journal.send(Intent::new(Deed::CreateDeal, id), &token(&deal), call).await? {
             Sent::Now(made, open) => (made, Some(open)),
             Sent::Before(said) => match said.parse() {
                 Ok(id) => (super::ports::NewDeal { id, client_id: None }, None),
@@ -179,9 +179,10 @@ impl Run<'_> {
 
     async fn deal_link(&self, client: u64) -> Result<Option<DealLink>, Error> {
         let link = self.link_of(Side::BitFactura, client).await?;
-        // One that was deleted in Sugester cannot have a deal; the deal says whose it was by name.
-        let usable = link.filter(|link| link.sugester > 0 && link.tombstone != Some(Side::Sugester));
-        Ok(usable.map(|link| DealLink::Client(link.sugester)))
+        Ok(link.map(|link| match link.tombstone {
+            Some(Side::Sugester) => DealLink::Nobody,
+            _ => DealLink::Client(link.sugester),
+        }))
     }
 
     async fn edit_deal(&mut self, invoice: &InvoiceRecord, mut link: DealLinkRecord) -> Result<Done, Error> {
@@ -216,7 +217,10 @@ impl Run<'_> {
         let (turn, parts, deal) = (self.next_turn(), self.parts, link.deal);
         let Some(journal) = &mut self.journal else { return Ok(updated(names)) };
         let call = |body| parts.crm.update_deal(deal, body);
-        let open = match journal.send(Deed::EditDeal, link.invoice, &turn, &body, call).await? {
+        let open = match journal
+            .send(Intent::new(Deed::EditDeal, link.invoice).turn(turn), &body, call)
+            .await?
+        {
             Sent::Now((), open) => open,
             Sent::Before(_) | Sent::Unsettled => return self.left_unsettled(Deed::EditDeal, link.invoice),
             Sent::Failed(error) => return self.failed_to_write(Deed::EditDeal, link.invoice, error),

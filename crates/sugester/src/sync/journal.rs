@@ -75,8 +75,36 @@ pub(super) struct Note {
     pub(super) id: u64,
     /// When it went out, by the store's clock.
     pub(super) sent_at: Timestamp,
+    /// `updated_at` of the record as it was read before.
+    #[serde(default)]
+    pub(super) seen: Option<Timestamp>,
     /// What it came to: the new record's id, or why it was refused.
     pub(super) said: String,
+}
+
+/// What is to be written, before its bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Intent {
+    deed: Deed,
+    id: u64,
+    turn: String,
+    seen: Option<Timestamp>,
+}
+
+impl Intent {
+    pub(super) const fn new(deed: Deed, id: u64) -> Self {
+        Self { deed, id, turn: String::new(), seen: None }
+    }
+
+    /// Tells one edit of a record from the next.
+    pub(super) fn turn(self, turn: String) -> Self {
+        Self { turn, ..self }
+    }
+
+    /// `updated_at` of the record that the edit was decided on.
+    pub(super) fn seen(self, seen: Option<Timestamp>) -> Self {
+        Self { seen, ..self }
+    }
 }
 
 /// What a write came to.
@@ -162,15 +190,14 @@ impl Journal {
     /// and [`done`](Self::done) closes the entry.
     pub(super) async fn send<'a, T>(
         &mut self,
-        deed: Deed,
-        id: u64,
-        turn: &str,
+        intent: Intent,
         body: &Content,
         call: impl FnOnce(Content) -> Asked<'a, T>,
     ) -> Result<Sent<T>, Error> {
         self.keep().await?;
-        let note = Note { deed, id, sent_at: self.now().await?, said: String::new() };
-        let entry = match self.take_off(&deed.key(id, turn), body, &note).await? {
+        let Intent { deed, id, turn, seen } = intent;
+        let note = Note { deed, id, sent_at: self.now().await?, seen, said: String::new() };
+        let entry = match self.take_off(&deed.key(id, &turn), body, &note).await? {
             Start::Go(entry) => entry,
             Start::Before(said) => return Ok(Sent::Before(said)),
             Start::Unsettled => return Ok(Sent::Unsettled),

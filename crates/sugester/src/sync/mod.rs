@@ -1,6 +1,6 @@
 //! Keeping both systems in step: the decisions, as pure functions over values (contract 4.2, 4.3, 4.5).
 //!
-//! Nothing here asks, writes or remembers: what is known goes in, what should be done comes out. The rules enforced here: nothing
+//! None of these asks, writes or remembers: what is known goes in, what should be done comes out. The rules enforced here: nothing
 //! is ever deleted; an empty value clears the other side only where it is known to have held one; every conflict is reported with
 //! both values; two records are never linked by guessing.
 //!
@@ -12,6 +12,8 @@
 //! | which record of the other side is the same client | [`identify`] |
 //! | the deal of an invoice | [`deal_of`] |
 //! | whether a record is being written in circles | [`LoopGuard`] |
+//!
+//! With the feature `store` come the runs that follow these decisions: `Synchroniser`, over an `integration_store::Store`.
 
 #[cfg(feature = "store")]
 mod book;

@@ -290,6 +290,7 @@ fn id(fields: &mut Fields) -> Result<u64, Unreadable> {
     fields.id("id").ok_or_else(|| Unreadable::new("id", "the id of a record"))
 }
 
+#[allow(clippy::borrowed_box)]
 fn values(fields: &Tokens) -> Result<Map<String, Value>, Unreadable> {
     let value = |(name, token): (&String, &Box<RawValue>)| {
         let value = serde_json::from_str(token.get()).map_err(|_| Unreadable::new(name, "a value"))?;

@@ -15,6 +15,7 @@ use super::carried::CarriedClient;
 use super::collect::List;
 use super::journal::{Deed, Note};
 use super::mapping::Side;
+use super::plan::Snapshot;
 use super::ports::tokens_of;
 use super::report::{Event, RecordRef};
 use super::run::{DEALS, LostCreation, Run, work_of};
@@ -86,9 +87,9 @@ impl Run<'_> {
 
     async fn look(&mut self, entry: &Entry, note: &Note) -> Result<Found, Error> {
         match note.deed {
-            Deed::CreateInSugester => self.look_in_sugester(note).await,
+            Deed::CreateInSugester => self.look_in_sugester(entry, note).await,
             Deed::Push => self.look_for_push(note).await,
-            Deed::CreateInBitFactura => self.look_in_bitfactura(note).await,
+            Deed::CreateInBitFactura => self.look_in_bitfactura(entry, note).await,
             Deed::CreateDeal => self.look_for_deal(note).await,
             Deed::RegisterWebhook => self.look_for_webhook().await,
             Deed::EditBitFactura => self.look_at_edit(Side::BitFactura, entry, note).await,
@@ -97,27 +98,31 @@ impl Run<'_> {
         }
     }
 
-    async fn look_in_sugester(&mut self, note: &Note) -> Result<Found, Error> {
+    async fn look_in_sugester(&mut self, entry: &Entry, note: &Note) -> Result<Found, Error> {
         let is_certain = self.ensure(List::Sugester).await?;
         Ok(match self.work.ids_under("ext", &pad(note.id)).await?.as_slice() {
             [] if is_certain => Found::NotApplied,
             [partner] => {
                 let partner = *partner;
-                self.link_unless_linked(note.id, partner).await?;
+                self.link_unless_linked(Side::Sugester, entry, Link::new(note.id, partner)).await?;
                 Found::Applied(partner.to_string())
             }
             _ => Found::Open,
         })
     }
 
-    /// A link without snapshot and digests: the next look compares everything.
-    async fn link_unless_linked(&mut self, bitfactura: u64, sugester: u64) -> Result<(), Error> {
-        if self.link_of(Side::BitFactura, bitfactura).await?.is_some()
-            || self.link_of(Side::Sugester, sugester).await?.is_some()
+    /// A link without digests, so that the next look compares everything, with what was sent as what both said.
+    async fn link_unless_linked(&mut self, to: Side, entry: &Entry, mut link: Link) -> Result<(), Error> {
+        if self.link_of(Side::BitFactura, link.bitfactura).await?.is_some()
+            || self.link_of(Side::Sugester, link.sugester).await?.is_some()
         {
             return Ok(());
         }
-        self.save_link(&Link::new(bitfactura, sugester)).await
+        let mapping = &self.parts.settings.mapping;
+        let sent = CarriedClient::of(mapping, to, &sent(entry));
+        let sent = sent.map_err(|error| super::clients::unreadable(&error))?;
+        link.snapshot = Some(Snapshot::of_creation(mapping, &sent));
+        self.save_link(&link).await
     }
 
     async fn look_for_push(&mut self, note: &Note) -> Result<Found, Error> {
@@ -129,7 +134,7 @@ impl Run<'_> {
         })
     }
 
-    async fn look_in_bitfactura(&mut self, note: &Note) -> Result<Found, Error> {
+    async fn look_in_bitfactura(&mut self, entry: &Entry, note: &Note) -> Result<Found, Error> {
         if let Some(link) = self.link_of(Side::Sugester, note.id).await? {
             return Ok(Found::Applied(link.bitfactura.to_string()));
         }
@@ -143,7 +148,7 @@ impl Run<'_> {
         Ok(match free.as_slice() {
             [] if is_certain => Found::NotApplied,
             [partner] if is_certain => {
-                self.link_unless_linked(*partner, note.id).await?;
+                self.link_unless_linked(Side::BitFactura, entry, Link::new(*partner, note.id)).await?;
                 Found::Applied(partner.to_string())
             }
             _ => Found::Open,
@@ -171,7 +176,7 @@ impl Run<'_> {
     }
 
     /// Takes over into the snapshot what the record says now and was sent: otherwise an edit that undoes it on the other side would look
-    /// like an edit of this one.
+    /// like an edit of this one. What cannot be told becomes a dispute, and is reported.
     async fn look_at_edit(&mut self, side: Side, entry: &Entry, note: &Note) -> Result<Found, Error> {
         let Some(record) = self.read_client(side, note.id).await? else { return Ok(Found::NotApplied) };
         let Some(mut link) = self.link_of(side, note.id).await? else { return Ok(Found::NotApplied) };
@@ -181,24 +186,30 @@ impl Run<'_> {
         let then = CarriedClient::of(&settings.mapping, side, &sent)
             .map_err(|error| super::clients::unreadable(&error))?;
         let mut was_applied = false;
+        let was_touched = record.updated_at.is_none() || record.updated_at != note.seen;
         let snapshot = link.snapshot.get_or_insert_default();
         for rule in settings.mapping.fields().iter().filter(|rule| sent.contains_key(rule.name_in(side))) {
             let (field, now) = (rule.bitfactura(), now.normal(rule.bitfactura()));
+            let then = then.normal(field);
             // Fields that went along unchanged, as `company` does, prove nothing.
-            if now == then.normal(field) && snapshot.get(field) != Some(now.as_str()) {
+            if snapshot.get(field) == Some(then.as_str()) {
+                continue;
+            }
+            if now == then {
                 snapshot.remember(field, now);
                 was_applied = true;
+            } else if was_touched {
+                // Perhaps it took effect and somebody undid it: then what both said at last is not what is remembered.
+                snapshot.forget(field);
             }
         }
         let named = sent.get("external_ids");
         was_applied |= named.is_some() && named == record.fields.get("external_ids");
-        if !was_applied {
-            return Ok(Found::NotApplied);
-        }
         self.save_link(&link).await?;
-        Ok(Found::Applied(note.id.to_string()))
+        Ok(if was_applied { Found::Applied(note.id.to_string()) } else { Found::NotApplied })
     }
 
+    #[allow(clippy::borrowed_box)]
     async fn look_at_deal(&mut self, entry: &Entry, note: &Note) -> Result<Found, Error> {
         let link: Option<super::book::DealLinkRecord> = self.links.get(DEALS, note.id).await?;
         let Some(link) = link else { return Ok(Found::NotApplied) };

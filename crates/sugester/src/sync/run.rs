@@ -115,9 +115,9 @@ impl<'s> Run<'s> {
             failures_in_a_row: 0,
         };
         if is_dry {
-            run.make_dry().await?
+            run.make_dry().await?;
         } else {
-            run.cursor.runs += 1
+            run.cursor.runs += 1;
         }
         run.save_cursor(Batch::default()).await?;
         run.clear_spools().await?;
@@ -218,6 +218,7 @@ impl<'s> Run<'s> {
         }
     }
 
+    #[allow(clippy::needless_pass_by_value)]
     pub(super) fn tell(&mut self, event: Event) {
         self.report.count(&event);
         if let Some(observer) = &self.parts.observer {
@@ -349,9 +350,7 @@ impl<'s> Run<'s> {
     pub(super) async fn save_link(&mut self, link: &Link) -> Result<(), Error> {
         let mut batch = Batch::default();
         batch.put(LINKS, pad(link.bitfactura), link);
-        if link.sugester > 0 {
-            batch.put(BY_SUGESTER, pad(link.sugester), &link.bitfactura);
-        }
+        batch.put(BY_SUGESTER, pad(link.sugester), &link.bitfactura);
         self.links.commit(batch).await
     }
 }

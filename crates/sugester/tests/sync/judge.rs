@@ -36,7 +36,12 @@ fn by_serial<'s>(records: &[(u64, &'s Record)]) -> BTreeMap<String, Vec<(u64, &'
 }
 
 fn named(record: &Record) -> String {
-    record.get("external_ids").and_then(|ids| ids.get("bitfactura")).and_then(|id| id.as_str()).unwrap_or_default().to_owned()
+    record
+        .get("external_ids")
+        .and_then(|ids| ids.get("bitfactura"))
+        .and_then(|id| id.as_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 pub(crate) fn judge(world: &World, conflicts: &[(u64, String)]) -> Vec<String> {
@@ -54,7 +59,9 @@ fn clients(state: &State, conflicts: &[(u64, String)]) -> Vec<String> {
     crm.extend(gone(state, Table::Crm));
     let (ever_here, ever_there) = (by_serial(&bills), by_serial(&crm));
     for (side, ever) in [("BitFactura", &ever_here), ("Sugester", &ever_there)] {
-        for (serial, records) in ever.iter().filter(|(serial, records)| !serial.is_empty() && records.len() > 1) {
+        for (serial, records) in
+            ever.iter().filter(|(serial, records)| !serial.is_empty() && records.len() > 1)
+        {
             faults.push(format!("{serial} is {} times in {side}", records.len()));
         }
     }
@@ -62,8 +69,12 @@ fn clients(state: &State, conflicts: &[(u64, String)]) -> Vec<String> {
     for serial in serials {
         match (here.get(serial), there.get(serial)) {
             (Some(left), Some(right)) => faults.extend(pair(state, serial, left[0], right[0], conflicts)),
-            (Some(_), None) if !ever_there.contains_key(serial) => faults.push(format!("{serial} is not in Sugester")),
-            (None, Some(_)) if !ever_here.contains_key(serial) => faults.push(format!("{serial} is not in BitFactura")),
+            (Some(_), None) if !ever_there.contains_key(serial) => {
+                faults.push(format!("{serial} is not in Sugester"));
+            }
+            (None, Some(_)) if !ever_here.contains_key(serial) => {
+                faults.push(format!("{serial} is not in BitFactura"));
+            }
             _ => {}
         }
     }
@@ -97,17 +108,29 @@ fn pair(
 
 /// The last edit of either side is in force, or whoever edited later on the other side had seen it.
 fn lost_edit(state: &State, serial: &str, field: &str, at_rest: &str) -> Option<String> {
-    let edits: Vec<&Edit> =
-        state.edits.iter().filter(|edit| edit.serial == serial && edit.field == field).collect();
+    let edits: Vec<&Edit> = state
+        .edits
+        .iter()
+        .filter(|edit| {
+            edit.serial == serial && edit.field == field && !same(field, &edit.value, &edit.showed)
+        })
+        .collect();
     [Table::Bills, Table::Crm].into_iter().find_map(|table| {
         let at = edits.iter().rposition(|edit| edit.table == table)?;
         let edit = edits.get(at)?;
+        // Back to what stood there before, with no mirrored write of the field in between: nobody can see that there was an edit.
+        let alike = |before: &&&Edit| before.table != table || before.mirrored == edit.mirrored;
+        let mut run = edits.iter().take(at + 1).rev().take_while(|before| alike(before));
+        if run.any(|before| before.table == table && same(field, &before.showed, &edit.value)) {
+            return None;
+        }
         let was_seen = edits.iter().skip(at + 1).any(|later| {
             later.table != table
                 && later.other_showed.as_ref().is_some_and(|shown| same(field, shown, &edit.value))
         });
-        (!same(field, &edit.value, at_rest) && !was_seen)
-            .then(|| format!("{serial}.{field}: {:?} of {table:?} was lost to {at_rest:?}", edit.value))
+        (!same(field, &edit.value, at_rest) && !was_seen).then(|| {
+            format!("{serial}.{field}: {:?} of {table:?} was lost to {at_rest:?}: {edits:?}", edit.value)
+        })
     })
 }
 
@@ -116,7 +139,9 @@ fn deals(state: &State) -> Vec<String> {
     let deals = of(state, Table::Deals);
     let removed = gone(state, Table::Deals);
     for (id, invoice) in of(state, Table::Invoices) {
-        let own = |records: &[(u64, &Record)]| records.iter().filter(|(_, deal)| named(deal) == id.to_string()).count();
+        let own = |records: &[(u64, &Record)]| {
+            records.iter().filter(|(_, deal)| named(deal) == id.to_string()).count()
+        };
         let (now, before) = (own(&deals), own(&removed));
         if now + before != 1 {
             faults.push(format!("invoice {id} has {now} deals, and {before} were removed"));
@@ -135,7 +160,11 @@ fn deals(state: &State) -> Vec<String> {
 }
 
 fn deal_faults(id: u64, invoice: &Record, deal: &Record) -> Option<String> {
-    let status = if invoice.get("cancelled").is_some_and(|truth| truth == true) { "cancelled".to_owned() } else { text(invoice, "status") };
+    let status = if invoice.get("cancelled").is_some_and(|truth| truth == true) {
+        "cancelled".to_owned()
+    } else {
+        text(invoice, "status")
+    };
     let price = |record: &Record, field| text(record, field).parse::<f64>().unwrap_or(-1.0);
     let is_right = text(deal, "status") == status
         && text(deal, "url") == text(invoice, "view_url")

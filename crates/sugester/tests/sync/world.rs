@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use sugester::sync::RecordRef;
 use sugester::sync::ports::{
-    Asked, Billing, ClientRecord, Content, Crm, DealRecord, InvoiceRecord, Listed, Listing, NewDeal, Receiver,
-    WebhookRow,
+    Asked, Billing, ClientRecord, Content, Crm, DealRecord, InvoiceRecord, Listed, Listing, NewDeal,
+    Receiver, WebhookRow,
 };
 
 pub(crate) type Record = Map<String, Value>;
@@ -34,8 +34,12 @@ pub(crate) struct Edit {
     pub(crate) serial: String,
     pub(crate) field: String,
     pub(crate) value: String,
+    /// What stood there before.
+    pub(crate) showed: String,
     /// What the other system showed at that moment.
     pub(crate) other_showed: Option<String>,
+    /// How often the field had been written by the synchronisation, on either side.
+    pub(crate) mirrored: u64,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +53,10 @@ pub(crate) struct State {
     /// When a record was last read by id, and each field last edited by hand, counted in steps.
     read_at: BTreeMap<(Table, u64), u64>,
     edited_at: BTreeMap<(Table, u64, String), u64>,
+    /// Clients of BitFactura whose creation was not answered. What they hold is all that they can be recognised by, so nobody edits them
+    /// until they are linked: the contract has no better mark (4.9).
+    unanswered: BTreeSet<u64>,
+    mirrored: BTreeMap<(String, String), u64>,
     late: Vec<(Table, Option<u64>, Record, u64)>,
     pub(crate) writes: u64,
     hints: Vec<RecordRef>,
@@ -86,7 +94,8 @@ fn value_of(field: &str, number: u64) -> String {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
-        let state = State { chance: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, next_id: 10, ..State::default() };
+        let state =
+            State { chance: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, next_id: 10, ..State::default() };
         let clock = ManualClock::new();
         clock.advance(Duration::from_secs(1_000_000));
         Self { state: Arc::new(Mutex::new(state)), clock }
@@ -152,7 +161,8 @@ impl World {
 
     /// Adds a client by hand, with a serial number that nobody ever edits.
     fn add(&self, table: Table, fields: &[(&str, &str)]) -> u64 {
-        let mut record: Record = fields.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+        let mut record: Record =
+            fields.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
         let serial = {
             let mut state = self.lock();
             state.serial += 1;
@@ -215,16 +225,35 @@ impl World {
 
     fn edit_client(&self, table: Table) {
         let Some(id) = self.any(table) else { return };
+        if self.is_unanswered(table, id) {
+            return;
+        }
         let field = FIELDS[usize::try_from(self.below(FIELDS.len() as u64)).unwrap()];
         let value = value_of(field, self.below(5));
         let now = self.now();
         let mut state = self.lock();
         let step = state.step;
         let serial = text(&state.tables[&table][&id], "register_number");
+        let showed = text(&state.tables[&table][&id], field);
         let other = if table == Table::Bills { Table::Crm } else { Table::Bills };
-        let twin = state.tables.get(&other).into_iter().flatten().find(|(_, twin)| text(twin, "register_number") == serial);
+        let twin = state
+            .tables
+            .get(&other)
+            .into_iter()
+            .flatten()
+            .find(|(_, twin)| text(twin, "register_number") == serial);
         let other_showed = twin.map(|(_, twin)| text(twin, field));
-        state.edits.push(Edit { table, serial, field: field.to_owned(), value: value.clone(), other_showed });
+        let mirrored = state.mirrored.get(&(serial.clone(), field.to_owned())).copied().unwrap_or_default();
+        let field_name = field.to_owned();
+        state.edits.push(Edit {
+            table,
+            serial,
+            field: field_name,
+            value: value.clone(),
+            showed,
+            other_showed,
+            mirrored,
+        });
         state.edited_at.insert((table, id, field.to_owned()), step);
         let record = state.tables.get_mut(&table).unwrap().get_mut(&id).unwrap();
         record.insert(field.to_owned(), json!(value));
@@ -263,7 +292,8 @@ impl World {
     }
 
     fn remove(&self) {
-        let table = [Table::Bills, Table::Crm, Table::Deals, Table::Invoices][usize::try_from(self.below(4)).unwrap()];
+        let table = [Table::Bills, Table::Crm, Table::Deals, Table::Invoices]
+            [usize::try_from(self.below(4)).unwrap()];
         let Some(id) = self.any(table) else { return };
         let mut state = self.lock();
         let record = state.tables.get_mut(&table).unwrap().remove(&id).unwrap();
@@ -280,8 +310,25 @@ impl World {
             if let Some(id) = id {
                 self.lock().read_at.insert((table, id), read);
             }
-            self.apply(table, id, fields);
+            self.unanswered(table, id, fields);
         }
+    }
+
+    fn unanswered(&self, table: Table, id: Option<u64>, fields: Record) {
+        let made = self.apply(table, id, fields);
+        if id.is_none() && table == Table::Bills {
+            self.lock().unanswered.extend(made);
+        }
+    }
+
+    fn is_unanswered(&self, table: Table, id: u64) -> bool {
+        let state = self.lock();
+        let names = |client: &Record| {
+            client.get("external_ids").is_some_and(|ids| ids["bitfactura"] == json!(id.to_string()))
+        };
+        table == Table::Bills
+            && state.unanswered.contains(&id)
+            && !state.tables.get(&Table::Crm).into_iter().flatten().any(|(_, client)| names(client))
     }
 
     fn apply(&self, table: Table, id: Option<u64>, fields: Record) -> Option<u64> {
@@ -297,8 +344,14 @@ impl World {
     fn insert_deal(&self, mut fields: Record) -> u64 {
         if let Some(Value::Object(client)) = fields.remove("client") {
             let wanted = client.get("external_ids").cloned();
-            let found = self.lock().tables.get(&Table::Crm).into_iter().flatten()
-                .find(|(_, known)| wanted.is_some() && known.get("external_ids") == wanted.as_ref()).map(|(id, _)| *id);
+            let found = self
+                .lock()
+                .tables
+                .get(&Table::Crm)
+                .into_iter()
+                .flatten()
+                .find(|(_, known)| wanted.is_some() && known.get("external_ids") == wanted.as_ref())
+                .map(|(id, _)| *id);
             let id = found.unwrap_or_else(|| self.insert(Table::Crm, client));
             fields.insert("client_id".to_owned(), json!(id));
         }
@@ -309,8 +362,12 @@ impl World {
         let now = self.now();
         let mut state = self.lock();
         let read = state.read_at.get(&(table, id)).copied().unwrap_or_default();
-        let Some(record) = state.tables.get(&table).and_then(|records| records.get(&id)).cloned() else { return false };
+        let Some(record) = state.tables.get(&table).and_then(|records| records.get(&id)).cloned() else {
+            return false;
+        };
         for name in fields.keys() {
+            let serial = text(&record, "register_number");
+            *state.mirrored.entry((serial, name.clone())).or_default() += 1;
             let edited = state.edited_at.get(&(table, id, name.clone())).copied().unwrap_or_default();
             if edited > 0 && edited >= read && record.get(name) != fields.get(name) {
                 let serial = text(&record, "register_number");
@@ -365,12 +422,13 @@ impl World {
         let lost = || Error::new(ErrorKind::Interrupted, "write");
         match luck {
             0..=4 => {
-                self.apply(table, id, fields);
+                self.unanswered(table, id, fields);
                 Err(lost())
             }
             5..=7 => Err(lost()),
             8..=9 => {
-                let read = id.and_then(|id| self.lock().read_at.get(&(table, id)).copied()).unwrap_or_default();
+                let read =
+                    id.and_then(|id| self.lock().read_at.get(&(table, id)).copied()).unwrap_or_default();
                 self.lock().late.push((table, id, fields, read));
                 Err(lost())
             }
@@ -386,9 +444,11 @@ impl World {
 
     fn page(&self, table: Table, newest_first: bool, page: usize) -> Vec<Box<RawValue>> {
         let state = self.lock();
-        let mut records: Vec<&Record> = state.tables.get(&table).into_iter().flatten().map(|(_, record)| record).collect();
+        let mut records: Vec<&Record> =
+            state.tables.get(&table).into_iter().flatten().map(|(_, record)| record).collect();
         if newest_first {
-            records.sort_by_key(|record| std::cmp::Reverse((text(record, "updated_at"), record["id"].as_u64())));
+            records
+                .sort_by_key(|record| std::cmp::Reverse((text(record, "updated_at"), record["id"].as_u64())));
         }
         records.into_iter().skip(page * PAGE).take(PAGE).map(raw).collect()
     }
@@ -414,7 +474,9 @@ impl<T> Listing<T> for List<T> {
             self.world.may_fail_to_read()?;
             let found = self.world.page(self.table, self.newest_first, self.page);
             self.page += 1;
-            let id = |record: &RawValue| serde_json::from_str::<Record>(record.get()).unwrap()["id"].as_u64().unwrap();
+            let id = |record: &RawValue| {
+                serde_json::from_str::<Record>(record.get()).unwrap()["id"].as_u64().unwrap()
+            };
             let fresh: Vec<_> = found.into_iter().filter(|record| self.seen.insert(id(record))).collect();
             let page = (!fresh.is_empty()).then(|| fresh.into_iter().map(self.read).collect());
             Ok(page)
