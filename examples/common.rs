@@ -169,7 +169,8 @@ pub fn print_report(run: &str, report: &Report) {
         ("resolved", report.resolved),
     ];
     let shown = counts.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}"));
-    println!("{run:<16}{}", shown.collect::<Vec<_>>().join(", "));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    println!("{run:<16}{}", if shown.is_empty() { "nothing to do" } else { &shown });
     for (why, count) in &report.skipped_because {
         println!("skipped {count:<8}{why}");
     }

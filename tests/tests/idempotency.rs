@@ -60,7 +60,7 @@ fn every_operation_of_legale_says_whether_it_may_be_repeated() {
 }
 
 /// Contract 2.4: only `GET` may be repeated; POST, PUT, PATCH and DELETE never (contract 3.1 and 3.4 to 3.6, row by row).
-const SUGESTER_WRITES: [&str; 38] = [
+const SUGESTER_WRITES: [&str; 42] = [
     // 3.1 and 4.4
     "create a client of Sugester",
     "update a client of Sugester",
@@ -101,6 +101,11 @@ const SUGESTER_WRITES: [&str; 38] = [
     "add a user",
     "delete the account",
     "unlink the account",
+    // 4.2 and 4.5
+    "create a client that the other side has",
+    "update a client as the other side says",
+    "create the deal of an invoice",
+    "update the deal of an invoice",
     // A second login changes nothing; a second upload writes the same bytes to the same place.
     "log in",
     "upload an attachment",

@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use integration_core::call::{Idempotency, Operation};
 
 fn every_operation() -> impl Iterator<Item = Operation> {
-    crate::crm::operations().into_iter().chain(crate::bitfactura::operations())
+    let both = crate::crm::operations().into_iter().chain(crate::bitfactura::operations());
+    #[cfg(feature = "store")]
+    let both = both.chain(crate::sync::operations());
+    both
 }
 
 /// Every operation of both services and whether it may be repeated after it may have been applied.

@@ -40,6 +40,21 @@ const UPDATE_DEAL: Operation =
 const LIST_INVOICES: Operation = Operation::get("list invoices to synchronise", "/invoices.json");
 const READ_INVOICE: Operation = Operation::get("read an invoice to synchronise", "/invoices/{id}.json");
 
+pub(crate) fn operations() -> [Operation; 10] {
+    [
+        LIST_CLIENTS,
+        READ_CLIENT,
+        CREATE_CLIENT,
+        UPDATE_CLIENT,
+        LIST_DEALS,
+        READ_DEAL,
+        CREATE_DEAL,
+        UPDATE_DEAL,
+        LIST_INVOICES,
+        READ_INVOICE,
+    ]
+}
+
 /// The two facts of a deal that was made.
 struct MadeDeal(NewDeal);
 

@@ -51,6 +51,9 @@ mod run;
 #[cfg(feature = "store")]
 mod settings;
 
+#[cfg(feature = "store")]
+pub(crate) use http::operations;
+
 pub use carried::{CarriedClient, Digest, Normalised};
 pub use conflict::{Conflict, ConflictPolicy, ConflictRule, Dispute, Winner};
 pub use deal::{BuyerFacts, Deal, DealLink, DealSettings, DealValue, InvoiceFacts, NotCarried, deal_of};
