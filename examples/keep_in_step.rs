@@ -21,7 +21,7 @@ use sugester::bitfactura::{Client, NewWebhook, WebhookFields};
 use sugester::kinds::WebhookKind;
 use sugester::sync::{RecordRef, Settings, Stopped, Synchroniser};
 use sugester::webhook::{Hint, HintSink, Receiver, Refused, Route, Subject, router};
-use sugester::{BoxFuture, Error, ErrorKind};
+use sugester::{BoxFuture, Clock, Error, ErrorKind};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
@@ -63,7 +63,7 @@ async fn run() -> Result<(), Failure> {
         None => (Duration::from_secs(300), rounds),
     };
     tokio::select! {
-        kept = keep(&step, &woken, pause, rounds, sandbox.as_ref()) => kept?,
+        kept = keep(&step, &woken, &**billing.clock(), pause, rounds, sandbox.as_ref()) => kept?,
         _ = tokio::signal::ctrl_c() => println!("stopped         the next start goes on from here"),
     }
     sandbox.map_or(Ok(()), |sandbox| compare(&sandbox))
@@ -151,6 +151,7 @@ impl HintSink for Hints {
 async fn keep(
     step: &Synchroniser,
     woken: &Notify,
+    clock: &dyn Clock,
     pause: Duration,
     rounds: Option<u64>,
     sandbox: Option<&Sandbox>,
@@ -165,9 +166,12 @@ async fn keep(
         if let Some(sandbox) = sandbox {
             play(sandbox, round)?;
         }
-        let until = tokio::time::Instant::now() + pause;
-        while let Ok(()) = tokio::time::timeout_at(until, woken.notified()).await {
-            went("told", step.follow_hints().await)?;
+        let mut over = clock.timer(pause);
+        loop {
+            tokio::select! {
+                () = woken.notified() => went("told", step.follow_hints().await)?,
+                () = &mut over => break,
+            }
         }
     }
 }
