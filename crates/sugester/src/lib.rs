@@ -41,7 +41,7 @@
 //!
 //! Nothing was checked against a live account. Where the contract marks a point *assumed* it is a setting: hosts
 //! ([`ClientBuilder::domain`], [`ClientBuilder::base_url`]), where the token goes ([`ClientBuilder::auth_mode`]), time limits and repeats
-//! ([`ClientBuilder::timeouts`], [`ClientBuilder::retry`]), calls at once ([`ClientBuilder::calls_at_once`],
+//! ([`ClientBuilder::timeout`], [`ClientBuilder::retry`]), calls at once ([`ClientBuilder::calls_at_once`],
 //! [`ClientBuilder::minimum_gap`]), pages ([`ClientBuilder::per_page`]), the receiver of `client:sync`
 //! ([`ClientBuilder::receiver_path`], [`crm::ExternalUpdate`]), the key of `external_ids` ([`value::AppKey`]), routes, size and time of
 //! webhooks ([`webhook::ReceiverBuilder`]), and everything that decides in a synchronisation (`sync::Settings`). Assumed without a setting: a
