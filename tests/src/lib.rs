@@ -17,4 +17,5 @@ pages! {
     Testing: "docs/testing.md",
     NeverIssueTwice: "docs/never-issue-twice.md",
     Legale: "docs/legale.md",
+    Sugester: "docs/sugester.md",
 }

@@ -14,3 +14,4 @@ mod idempotency;
 mod journal;
 mod leaks;
 mod legale;
+mod sugester;
