@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use super::decode::{Decoder, NotBase64};
-use super::sieve::{Names, Overflow, Sieve};
+use super::sieve::{Names, Sieve, Unfit};
 use crate::call::{Answer, AnswerStream, Intake};
 use crate::{Error, ErrorKind};
 
@@ -81,7 +81,8 @@ impl FieldToWriter {
     /// # Errors
     /// As [`AnswerStream::chunk`] and [`AnswerStream::pour`];
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if the rest is larger than its limit;
-    /// [`ErrorKind::UnexpectedAnswer`](crate::ErrorKind::UnexpectedAnswer), with [`NotBase64`] as its source, if the text is no base64.
+    /// [`ErrorKind::UnexpectedAnswer`](crate::ErrorKind::UnexpectedAnswer), with [`NotBase64`] as its source, if the text is no base64, and
+    /// without it if the file is there twice or the answer ends in the middle.
     /// Part of the file may have been written then.
     pub async fn take<W>(
         &self,
@@ -101,15 +102,19 @@ impl FieldToWriter {
                     decoded = decoder.read(text, &mut bytes);
                 }
             };
-            sieve.read(&chunk, &mut decode).map_err(|overflow| body.overflown(overflow))?;
+            sieve.read(&chunk, &mut decode).map_err(|cause| body.unfit(cause))?;
             decoded.map_err(|cause| body.not_base64(cause))?;
             // The memory of the answer can be used again while what was in it is hashed.
             drop(chunk);
             body.put(&mut bytes, intake).await?;
         }
-        decoder.finish(&mut bytes).map_err(|cause| body.not_base64(cause))?;
-        body.put(&mut bytes, intake).await?;
         let is_found = sieve.handed_on > 0;
+        decoder.finish(&mut bytes).map_err(|cause| body.not_base64(cause))?;
+        if is_found && !sieve.is_closed() {
+            // Half a file may be base64 as well as a whole one.
+            return Err(body.unfit(Unfit::Truncated));
+        }
+        body.put(&mut bytes, intake).await?;
         if is_found {
             intake.settle().map_err(|cause| body.not_taken(cause))?;
         }
@@ -123,7 +128,7 @@ impl FieldToWriter {
     pub async fn skip(&self, head: &Answer, mut body: AnswerStream) -> Result<Taken, Error> {
         let mut sieve = Sieve::new(self.names.clone(), self.kept_limit);
         while let Some(chunk) = body.chunk().await? {
-            sieve.read(&chunk, &mut |_| ()).map_err(|overflow| body.overflown(overflow))?;
+            sieve.read(&chunk, &mut |_| ()).map_err(|cause| body.unfit(cause))?;
         }
         let is_found = sieve.handed_on > 0;
         Ok(taken(head, sieve, is_found))
@@ -145,8 +150,9 @@ impl AnswerStream {
         intake.push(bytes).await.map_err(|cause| self.not_taken(cause))
     }
 
-    fn overflown(&self, cause: Overflow) -> Error {
-        self.broken_rule(ErrorKind::TooLarge, cause)
+    fn unfit(&self, cause: Unfit) -> Error {
+        let kind = if cause == Unfit::TooLarge { ErrorKind::TooLarge } else { ErrorKind::UnexpectedAnswer };
+        self.broken_rule(kind, cause)
     }
 
     fn not_base64(&self, cause: NotBase64) -> Error {
