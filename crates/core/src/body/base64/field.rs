@@ -6,6 +6,7 @@ use tokio::io::AsyncWrite;
 use super::decode::{Decoder, NotBase64};
 use super::sieve::{Names, Sieve, Unfit};
 use crate::call::{Answer, AnswerStream, Intake};
+use crate::secret::Secrets;
 use crate::{Error, ErrorKind};
 
 const KEPT_LIMIT: usize = 1024 * 1024;
@@ -49,6 +50,15 @@ pub struct Taken {
     pub rest: Answer,
     /// Whether there was a text in the field; an empty one, which stays in the rest, is none.
     pub is_found: bool,
+    secrets: Secrets,
+}
+
+impl Taken {
+    /// The error that judging the rest led to, with the secrets of the call masked as in those that a call itself ends in.
+    #[must_use]
+    pub fn without_secrets(&self, error: Error) -> Error {
+        error.masked(&self.secrets)
+    }
 }
 
 impl FieldToWriter {
@@ -102,8 +112,9 @@ impl FieldToWriter {
                     decoded = decoder.read(text, &mut bytes);
                 }
             };
-            sieve.read(&chunk, &mut decode).map_err(|cause| body.unfit(cause))?;
+            let sieved = sieve.read(&chunk, &mut decode);
             decoded.map_err(|cause| body.not_base64(cause))?;
+            sieved.map_err(|cause| body.unfit(cause))?;
             // The memory of the answer can be used again while what was in it is hashed.
             drop(chunk);
             body.put(&mut bytes, intake).await?;
@@ -118,7 +129,7 @@ impl FieldToWriter {
         if is_found {
             intake.settle().map_err(|cause| body.not_taken(cause))?;
         }
-        Ok(taken(head, sieve, is_found))
+        Ok(taken(head, sieve, is_found, &body))
     }
 
     /// Reads the whole answer and leaves its file out.
@@ -131,12 +142,13 @@ impl FieldToWriter {
             sieve.read(&chunk, &mut |_| ()).map_err(|cause| body.unfit(cause))?;
         }
         let is_found = sieve.handed_on > 0;
-        Ok(taken(head, sieve, is_found))
+        Ok(taken(head, sieve, is_found, &body))
     }
 }
 
-fn taken(head: &Answer, sieve: Sieve, is_found: bool) -> Taken {
-    Taken { rest: Answer::new(head.status(), head.headers().clone(), sieve.into_kept()), is_found }
+fn taken(head: &Answer, sieve: Sieve, is_found: bool, body: &AnswerStream) -> Taken {
+    let rest = Answer::new(head.status(), head.headers().clone(), sieve.into_kept());
+    Taken { rest, is_found, secrets: body.secrets().clone() }
 }
 
 impl AnswerStream {
