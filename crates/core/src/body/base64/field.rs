@@ -112,18 +112,17 @@ impl FieldToWriter {
                     decoded = decoder.read(text, &mut bytes);
                 }
             };
-            let sieved = sieve.read(&chunk, &mut decode);
+            sieve.read(&chunk, &mut decode).map_err(|cause| body.unfit(cause))?;
             decoded.map_err(|cause| body.not_base64(cause))?;
-            sieved.map_err(|cause| body.unfit(cause))?;
             // The memory of the answer can be used again while what was in it is hashed.
             drop(chunk);
             body.put(&mut bytes, intake).await?;
         }
         let is_found = sieve.handed_on > 0;
         decoder.finish(&mut bytes).map_err(|cause| body.not_base64(cause))?;
-        if is_found && !sieve.is_closed() {
+        if is_found {
             // Half a file may be base64 as well as a whole one.
-            return Err(body.unfit(Unfit::Truncated));
+            sieve.settled().map_err(|cause| body.unfit(cause))?;
         }
         body.put(&mut bytes, intake).await?;
         if is_found {

@@ -80,17 +80,34 @@ pub(super) struct Sieve {
     /// Characters of the string that is being left out or handed on.
     length: u64,
     pub(super) handed_on: u64,
+    /// There was another text in the place of the wanted one; it was left out.
+    is_doubled: bool,
 }
 
 impl Sieve {
     pub(super) fn new(names: Names, limit: usize) -> Self {
         let (frames, kept, key) = (Vec::new(), Vec::new(), Vec::new());
-        Self { names, frames, place: Place::Between, kept, limit, key, length: 0, handed_on: 0 }
+        Self {
+            names,
+            frames,
+            place: Place::Between,
+            kept,
+            limit,
+            key,
+            length: 0,
+            handed_on: 0,
+            is_doubled: false,
+        }
     }
 
-    /// Whether nothing is open: what arrived is not the beginning of something longer.
-    pub(super) fn is_closed(&self) -> bool {
-        matches!(self.place, Place::Between) && self.frames.is_empty()
+    /// Whether the one wanted text was handed on whole, once nothing more comes.
+    pub(super) fn settled(&self) -> Result<(), Unfit> {
+        let is_closed = matches!(self.place, Place::Between) && self.frames.is_empty();
+        match (self.is_doubled, is_closed) {
+            (true, _) => Err(Unfit::Twice),
+            (_, false) => Err(Unfit::Truncated),
+            _ => Ok(()),
+        }
     }
 
     /// What was kept.
@@ -165,9 +182,11 @@ impl Sieve {
     }
 
     fn begin(&mut self) -> Result<(), Unfit> {
-        let text = self.kind();
+        let mut text = self.kind();
         if text == Text::HandedOn && self.handed_on > 0 {
-            return Err(Unfit::Twice);
+            // Two files in a row would be a third one that nobody has sent.
+            self.is_doubled = true;
+            text = Text::LeftOut;
         }
         self.place = Place::In(text);
         self.length = 0;
@@ -313,14 +332,15 @@ mod tests {
         assert_eq!(sieved(r#"[{"x":{"base64":"AB"}}]"#, 3).1, "");
     }
 
-    /// Two files in a row would be a third one that nobody has sent.
     #[test]
     fn a_file_that_is_there_twice_is_none() {
         for twice in
             [r#"{"base64":"QUJD","data":{"base64":"REVG"}}"#, r#"{"data":{"base64":"QUJD","base64":"QUJD"}}"#]
         {
             let mut sieve = Sieve::new(names(), 1000);
-            assert_eq!(sieve.read(twice.as_bytes(), &mut |_: &[u8]| ()), Err(Unfit::Twice), "{twice}");
+            let mut out = Vec::new();
+            sieve.read(twice.as_bytes(), &mut |text: &[u8]| out.extend_from_slice(text)).unwrap();
+            assert_eq!((sieve.settled(), out.as_slice()), (Err(Unfit::Twice), b"QUJD".as_slice()), "{twice}");
         }
     }
 
@@ -330,7 +350,7 @@ mod tests {
         for length in 1..=whole.len() {
             let mut sieve = Sieve::new(names(), 1000);
             sieve.read(&whole.as_bytes()[..length], &mut |_: &[u8]| ()).unwrap();
-            assert_eq!(sieve.is_closed(), length == whole.len(), "{length}");
+            assert_eq!(sieve.settled().is_ok(), length == whole.len(), "{length}");
         }
     }
 
