@@ -233,6 +233,12 @@ impl Error {
         self
     }
 
+    /// The same error in which none of `secrets` can be found, in its answer neither.
+    pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
+        self.0.answer = self.0.answer.take().map(|answer| answer.masked(secrets));
+        self.without(secrets)
+    }
+
     /// The same error in which none of `secrets` can be found: masked in its texts, and a cause that repeats one is
     /// withheld.
     ///

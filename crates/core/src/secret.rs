@@ -9,7 +9,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
-const MASK: &str = "[redacted]";
+pub(crate) const MASK: &str = "[redacted]";
 const SHORTEST: usize = 4;
 
 /// Everything but the unreserved characters of RFC 3986, so that a value is one segment or one parameter and no more.

@@ -120,6 +120,22 @@ async fn only_the_field_in_its_place_is_the_file() {
     }
 }
 
+/// A file that ends in the middle of the answer, and two files in a row, are base64 as well as a file that is whole.
+#[tokio::test]
+async fn half_a_file_and_two_of_them_are_errors() {
+    for text in [
+        r#"{"base64":"QUJD"#,
+        r#"{"base64":"QUJD""#,
+        r#"{"data":{"base64":"QUJD"}"#,
+        r#"{"base64":"QUJD","data":{"base64":"REVG"}}"#,
+    ] {
+        for at in 0..=text.len() {
+            let (taken, _) = took(&field(), cut(text, at), u64::MAX).await;
+            assert_eq!(taken.expect_err(text).kind(), ErrorKind::UnexpectedAnswer, "{text} cut at {at}");
+        }
+    }
+}
+
 /// `skip` reads the same rest and asks nothing of the text.
 #[tokio::test]
 async fn a_text_that_is_no_base64_is_an_error_for_who_takes_it_only() {

@@ -182,6 +182,34 @@ async fn heads_are_retried_and_renewed_for_and_bodies_are_not() {
 }
 
 #[tokio::test]
+async fn a_streamed_answer_gives_its_place_back_when_it_has_ended() {
+    let lane = Lane::new(1);
+    for (body, limit) in [("whole", 100), ("too long", 3)] {
+        let fake = Fake::new(move |_, _| Ok(response(200, PDF, body)));
+        let caller = builder(&fake).build().unwrap();
+        let opened = caller.open(&file().in_lane(&lane), limit, pdf).await.unwrap();
+        let (_, _, mut kept) = opened.into_parts();
+        assert_eq!(lane.free(), 0);
+        while let Ok(Some(_)) = kept.chunk().await {}
+        assert_eq!(lane.free(), 1, "{body}");
+        assert_eq!(kept.chunk().await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_finds_in_a_body_is_told_without_secrets() {
+    let fake = Fake::new(|_, _| Ok(response(200, PDF, "no such token: sentinel-value")));
+    let caller = builder(&fake).credentials(Arc::new(Bearer::new("sentinel-value"))).build().unwrap();
+    let (_, _, mut body) = caller.open(&file(), 100, pdf).await.unwrap().into_parts();
+    let said = String::from_utf8(body.chunk().await.unwrap().unwrap().to_vec()).unwrap();
+    let answer = Answer::new(http::StatusCode::OK, http::HeaderMap::new(), said.clone());
+    let error = Error::new(ErrorKind::Refused, "fetch a file").with_message(said).with_answer(answer);
+    let error = body.without_secrets(error);
+    assert_eq!(error.message(), Some("no such token: [redacted]"));
+    assert!(!printed(&error).contains("sentinel"));
+}
+
+#[tokio::test]
 async fn a_streamed_answer_keeps_its_place_in_the_lane_until_it_is_dropped() {
     let clock = ManualClock::new();
     let caller = caller_of(|| Pieces::of([piece("%PDF")]), &clock);

@@ -56,6 +56,9 @@ impl Hashing {
     /// Who hashes it, unless somebody is at it already.
     fn job(&self, piece: Bytes) -> Option<Job> {
         let mut lane = locked(&self.lane);
+        if lane.lost {
+            return None;
+        }
         lane.waiting.push_back(piece);
         let hash = lane.hash.take()?;
         Some(Job { lane: self.lane.clone(), hash: Some(hash) })
@@ -214,8 +217,10 @@ mod tests {
         let mut hashing = Hashing::new();
         drop(hashing.job(Bytes::from_static(b"a")));
         let mut context = Context::from_waker(Waker::noop());
+        hashing.push(Bytes::from_static(b"b"));
         assert!(hashing.poll_room(0, &mut context).is_ready());
         assert!(matches!(hashing.poll_digest(&mut context), Poll::Ready(Err(_))));
+        assert!(locked(&hashing.lane).waiting.len() <= 1, "what nobody will hash is not kept");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use tokio::io::AsyncWrite;
@@ -182,9 +183,11 @@ impl Caller {
         judge: &impl Fn(&Answer) -> Verdict<T>,
     ) -> Result<Done<T>, Error> {
         let mut call = Cow::Borrowed(call);
+        // One for all hops: who sets a limit for a call does not want it once more for every redirect.
+        let deadline = Run::deadline(self, &call);
         let mut hops = 0_u32;
         loop {
-            match self.make_one(&call, streams, judge).await {
+            match self.make_one(&call, streams, deadline, judge).await {
                 Err(error) => call = Cow::Owned(redirect::followed(&call, self.target(&call), error, hops)?),
                 done => return done,
             }
@@ -200,11 +203,13 @@ impl Caller {
         &self,
         call: &Call,
         streams: Option<u64>,
+        deadline: Duration,
         judge: &impl Fn(&Answer) -> Verdict<T>,
     ) -> Result<Done<T>, Error> {
         let base = self.target(call);
         let span = span(call, base);
-        let result = Run::new(self, call, base, streams).run(judge).instrument(span.clone()).await;
+        let result =
+            Run::new(self, call, base, streams).until(deadline).run(judge).instrument(span.clone()).await;
         if let Err(error) = &result {
             span.record("error.type", field::debug(error.kind()));
         }

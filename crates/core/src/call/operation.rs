@@ -108,20 +108,25 @@ struct Pace {
 }
 
 impl Pace {
-    /// How long to wait, having taken the next free moment.
-    fn wait(&self, now: Duration) -> Duration {
+    /// How long to wait, having taken the next free moment; nothing, and none taken, if it comes too late. Moments that are taken and
+    /// not used would add up until nobody gets one in time.
+    fn wait(&self, now: Duration, most: Duration) -> Option<Duration> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let start = now.max(*next);
+        let wait = start.saturating_sub(now);
+        if wait >= most {
+            return None;
+        }
         *next = start.saturating_add(self.gap);
-        start.saturating_sub(now)
+        Some(wait)
     }
 }
 
 impl Lane {
-    /// A lane for at most `calls` at once.
+    /// A lane for at most `calls` at once, at least one: without a place every call would wait until its deadline.
     #[must_use]
     pub fn new(calls: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))), pace: None }
+        Self { places: Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS))), pace: None }
     }
 
     /// The same with at least so much time between the starts of two calls. The attempts of one call have the pauses of its retry
@@ -132,9 +137,12 @@ impl Lane {
         Self { pace: (!gap.is_zero()).then(|| Arc::new(pace)), ..self }
     }
 
-    /// How long a call that has its place waits before it starts; it must then start.
-    pub(crate) fn wait(&self, now: Duration) -> Duration {
-        self.pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(now))
+    /// How long a call that has its place waits before it starts; it must then start. Nothing if that takes `most` or longer.
+    pub(crate) fn wait(&self, now: Duration, most: Duration) -> Option<Duration> {
+        match &self.pace {
+            Some(pace) => pace.wait(now, most),
+            None => Some(Duration::ZERO),
+        }
     }
 
     /// Waits for a place and keeps it until the result is dropped: for work beside calls that must not overtake them.
@@ -329,8 +337,8 @@ impl Call {
         self
     }
 
-    /// Follows up to so many redirects in a row, if the call is a `GET`, within scheme, host and port; none unless set. Each has the time
-    /// limits of a call of its own.
+    /// Follows up to so many redirects in a row, if the call is a `GET`, within scheme, host and port; none unless set. The
+    /// time limit of the whole call is one for all of them.
     pub fn follow_redirects(mut self, most: u32) -> Self {
         self.limits.redirects = most;
         self
@@ -367,9 +375,26 @@ mod tests {
     fn starts_of_a_lane_are_a_gap_apart() {
         let seconds = Duration::from_secs;
         let lane = Lane::new(9).with_gap(seconds(2));
-        assert_eq!([1, 1, 1, 4, 20].map(|now| lane.wait(seconds(now)).as_secs()), [0, 2, 4, 3, 0]);
-        assert_eq!(lane.clone().wait(seconds(20)), seconds(2));
-        assert_eq!([0, 0].map(|now| Lane::new(1).wait(seconds(now))), [Duration::ZERO; 2]);
+        let wait = |now| lane.clone().wait(seconds(now), seconds(60)).unwrap().as_secs();
+        assert_eq!([1, 1, 1, 4, 20, 20].map(wait), [0, 2, 4, 3, 0, 2]);
+        let none = Some(Duration::ZERO);
+        assert_eq!([0, 0].map(|now| Lane::new(1).wait(seconds(now), seconds(1))), [none; 2]);
+    }
+
+    #[test]
+    fn who_gives_up_takes_no_moment_from_those_who_come_later() {
+        let seconds = Duration::from_secs;
+        let lane = Lane::new(9).with_gap(seconds(2));
+        assert_eq!(lane.wait(seconds(0), seconds(1)), Some(seconds(0)));
+        for _ in 0..100 {
+            assert_eq!(lane.wait(seconds(0), seconds(2)), None);
+        }
+        assert_eq!(lane.wait(seconds(0), seconds(3)), Some(seconds(2)));
+    }
+
+    #[test]
+    fn every_lane_has_a_place() {
+        assert_eq!(Lane::new(0).free(), 1);
     }
 
     #[test]

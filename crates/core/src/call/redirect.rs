@@ -9,9 +9,10 @@ use http::{Method, header};
 use url::Url;
 
 use super::address::Address;
-use super::operation::{Call, Operation};
+use super::operation::{Call, Idempotency, Operation};
 use super::settings::BaseUrl;
 use crate::Error;
+use crate::secret::MASK;
 
 /// An address from an answer, taken apart for a call.
 ///
@@ -106,6 +107,10 @@ pub(crate) fn followed(call: &Call, base: &BaseUrl, error: Error, hops: u32) -> 
     let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
     let target = match location {
         _ if call.operation.method != Method::GET => Err("only a GET follows redirects"),
+        // It would be forgotten that the call may have been applied.
+        _ if call.operation.idempotency != Idempotency::Safe => {
+            Err("only a call that reads follows redirects")
+        }
         _ if hops >= call.limits.redirects => Err("it is one more in a row than is followed"),
         None => Err("it names no address"),
         Some(location) => match asked(call, base) {
@@ -129,7 +134,9 @@ fn asked(call: &Call, base: &BaseUrl) -> Option<Url> {
 
 /// The same call at another address: headers, limits, lane and secrets stay, path and query are the address's.
 fn moved(call: &Call, link: &Link) -> Call {
-    let Call { operation, queries, base, .. } = link.call(call.operation.clone());
+    let Call { operation, mut queries, base, .. } = link.call(call.operation.clone());
+    // Servers that move a call often repeat its query. What was a secret is masked by now, and comes anew with the authorization.
+    queries.retain(|(_, value)| value != MASK);
     Call { operation, queries, base, params: Vec::new(), ..call.clone() }
 }
 

@@ -75,7 +75,6 @@ pub(crate) struct Run<'c> {
 
 impl<'c> Run<'c> {
     pub(crate) fn new(caller: &'c Caller, call: &'c Call, base: &'c BaseUrl, streams: Option<u64>) -> Self {
-        let timeouts = timeouts(call, caller);
         // Another origin gets credentials only from who names them for it.
         let credentials = caller.credentials.as_ref().filter(|_| base.has_origin_of(&caller.base));
         Self {
@@ -84,14 +83,25 @@ impl<'c> Run<'c> {
             base,
             credentials,
             streams,
-            timeouts,
-            deadline: caller.shared.clock.elapsed().saturating_add(timeouts.total()),
+            timeouts: timeouts(call, caller),
+            deadline: Self::deadline(caller, call),
             attempts: 0,
             renewed: false,
             doubt: false,
             under_way: None,
             finished: false,
         }
+    }
+
+    /// When a call that begins now has to be over.
+    pub(crate) fn deadline(caller: &Caller, call: &Call) -> Duration {
+        caller.shared.clock.elapsed().saturating_add(timeouts(call, caller).total())
+    }
+
+    /// Ends with the call that it goes on with.
+    pub(crate) fn until(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
     }
 
     pub(crate) async fn run<T>(mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
@@ -130,10 +140,9 @@ impl<'c> Run<'c> {
         let Some(lane) = self.call.lane.clone() else { return Ok(None) };
         let permit = self.within(self.remaining(), lane.places.clone().acquire_owned()).await;
         let Some(Ok(permit)) = permit else { return Err(self.waited_too_long()) };
-        let wait = lane.wait(self.shared.clock.elapsed());
-        if wait >= self.remaining() {
+        let Some(wait) = lane.wait(self.shared.clock.elapsed(), self.remaining()) else {
             return Err(self.waited_too_long());
-        }
+        };
         if !wait.is_zero() {
             self.shared.clock.sleep(wait).await;
         }

@@ -71,7 +71,7 @@ impl<T> Streamed<T> {
             waiting: None,
             about,
             secrets: done.secrets,
-            _permit: done.permit,
+            permit: done.permit,
             ended: false,
         };
         Ok(Self { value: done.value, head: done.answer, body })
@@ -128,7 +128,7 @@ fn announced(head: &Answer) -> Option<u64> {
 /// The body of an accepted answer as it arrives: a `Stream`, also usable by [`chunk`](Self::chunk) alone.
 ///
 /// It ends in an error if the body breaks off, stalls, or goes beyond a limit; only an end without an error is an end. The
-/// place of the call in its lane is given back when this is dropped.
+/// place of the call in its lane is given back when it has ended or is dropped, whichever comes first.
 #[must_use = "the body is still to be read"]
 pub struct AnswerStream {
     body: BodyStream,
@@ -141,7 +141,7 @@ pub struct AnswerStream {
     waiting: Option<BoxFuture<'static, ()>>,
     about: About,
     secrets: Secrets,
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
     ended: bool,
 }
 
@@ -207,7 +207,7 @@ impl AnswerStream {
         self.waiting = None;
         let chunk = match next {
             None => {
-                self.ended = true;
+                self.end();
                 return None;
             }
             Some(Err(cause)) => return Some(Err(self.fail(self.about.broken(cause)))),
@@ -235,8 +235,25 @@ impl AnswerStream {
     }
 
     fn fail(&mut self, error: Error) -> Error {
+        self.end();
+        self.without_secrets(error)
+    }
+
+    /// Whoever keeps what was read, and calls again, does not wait for a place of its own.
+    fn end(&mut self) {
         self.ended = true;
-        error.without(&self.secrets)
+        self.permit = None;
+    }
+
+    /// The error with the secrets of the call masked, as in those that a call itself ends in: for what a client finds in a body
+    /// that it reads piece by piece, where services repeat tokens as well.
+    #[must_use]
+    pub fn without_secrets(&self, error: Error) -> Error {
+        error.masked(&self.secrets)
+    }
+
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 }
 

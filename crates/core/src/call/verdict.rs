@@ -121,7 +121,7 @@ fn error(kind: ErrorKind, answer: &Answer) -> Error {
 
 fn reason(status: StatusCode) -> &'static str {
     if status.is_redirection() {
-        return "a redirect, which is never followed with credentials";
+        return "a redirect that was not followed";
     }
     status.canonical_reason().unwrap_or("an unusual status")
 }

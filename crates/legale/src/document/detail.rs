@@ -271,7 +271,7 @@ impl Client {
     async fn detail_sieved(&self, ask: Ask) -> Result<Detail, Error> {
         let opened = self.open(ask.carries_document(), u64::MAX).await?;
         let taken = file_field().skip(&opened.head, opened.body).await?;
-        self.judged(&taken.rest)
+        self.judged(&taken.rest).map_err(|error| taken.without_secrets(error))
     }
 
     /// What is left of a detail once its files are out, judged as any other answer.

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use super::decode::{Decoder, NotBase64};
-use super::sieve::{Names, Overflow, Sieve};
+use super::sieve::{Names, Sieve, Unfit};
 use crate::call::{Answer, AnswerStream, Intake};
+use crate::secret::Secrets;
 use crate::{Error, ErrorKind};
 
 const KEPT_LIMIT: usize = 1024 * 1024;
@@ -49,6 +50,15 @@ pub struct Taken {
     pub rest: Answer,
     /// Whether there was a text in the field; an empty one, which stays in the rest, is none.
     pub is_found: bool,
+    secrets: Secrets,
+}
+
+impl Taken {
+    /// The error that judging the rest led to, with the secrets of the call masked as in those that a call itself ends in.
+    #[must_use]
+    pub fn without_secrets(&self, error: Error) -> Error {
+        error.masked(&self.secrets)
+    }
 }
 
 impl FieldToWriter {
@@ -81,7 +91,8 @@ impl FieldToWriter {
     /// # Errors
     /// As [`AnswerStream::chunk`] and [`AnswerStream::pour`];
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if the rest is larger than its limit;
-    /// [`ErrorKind::UnexpectedAnswer`](crate::ErrorKind::UnexpectedAnswer), with [`NotBase64`] as its source, if the text is no base64.
+    /// [`ErrorKind::UnexpectedAnswer`](crate::ErrorKind::UnexpectedAnswer), with [`NotBase64`] as its source, if the text is no base64, and
+    /// without it if the file is there twice or the answer ends in the middle.
     /// Part of the file may have been written then.
     pub async fn take<W>(
         &self,
@@ -101,19 +112,23 @@ impl FieldToWriter {
                     decoded = decoder.read(text, &mut bytes);
                 }
             };
-            sieve.read(&chunk, &mut decode).map_err(|overflow| body.overflown(overflow))?;
+            sieve.read(&chunk, &mut decode).map_err(|cause| body.unfit(cause))?;
             decoded.map_err(|cause| body.not_base64(cause))?;
             // The memory of the answer can be used again while what was in it is hashed.
             drop(chunk);
             body.put(&mut bytes, intake).await?;
         }
-        decoder.finish(&mut bytes).map_err(|cause| body.not_base64(cause))?;
-        body.put(&mut bytes, intake).await?;
         let is_found = sieve.handed_on > 0;
+        decoder.finish(&mut bytes).map_err(|cause| body.not_base64(cause))?;
+        if is_found {
+            // Half a file may be base64 as well as a whole one.
+            sieve.settled().map_err(|cause| body.unfit(cause))?;
+        }
+        body.put(&mut bytes, intake).await?;
         if is_found {
             intake.settle().map_err(|cause| body.not_taken(cause))?;
         }
-        Ok(taken(head, sieve, is_found))
+        Ok(taken(head, sieve, is_found, &body))
     }
 
     /// Reads the whole answer and leaves its file out.
@@ -123,15 +138,16 @@ impl FieldToWriter {
     pub async fn skip(&self, head: &Answer, mut body: AnswerStream) -> Result<Taken, Error> {
         let mut sieve = Sieve::new(self.names.clone(), self.kept_limit);
         while let Some(chunk) = body.chunk().await? {
-            sieve.read(&chunk, &mut |_| ()).map_err(|overflow| body.overflown(overflow))?;
+            sieve.read(&chunk, &mut |_| ()).map_err(|cause| body.unfit(cause))?;
         }
         let is_found = sieve.handed_on > 0;
-        Ok(taken(head, sieve, is_found))
+        Ok(taken(head, sieve, is_found, &body))
     }
 }
 
-fn taken(head: &Answer, sieve: Sieve, is_found: bool) -> Taken {
-    Taken { rest: Answer::new(head.status(), head.headers().clone(), sieve.into_kept()), is_found }
+fn taken(head: &Answer, sieve: Sieve, is_found: bool, body: &AnswerStream) -> Taken {
+    let rest = Answer::new(head.status(), head.headers().clone(), sieve.into_kept());
+    Taken { rest, is_found, secrets: body.secrets().clone() }
 }
 
 impl AnswerStream {
@@ -145,8 +161,9 @@ impl AnswerStream {
         intake.push(bytes).await.map_err(|cause| self.not_taken(cause))
     }
 
-    fn overflown(&self, cause: Overflow) -> Error {
-        self.broken_rule(ErrorKind::TooLarge, cause)
+    fn unfit(&self, cause: Unfit) -> Error {
+        let kind = if cause == Unfit::TooLarge { ErrorKind::TooLarge } else { ErrorKind::UnexpectedAnswer };
+        self.broken_rule(kind, cause)
     }
 
     fn not_base64(&self, cause: NotBase64) -> Error {

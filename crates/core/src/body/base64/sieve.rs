@@ -6,10 +6,19 @@
 
 use memchr::memchr2;
 
-/// What is kept is larger than the limit, or nested deeper than any answer.
+/// Why an answer is not read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is larger than the client's limit, even without its files")]
-pub(super) struct Overflow;
+pub(super) enum Unfit {
+    /// What is kept is larger than the limit, or nested deeper than any answer.
+    #[error("the answer is larger than the client's limit, even without its files")]
+    TooLarge,
+    /// Nobody can say which of them is the file.
+    #[error("the answer holds the file twice")]
+    Twice,
+    /// Found out at the end.
+    #[error("the answer ends in the middle")]
+    Truncated,
+}
 
 /// Which strings are taken out.
 #[derive(Debug, Clone)]
@@ -71,12 +80,34 @@ pub(super) struct Sieve {
     /// Characters of the string that is being left out or handed on.
     length: u64,
     pub(super) handed_on: u64,
+    /// There was another text in the place of the wanted one; it was left out.
+    is_doubled: bool,
 }
 
 impl Sieve {
     pub(super) fn new(names: Names, limit: usize) -> Self {
         let (frames, kept, key) = (Vec::new(), Vec::new(), Vec::new());
-        Self { names, frames, place: Place::Between, kept, limit, key, length: 0, handed_on: 0 }
+        Self {
+            names,
+            frames,
+            place: Place::Between,
+            kept,
+            limit,
+            key,
+            length: 0,
+            handed_on: 0,
+            is_doubled: false,
+        }
+    }
+
+    /// Whether the one wanted text was handed on whole, once nothing more comes.
+    pub(super) fn settled(&self) -> Result<(), Unfit> {
+        let is_closed = matches!(self.place, Place::Between) && self.frames.is_empty();
+        match (self.is_doubled, is_closed) {
+            (true, _) => Err(Unfit::Twice),
+            (_, false) => Err(Unfit::Truncated),
+            _ => Ok(()),
+        }
     }
 
     /// What was kept.
@@ -85,7 +116,7 @@ impl Sieve {
     }
 
     /// Reads on; the characters of the wanted string go to `out`.
-    pub(super) fn read(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Overflow> {
+    pub(super) fn read(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Unfit> {
         while let Some((first, rest)) = bytes.split_first() {
             if let Place::In(text @ (Text::LeftOut | Text::HandedOn)) = self.place {
                 // The long part: nothing but characters up to a quote or a backslash.
@@ -111,7 +142,7 @@ impl Sieve {
         }
     }
 
-    fn step(&mut self, byte: u8, out: &mut impl FnMut(&[u8])) -> Result<(), Overflow> {
+    fn step(&mut self, byte: u8, out: &mut impl FnMut(&[u8])) -> Result<(), Unfit> {
         match self.place {
             Place::Between => self.between(byte),
             Place::In(text) => self.within(text, byte, out),
@@ -120,15 +151,15 @@ impl Sieve {
         }
     }
 
-    fn keep(&mut self, byte: u8) -> Result<(), Overflow> {
+    fn keep(&mut self, byte: u8) -> Result<(), Unfit> {
         if self.kept.len() >= self.limit {
-            return Err(Overflow);
+            return Err(Unfit::TooLarge);
         }
         self.kept.push(byte);
         Ok(())
     }
 
-    fn between(&mut self, byte: u8) -> Result<(), Overflow> {
+    fn between(&mut self, byte: u8) -> Result<(), Unfit> {
         match byte {
             b'{' => self.frames.push(Frame::Object { key: Vec::new(), expects_key: true }),
             b'[' => self.frames.push(Frame::Array),
@@ -139,7 +170,7 @@ impl Sieve {
             _ => {}
         }
         if self.frames.len() > MAX_DEPTH {
-            return Err(Overflow);
+            return Err(Unfit::TooLarge);
         }
         self.keep(byte)
     }
@@ -150,8 +181,13 @@ impl Sieve {
         }
     }
 
-    fn begin(&mut self) -> Result<(), Overflow> {
-        let text = self.kind();
+    fn begin(&mut self) -> Result<(), Unfit> {
+        let mut text = self.kind();
+        if text == Text::HandedOn && self.handed_on > 0 {
+            // Two files in a row would be a third one that nobody has sent.
+            self.is_doubled = true;
+            text = Text::LeftOut;
+        }
         self.place = Place::In(text);
         self.length = 0;
         match text {
@@ -184,7 +220,7 @@ impl Sieve {
         }
     }
 
-    fn within(&mut self, text: Text, byte: u8, out: &mut impl FnMut(&[u8])) -> Result<(), Overflow> {
+    fn within(&mut self, text: Text, byte: u8, out: &mut impl FnMut(&[u8])) -> Result<(), Unfit> {
         match byte {
             b'"' => return self.end(text),
             b'\\' => self.place = Place::Escape(text),
@@ -205,7 +241,7 @@ impl Sieve {
         }
     }
 
-    fn end(&mut self, text: Text) -> Result<(), Overflow> {
+    fn end(&mut self, text: Text) -> Result<(), Unfit> {
         self.place = Place::Between;
         match text {
             Text::Key => {
@@ -223,7 +259,7 @@ impl Sieve {
         }
     }
 
-    fn escaped(&mut self, text: Text, byte: u8, out: &mut impl FnMut(&[u8])) -> Result<(), Overflow> {
+    fn escaped(&mut self, text: Text, byte: u8, out: &mut impl FnMut(&[u8])) -> Result<(), Unfit> {
         self.place = if byte == b'u' { Place::Unicode(text, 0, 0) } else { Place::In(text) };
         if matches!(text, Text::Key | Text::Kept) {
             return self.keep(byte);
@@ -246,7 +282,7 @@ impl Sieve {
         (count, value): (u8, u32),
         byte: u8,
         out: &mut impl FnMut(&[u8]),
-    ) -> Result<(), Overflow> {
+    ) -> Result<(), Unfit> {
         // A digit that is none leads to a sign that is no base64, and to an error of its reader.
         let digit = char::from(byte).to_digit(16).unwrap_or(u32::MAX);
         let value = value.saturating_mul(16).saturating_add(digit);
@@ -292,15 +328,38 @@ mod tests {
             assert_eq!(sieved(whole, step), (expected.clone(), "JVBE/i0 +A==".to_owned()), "{step}");
         }
         assert_eq!(sieved(r#"{"base64":"AB"}"#, 3).1, "AB");
+        assert_eq!(sieved(r#"{"base64":"","data":{"base64":"AB"}}"#, 3).1, "AB");
         assert_eq!(sieved(r#"[{"x":{"base64":"AB"}}]"#, 3).1, "");
+    }
+
+    #[test]
+    fn a_file_that_is_there_twice_is_none() {
+        for twice in
+            [r#"{"base64":"QUJD","data":{"base64":"REVG"}}"#, r#"{"data":{"base64":"QUJD","base64":"QUJD"}}"#]
+        {
+            let mut sieve = Sieve::new(names(), 1000);
+            let mut out = Vec::new();
+            sieve.read(twice.as_bytes(), &mut |text: &[u8]| out.extend_from_slice(text)).unwrap();
+            assert_eq!((sieve.settled(), out.as_slice()), (Err(Unfit::Twice), b"QUJD".as_slice()), "{twice}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_whole_when_all_that_was_opened_is_closed() {
+        let whole = r#"{"data":{"base64":"QUJD"}}"#;
+        for length in 1..=whole.len() {
+            let mut sieve = Sieve::new(names(), 1000);
+            sieve.read(&whole.as_bytes()[..length], &mut |_: &[u8]| ()).unwrap();
+            assert_eq!(sieve.settled().is_ok(), length == whole.len(), "{length}");
+        }
     }
 
     #[test]
     fn what_is_kept_is_bounded_and_so_is_depth() {
         let mut sieve = Sieve::new(names(), 10);
-        assert_eq!(sieve.read(br#"{"a":"0123456789"}"#, &mut |_: &[u8]| ()), Err(Overflow));
+        assert_eq!(sieve.read(br#"{"a":"0123456789"}"#, &mut |_: &[u8]| ()), Err(Unfit::TooLarge));
         let mut sieve = Sieve::new(names(), 1000);
-        assert_eq!(sieve.read(&[b'['; 100], &mut |_: &[u8]| ()), Err(Overflow));
+        assert_eq!(sieve.read(&[b'['; 100], &mut |_: &[u8]| ()), Err(Unfit::TooLarge));
     }
 
     proptest! {
