@@ -10,6 +10,7 @@
 //! | read and write what the services write | [`value`], [`kinds`], [`tax`] |
 //! | find a refusal in an answer, and keep secrets out of it | [`refusal`] |
 //! | decide what keeps both systems in step | [`sync`] |
+//! | receive webhooks, and deal with each change once | [`webhook`] |
 //! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
 
 pub mod bitfactura;
@@ -27,6 +28,7 @@ pub mod sync;
 pub mod tax;
 pub mod token;
 pub mod value;
+pub mod webhook;
 mod wire;
 
 pub use client::{Client, ClientBuilder};
@@ -36,6 +38,6 @@ pub use idempotency::idempotency_table;
 pub use integration_core::body::page::{Page, Pages};
 pub use integration_core::call::{BaseUrl, Idempotency, Link, RetryPolicy, Timeouts, UnexpectedRedirect};
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
-pub use integration_core::{Error, ErrorKind, Fault, Outcome, Secret, Severity};
+pub use integration_core::{BoxFuture, Error, ErrorKind, Fault, Outcome, Secret, Severity};
 pub use multipass::{Multipass, check_multipass};
 pub use token::{AccountName, ApiToken, LinkTokenError};
