@@ -136,8 +136,10 @@ impl Refusal {
     /// until the look-up has shown it (contract 4.9).
     #[must_use]
     pub fn names(&self, field: &str) -> bool {
-        let is_word =
-            |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word.eq_ignore_ascii_case(field));
+        let is_word = |text: &str| {
+            text.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .any(|word| word.eq_ignore_ascii_case(field))
+        };
         self.fields
             .iter()
             .any(|error| is_word(&error.field) || error.messages.iter().any(|text| is_word(text)))
