@@ -36,7 +36,7 @@ async fn every(
         if sent != if *is_get { times } else { 1 } && came == expected && came.is_some() {
             wrong.push(format!("{name}: sent {sent} times"));
         }
-        for error in error {
+        if let Some(error) = error {
             clean(&printed(&error));
             errors.push(error);
         }
