@@ -165,8 +165,10 @@ impl Judge<'_> {
         answer: &Answer,
         read: impl Fn(Box<RawValue>) -> Result<T, Unreadable>,
     ) -> Verdict<T> {
-        let object = token.get().starts_with('{').then(|| serde_json::from_str::<Value>(token.get()).ok());
-        match object.flatten().as_ref().and_then(Refusal::in_success) {
+        // Lists are records, which say what people wrote.
+        let said =
+            token.get().starts_with(['{', '"']).then(|| serde_json::from_str::<Value>(token.get()).ok());
+        match said.flatten().as_ref().and_then(refused_in) {
             Some(said) => Verdict::Refuse(self.refusal(answer, said)),
             None => self.read(token, answer, read),
         }
@@ -187,14 +189,18 @@ impl Judge<'_> {
         answer: &Answer,
         read: impl Fn(Box<RawValue>) -> Result<T, Unreadable>,
     ) -> Verdict<T> {
-        read(token).map_or_else(
-            |cause| {
-                let error = self.error(ErrorKind::UnexpectedAnswer, answer);
-                let error = error.with_message(cause.to_string()).with_source(cause);
-                Verdict::Doubt { error, transient: false }
-            },
-            Verdict::Accept,
-        )
+        read(token).map_or_else(|cause| self.unread(answer, cause), Verdict::Accept)
+    }
+
+    /// Neither what was asked for nor a refusal by its shape; one that is known by its words is one (contract 3.7).
+    fn unread<T>(self, answer: &Answer, cause: Unreadable) -> Verdict<T> {
+        if is_multipass_failure(&answer.text()) {
+            let said = answer.json::<Value>().map(|value| Refusal::read(&value)).unwrap_or_default();
+            return Verdict::Refuse(self.refusal(answer, said));
+        }
+        let error = self.error(ErrorKind::UnexpectedAnswer, answer);
+        let error = error.with_message(cause.to_string()).with_source(cause);
+        Verdict::Doubt { error, transient: false }
     }
 
     fn doubt<T>(self, kind: ErrorKind, answer: &Answer, message: impl Into<String>) -> Verdict<T> {
@@ -261,14 +267,26 @@ impl Judge<'_> {
     }
 }
 
-fn reason_of(answer: &Answer, said: &Refusal) -> Reason {
+/// The refusal in an answer with a 2xx status: by its shape, or, where no record is, by its words.
+fn refused_in(answer: &Value) -> Option<Refusal> {
+    let by_words = || {
+        let is_record = answer.get("id").is_some_and(|id| !id.is_null());
+        Some(Refusal::read(answer)).filter(|said| !is_record && said.is_multipass_failure())
+    };
+    Refusal::in_success(answer).or_else(by_words)
+}
+
+/// What a refusal means, by its status and its words.
+pub(crate) fn reason_of(answer: &Answer, said: &Refusal) -> Reason {
     let is_422 = answer.status().as_u16() == 422;
+    // Elsewhere an object tells why, and no field is at fault.
+    let is_about_fields = matches!(answer.status().as_u16(), 200..=299 | 400 | 409 | 422);
     if said.is_multipass_failure() || is_multipass_failure(&answer.text()) {
         return Reason::MultipassFailed;
     }
     match said {
         said if is_422 && said.names("oid") => Reason::DuplicateOid,
-        said if !said.fields().is_empty() => Reason::Validation,
+        said if is_about_fields && !said.fields().is_empty() => Reason::Validation,
         said if is_422 && names_no_account(said, answer) => Reason::NoAccount,
         _ => Reason::Other,
     }
@@ -276,7 +294,8 @@ fn reason_of(answer: &Answer, said: &Refusal) -> Reason {
 
 fn names_no_account(said: &Refusal, answer: &Answer) -> bool {
     let text = if said.messages().is_empty() { answer.text().into_owned() } else { said.to_string() };
-    text.to_lowercase().contains("account")
+    // A bank account that is wrong is a field's fault.
+    text.to_lowercase().replace(['_', '-'], " ").replace("bank account", "").contains("account")
 }
 
 /// A wrong sub-domain is no "not found", which a caller could take for a record that is gone.
@@ -365,6 +384,14 @@ mod tests {
             (422, r#"{"message":{"name":["- x"]}}"#, ("refuse", Some(Refused), Some(Reason::Validation))),
             (422, r#"{"message":{"oid":["- x"]}}"#, ("refuse", Some(Conflict), Some(DuplicateOid))),
             (422, "No such account", ("refuse", Some(Configuration), Some(NoAccount))),
+            (422, "Bank account is invalid", ("refuse", Some(Refused), Some(Other))),
+            (403, r#"{"error":{"base":["no"]}}"#, ("refuse", Some(Forbidden), Some(Other))),
+            (
+                200,
+                r#"{"message":"Multipass login failed"}"#,
+                ("refuse", Some(Refused), Some(MultipassFailed)),
+            ),
+            (200, r#"{"id":1,"message":"Multipass login failed"}"#, ("accept", None, None)),
             (422, "null", ("refuse", Some(Refused), Some(Other))),
             (429, "", ("again", Some(RateLimited), Some(Other))),
             (500, "", ("doubt", Some(UnexpectedStatus), Some(Other))),

@@ -74,6 +74,6 @@ pub use integration_core::BoxFuture;
 pub use integration_core::body::page::{Page, Pages};
 pub use integration_core::call::{BaseUrl, Idempotency, Link, RetryPolicy, Timeouts, UnexpectedRedirect};
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
-pub use integration_core::{Error, ErrorKind, Fault, Outcome, Secret, Severity};
+pub use integration_core::{BoxFuture, Error, ErrorKind, Fault, Outcome, Secret, Severity};
 pub use multipass::{Multipass, check_multipass};
 pub use token::{AccountName, ApiToken, LinkTokenError};

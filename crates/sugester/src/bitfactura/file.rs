@@ -15,7 +15,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::Client;
 use crate::desk::Ask;
-use crate::error::{Judge, Reason};
+use crate::error::{Judge, Reason, reason_of};
 use crate::refusal::Refusal;
 
 pub(super) const PDF: Operation = Operation::get("fetch the PDF of an invoice", "/invoices/{id}.pdf");
@@ -175,8 +175,19 @@ impl File {
                 }
                 verdict => verdict,
             },
-            422 => self.not_ready(judge, answer),
+            422 => self.unprocessable(judge, answer),
             _ => judge.by_status(answer),
+        }
+    }
+
+    /// In the making, unless it says what will not pass: asking again would go on for ever.
+    fn unprocessable(&self, judge: Judge<'_>, answer: &Answer) -> Verdict<()> {
+        let said = answer.json().map(|value| Refusal::read(&value)).unwrap_or_default();
+        match reason_of(answer, &said) {
+            reason @ (Reason::NoAccount | Reason::MultipassFailed) => {
+                Verdict::Refuse(judge.refused(answer, said, reason))
+            }
+            _ => self.not_ready(judge, answer),
         }
     }
 

@@ -240,13 +240,7 @@ impl InvoiceChange {
     }
 
     fn tokens(&self) -> Result<Tokens, Error> {
-        let mut faults = Faults::new();
-        for (at, change) in self.positions.iter().enumerate() {
-            if let PositionChange::Add(position) = change {
-                check_position(&format!("invoice.positions[{at}]"), position, &mut faults);
-            }
-        }
-        faults.into_result(UPDATE.name)?;
+        self.check()?;
         let mut tokens = self.fields.tokens();
         if let Some(id) = &self.client_id {
             tokens.insert("client_id".to_owned(), token(id));
@@ -257,6 +251,28 @@ impl InvoiceChange {
         }
         changed(tokens, UPDATE.name)
     }
+
+    fn check(&self) -> Result<(), Error> {
+        let mut faults = Faults::new();
+        if self.client_id == Some(0) {
+            faults.push(nobody("invoice.client_id"));
+        }
+        for (at, change) in self.positions.iter().enumerate() {
+            let path = format!("invoice.positions[{at}]");
+            match change {
+                PositionChange::Add(position) => check_position(&path, position, &mut faults),
+                PositionChange::Edit(0, _) | PositionChange::Remove(0) => {
+                    faults.push(nobody(format!("{path}.id")));
+                }
+                _ => {}
+            }
+        }
+        faults.into_result(UPDATE.name).map(drop)
+    }
+}
+
+fn nobody(path: impl Into<String>) -> Fault {
+    Fault::error("ID", path).with_expected("the id of a record, above 0").with_actual("0")
 }
 
 /// How an invoice is mailed (documented for sister brands). Without addresses it goes to the buyer's.
@@ -453,8 +469,11 @@ impl Client {
     /// Cancels an invoice (documented for sister brands). Sent once.
     ///
     /// # Errors
-    /// As every call.
+    /// A validation error for an id of 0; and as every call.
     pub async fn cancel_invoice(&self, id: u64, reason: Option<&str>) -> Result<(), Error> {
+        if id == 0 {
+            return Err(Error::validation(CANCEL.name, vec![nobody("cancel_invoice_id")]));
+        }
         let ask = Ask::new(CANCEL).field("cancel_invoice_id", token(&id)).may_be_empty();
         let ask = reason.into_iter().fold(ask, |ask, reason| ask.field("cancel_reason", token(reason)));
         self.desk.ask(ask, done).await

@@ -4,7 +4,7 @@ use std::fmt;
 
 use integration_core::body::fields::Unreadable;
 use integration_core::call::{BaseUrl, Call, CallerBuilder, Idempotency, Operation, RetryPolicy};
-use integration_core::{Error, Secret};
+use integration_core::{Error, Fault, Faults, Secret};
 use serde::Serialize;
 
 use crate::desk;
@@ -81,8 +81,9 @@ impl Login {
     /// Logs in; sent once.
     ///
     /// # Errors
-    /// A refusal for a wrong password; what the way there and back met. No error shows the password or a token.
+    /// A validation error without login or password; a refusal for a wrong password; what the way there and back met. No error shows the password or a token.
     pub async fn send(self) -> Result<LoggedIn, Error> {
+        self.check()?;
         let host = self.host.map_or_else(|| BaseUrl::parse(HOST), Ok)?;
         let caller = self.caller.base(host).build()?;
         let body = Body {
@@ -98,6 +99,20 @@ impl Login {
         let judge = Judge { operation: &LOG_IN, clock: &*clock, may_be_empty: false };
         let read = |token| Fields::of(token, "account").and_then(read);
         Ok(caller.call(&call, |answer| judge.whole(answer, read)).await?.value)
+    }
+}
+
+impl Login {
+    fn check(&self) -> Result<(), Error> {
+        let mut faults = Faults::new();
+        for (path, is_blank) in
+            [("login", self.login.trim().is_empty()), ("password", self.password.is_empty())]
+        {
+            if is_blank {
+                faults.push(Fault::error("REQUIRED", path).with_expected("a text that is not blank"));
+            }
+        }
+        faults.into_result(LOG_IN.name).map(drop)
     }
 }
 

@@ -105,10 +105,12 @@ impl Refusal {
             return keep(&mut self.messages, text);
         }
         let is_full = self.fields.len() >= MOST;
-        match self.fields.iter_mut().find(|error| error.field == path) {
+        // Whatever was sent may be repeated as a name too.
+        let field = redact(path);
+        match self.fields.iter_mut().find(|error| error.field == field) {
             Some(error) => keep(&mut error.messages, text),
             None if is_full => {}
-            None => self.fields.push(FieldError { field: path.to_owned(), messages: vec![text] }),
+            None => self.fields.push(FieldError { field, messages: vec![text] }),
         }
     }
 
@@ -130,15 +132,17 @@ impl Refusal {
         &self.fields
     }
 
-    /// Whether it names this field, in a key or in a text. Any refusal with status 422 that names `oid` is taken for a used `oid`
+    /// Whether it names this field, in a key or in a text, in any case: services begin their sentences with a capital. Any refusal with status 422 that names `oid` is taken for a used `oid`
     /// until the look-up has shown it (contract 4.9).
     #[must_use]
     pub fn names(&self, field: &str) -> bool {
-        let is_word =
-            |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == field);
+        let is_word = |text: &str| {
+            text.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .any(|word| word.eq_ignore_ascii_case(field))
+        };
         self.fields
             .iter()
-            .any(|error| error.field == field || error.messages.iter().any(|text| is_word(text)))
+            .any(|error| is_word(&error.field) || error.messages.iter().any(|text| is_word(text)))
             || self.messages.iter().any(|text| is_word(text))
     }
 
@@ -288,6 +292,8 @@ mod tests {
         assert!(names(json!({"message": {"oid": ["x"]}})));
         assert!(names(json!({"message": "oid: has been taken"})));
         assert!(names(json!({"message": {"base": ["the oid 7 exists"]}})));
+        assert!(names(json!({"message": ["- Oid has already been taken"]})));
+        assert!(names(json!({"message": {"invoice.oid": ["has already been taken"]}})));
         assert!(!names(json!({"message": "avoid paranoid voids"})));
     }
 
@@ -303,6 +309,7 @@ mod tests {
             "code": "see ?api_token=PLANTED",
             "message": {"base": ["GET /clients.json?api_token=PLANTED%2Facme&page=1"]},
             "error": "password: PLANTED",
+            "errors": {"?api_token=PLANTED%252Facme": ["x"]},
         }));
         assert!(!format!("{refusal:?} {refusal}").contains("PLANTED"));
         assert!(refusal.to_string().contains("page=1"));
