@@ -101,6 +101,10 @@ impl Secret {
             spellings.push(Zeroizing::new(url::form_urlencoded::byte_serialize(self.0.as_bytes()).collect()));
             spellings.push(Zeroizing::new(percent_encoded(&self.0)));
             spellings.push(Zeroizing::new(lower_hex(&percent_encoded(&self.0))));
+            // An address within an address, and within a page.
+            spellings.push(Zeroizing::new(percent_encoded(&percent_encoded(&self.0))));
+            spellings.push(self.spelt(|c| (!c.is_alphanumeric()).then(|| format!("&#x{:X};", u32::from(c)))));
+            spellings.push(self.spelt(|c| (c == '/').then(|| "&#x2F;".to_owned())));
             // As `{:?}` prints it within a text.
             spellings.push(Zeroizing::new(self.0.escape_debug().collect()));
         }
@@ -227,6 +231,14 @@ mod tests {
         let secret = Secret::new("pass word");
         for shown in ["pass%20word", "pass+word", "pass word"] {
             assert_eq!(secret.redact(shown), "[redacted]");
+        }
+    }
+
+    #[test]
+    fn an_address_within_an_address_or_a_page_is_masked() {
+        let secret = Secret::new("secret/acme");
+        for shown in ["secret%252Facme", "secret&#x2F;acme", "secret%2Facme", r"secret\/acme"] {
+            assert_eq!(secret.redact(shown), "[redacted]", "{shown}");
         }
     }
 

@@ -416,7 +416,8 @@ impl Rows {
 
     fn fail(&mut self, problem: Problem) -> Error {
         self.ended = true;
-        self.route.error(problem).with_answer(self.head.clone())
+        // Nobody masks what is found after the call has ended.
+        self.elements.source().without_secrets(self.route.error(problem).with_answer(self.head.clone()))
     }
 
     /// What was wrong with the list, if it was the list and not the connection.

@@ -1,8 +1,8 @@
 //! Lists, page by page, without believing the service more than is safe.
 //!
 //! The rules enforced here: an item that stands on two pages is handed out once; a list ends where its client says that it does, at
-//! an empty page, or at one that brings nothing unseen, and after too many pages in an error, so that a service that ignores the
-//! page's number cannot keep a program busy for ever; after an error it has ended.
+//! an empty page, or at one that brings nothing unseen, which is an error if the service counts more; and after too many pages in an
+//! error, so that a service that ignores the page's number cannot keep a program busy for ever; after an error it has ended.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -72,6 +72,9 @@ pub struct Pages<T> {
     next: Option<u32>,
     most: u32,
     asking: Option<BoxFuture<'static, Result<Page<T>, Error>>>,
+    /// How many items were handed out, and how many the service last said that there are.
+    handed_out: u64,
+    count: Option<u64>,
 }
 
 impl<T: 'static> Pages<T> {
@@ -95,6 +98,8 @@ impl<T: 'static> Pages<T> {
             next: Some(1),
             most: 10_000,
             asking: None,
+            handed_out: 0,
+            count: None,
         }
     }
 
@@ -159,18 +164,30 @@ impl<T: 'static> Pages<T> {
         let is_first = number == self.first;
         let mut page = match asked {
             // Beyond the first, "no such page" is how some lists end that shrank meanwhile.
-            Err(error) if !is_first && error.is_not_found() => return None,
+            Err(error) if !is_first && error.is_not_found() => return self.ended(),
             Err(error) => return Some(Err(error)),
             Ok(page) => page,
         };
+        self.count = page.count.or(self.count);
         page.items.retain(|item| (self.is_unseen)(item));
         if page.items.is_empty() && !is_first {
-            return None;
+            return self.ended();
         }
+        self.handed_out = self.handed_out.saturating_add(u64::try_from(page.items.len()).unwrap_or(u64::MAX));
         if page.has_next && !page.items.is_empty() {
             self.next = Some(number.saturating_add(1));
         }
         Some(Ok(page))
+    }
+
+    /// The end of a list that did not say so itself: not before it has as many items as the service counts.
+    fn ended(&self) -> Option<Result<Page<T>, Error>> {
+        let count = self.count.filter(|count| self.handed_out < *count)?;
+        let message = format!("the list ended after {} of {count} items", self.handed_out);
+        let error = Error::new(ErrorKind::UnexpectedAnswer, self.operation).with_outcome(Outcome::ReadOnly);
+        Some(Err(error
+            .with_message(message)
+            .with_hint("it moved while it was read, or its pages are wrong; read it again")))
     }
 
     fn too_many(&self) -> Error {
@@ -238,6 +255,22 @@ mod tests {
         assert_eq!(read(&[&[1, 2], &[2, 1], &[3]], true), (vec![1, 2], 2));
         assert_eq!(read(&[&[1, 2], &[2, 3], &[]], true), (vec![1, 2, 3], 3));
         assert_eq!(read(&[&[]], true), (vec![], 1));
+    }
+
+    #[test]
+    fn an_end_before_the_services_own_count_is_an_error() {
+        let read = |count: Option<u64>| {
+            let ask =
+                move |number: u32| async move { Ok(Page::new(number, vec![1, 2], true).with_count(count)) };
+            run(Pages::new("list", ask, |item: &u32| Some(*item)).all())
+        };
+        assert_eq!(read(None).unwrap(), [1, 2]);
+        assert_eq!(read(Some(2)).unwrap(), [1, 2]);
+        let error = read(Some(3)).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.message()),
+            (ErrorKind::UnexpectedAnswer, Some("the list ended after 2 of 3 items"))
+        );
     }
 
     #[test]
