@@ -5,8 +5,10 @@
 //! read, hashed, encoded in base64 and sent; the floor is bare reqwest with a streamed body of as many ready bytes. Down: a document
 //! is read, checked, hashed and written to a sink; the floor is bare reqwest that reads as many bytes and drops them.
 //!
-//! A second floor stands below the table: SHA-256 of the document alone, from memory. Each of its blocks waits for the one before, so no
-//! number of processors makes it faster, and a call that tells the digest takes at least as long.
+//! The client promises the SHA-256 of the document, so there is a second floor: the same bare transport while another thread hashes as
+//! many bytes from memory. Each block of SHA-256 waits for the one before, so no number of processors makes the digest faster, and
+//! no call that tells it can take less. Below the table stands what the digest alone takes, and the most memory that a call held beyond
+//! what the program held before (resident, so with the allocator's own; where the system tells).
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -20,10 +22,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use integration_benches::{Rounds, is_asked_for, median, time};
+use integration_benches::{is_asked_for, median, time};
 use legale::{Client, Credential, DocumentId, Environment, Source, Upload};
 use tokio::io::AsyncReadExt as _;
 
@@ -39,36 +42,81 @@ fn main() {
     // Bare reqwest asks for one even where it speaks plain HTTP.
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    println!("| documents | per s | bare transport, per s | ratio of times |\n|---|---|---|---|");
+    println!("| documents | ms | bare transport, ms | ratio | bare transport and digest, ms | ratio |");
+    println!("|---|---|---|---|---|---|");
+    let mut notes = Vec::new();
     for mib in [10, 300] {
-        runtime.block_on(Box::pin(figures(mib * 1024 * 1024)));
+        notes.push(runtime.block_on(Box::pin(figures(mib * 1024 * 1024))));
+    }
+    println!("\n{}", notes.join("\n"));
+}
+
+/// Milliseconds of each round: ours, of the bare transport, of that with the digest beside it.
+#[derive(Default)]
+struct Way([Vec<f64>; 3]);
+
+impl Way {
+    fn note(&mut self, ours: Duration, bare: Duration, hashed: Duration) {
+        for (figures, took) in self.0.iter_mut().zip([ours, bare, hashed]) {
+            figures.push(took.as_secs_f64() * 1000.0);
+        }
+    }
+
+    /// Medians, and the medians of the rounds' own ratios.
+    fn line(&self, name: &str) -> String {
+        let Self([ours, bare, hashed]) = self;
+        let ratio =
+            |floor: &[f64]| median(ours.iter().zip(floor).map(|(ours, floor)| ours / floor).collect());
+        let (by_bare, by_hashed) = (ratio(bare), ratio(hashed));
+        let [ours, bare, hashed] = [ours, bare, hashed].map(|figures| median(figures.clone()));
+        format!("| {name} | {ours:.1} | {bare:.1} | {by_bare:.2} | {hashed:.1} | {by_hashed:.2} |")
     }
 }
 
-async fn figures(size: u64) {
+/// Prints the table's lines of a size; gives what is to stand below the table.
+async fn figures(size: u64) -> String {
     let base = serve(size);
     let client = client(&base);
     let bare = reqwest::Client::builder().no_proxy().http1_only().build().unwrap();
-    let (mut up, mut down, mut digests) = (Rounds::default(), Rounds::default(), Vec::new());
+    let (mut up, mut down, mut digests) = (Way::default(), Way::default(), Vec::new());
     for _ in 0..ROUNDS {
-        let floor = time(Box::pin(send_raw(&bare, &base, encoded(size)))).await.0;
-        up.note(1, floor, time(Box::pin(create(&client, size))).await.0);
-        let floor = time(Box::pin(fetch_raw(&bare, &base, size))).await.0;
-        down.note(1, floor, time(Box::pin(fetch(&client, size))).await.0);
-        digests.push(time(digest(size)).await.0.as_secs_f64() * 1000.0);
+        let raw = time(Box::pin(send_raw(&bare, &base, encoded(size)))).await.0;
+        let hashed = time(Box::pin(beside(size, send_raw(&bare, &base, encoded(size))))).await.0;
+        up.note(time(Box::pin(create(&client, size))).await.0, raw, hashed);
+        let raw = time(Box::pin(fetch_raw(&bare, &base, size))).await.0;
+        let hashed = time(Box::pin(beside(size, fetch_raw(&bare, &base, size)))).await.0;
+        down.note(time(Box::pin(fetch(&client, size))).await.0, raw, hashed);
+        digests.push(time(async { digest(size) }).await.0.as_secs_f64() * 1000.0);
     }
     let mib = size / 1024 / 1024;
-    println!("{}", inverse(&up.line(&format!("up, {mib} MiB"))));
-    println!("{}", inverse(&down.line(&format!("down, {mib} MiB"))));
-    let [up, down] = [up, down].map(|rounds| median(rounds.floor.iter().map(|rate| 1000.0 / rate).collect()));
-    let digest = median(digests);
-    println!("\n{mib} MiB: SHA-256 alone {digest:.1} ms; bare transport up {up:.1} ms, down {down:.1} ms");
+    println!("{}", up.line(&format!("up, {mib} MiB")));
+    println!("{}", down.line(&format!("down, {mib} MiB")));
+    let memory = (peak(create(&client, size)).await, peak(fetch(&client, size)).await);
+    let told = |kib: Option<u64>| kib.map_or("not told by this system".into(), |kib| format!("{kib} KiB"));
+    let (up, down) = (told(memory.0), told(memory.1));
+    format!("{mib} MiB: SHA-256 alone {:.1} ms; most memory held up {up}, down {down}", median(digests))
 }
 
-/// The table's ratio is one of speeds; here one of times is asked for.
-fn inverse(line: &str) -> String {
-    let ratio: f64 = line.trim_end_matches(" |").rsplit(' ').next().unwrap().parse().unwrap();
-    format!("{} {:.2} |", line.trim_end_matches(" |").rsplit_once(' ').unwrap().0, 1.0 / ratio)
+/// The work, while another thread hashes as many bytes; over when both are.
+async fn beside(size: u64, work: impl Future<Output = ()>) {
+    let hashing = tokio::task::spawn_blocking(move || digest(size));
+    work.await;
+    hashing.await.unwrap();
+}
+
+/// How much more was resident at the highest point of the work than before it, in KiB.
+async fn peak(work: impl Future<Output = ()>) -> Option<u64> {
+    // Sets the mark to what is resident now.
+    std::fs::write("/proc/self/clear_refs", "5").ok()?;
+    let before = mark()?;
+    Box::pin(work).await;
+    mark()?.checked_sub(before)
+}
+
+fn mark() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn encoded(size: u64) -> u64 {
@@ -138,7 +186,7 @@ async fn fetch_raw(client: &reqwest::Client, base: &str, size: u64) {
     assert_eq!(length, size);
 }
 
-async fn digest(size: u64) {
+fn digest(size: u64) {
     let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
     for _ in 0..size / PIECE as u64 {
         hash.update(&PIECES);

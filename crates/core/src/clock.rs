@@ -8,8 +8,11 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::fmt::Debug;
+use std::future::poll_fn;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -32,6 +35,30 @@ pub trait Clock: Debug + Send + Sync + 'static {
 
     /// A number between 0 (included) and 1 (excluded), for spreading retries.
     fn random(&self) -> f64;
+}
+
+/// What `work` gives, or nothing if it takes longer than `limit`; it is dropped then. For work of somebody else's that a call waits
+/// for, such as a caller's file.
+///
+/// ```
+/// use std::time::Duration;
+/// use integration_core::clock::{SystemClock, within};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// # runtime.block_on(async {
+/// let (clock, limit) = (SystemClock::new(), Duration::from_millis(5));
+/// assert_eq!(within(&clock, limit, std::future::ready(7)).await, Some(7));
+/// assert_eq!(within(&clock, limit, std::future::pending::<()>()).await, None);
+/// # });
+/// ```
+pub async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut timer = clock.timer(limit);
+    let mut work = pin!(work);
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }
 
 /// The machine's own clock; needs a tokio runtime with time enabled.

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::auth::{self, ApiKey, Credential, PasswordLogin};
+use crate::document::Bounds;
 use crate::error::Judge;
 use crate::wire::Unreadable;
 
@@ -456,10 +457,19 @@ impl Client {
     }
 
     pub(crate) fn document_limits(&self, call: Call) -> Call {
-        let timeouts = self.0.v1.timeouts();
-        let set = (timeouts.total() != TIMEOUTS.total()).then_some(timeouts.total());
-        let total = self.rules().document_timeout.or(set).unwrap_or(DOCUMENT);
-        call.timeouts(Timeouts::new(timeouts.connect(), total))
+        call.timeouts(Timeouts::new(self.0.v1.timeouts().connect(), self.document_time()))
+    }
+
+    /// The limit of a whole call that carries a document.
+    fn document_time(&self) -> Duration {
+        let total = self.0.v1.timeouts().total();
+        let set = (total != TIMEOUTS.total()).then_some(total);
+        self.rules().document_timeout.or(set).unwrap_or(DOCUMENT)
+    }
+
+    /// What a file has to keep to that is to be sent, beginning now.
+    pub(crate) fn bounds(&self) -> Bounds<'_> {
+        Bounds::new(self.rules().document_limit, &**self.clock(), self.document_time())
     }
 }
 

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 
 use crate::client::Client;
 use crate::digest::{hex, sha256};
-use crate::document::{Source, Upload};
+use crate::document::{Prepared, Source, Upload};
 use crate::send::Sending;
 
 /// Which digest this is. Another way to make it takes another name here: only digests that were made alike are compared.
-const FORM: &str = "1";
+const FORM: &str = "2";
 
 /// The digests of one sending.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,19 +24,21 @@ pub(crate) struct Content {
     fields: String,
     /// Nothing of a file that can be read only once.
     file: Option<String>,
+    attachments: Vec<Option<String>>,
 }
 
 impl Content {
-    /// Reads the file to its end, unless it can be read only once.
+    /// Reads every file to its end, unless it can be read only once.
     pub(crate) async fn of(client: &Client, send: &Sending) -> Result<Self, Error> {
         let upload = send.upload();
-        let file = match upload.source.is_once() {
-            true => None,
-            false => file_digest(client, &upload.source).await?,
-        };
+        let file = file_digest(client, &upload.source).await?;
+        let mut attachments = Vec::new();
+        for (_, source) in upload.attachments() {
+            attachments.push(file_digest(client, source).await?);
+        }
         let fields =
             json!({ "upload": upload_fields(upload), "flow": without_callbacks(send.flow().to_body()) });
-        Ok(Self { fields: format!("{FORM}:{}", hex(&sha256(sorted(&fields).as_bytes()))), file })
+        Ok(Self { fields: format!("{FORM}:{}", hex(&sha256(sorted(&fields).as_bytes()))), file, attachments })
     }
 
     /// Adds the digests to what is written down.
@@ -44,6 +46,9 @@ impl Content {
         body.insert("content".into(), self.fields.as_str().into());
         if let Some(file) = &self.file {
             body.insert("sha256".into(), file.as_str().into());
+        }
+        if !self.attachments.is_empty() {
+            body.insert("attachments".into(), self.attachments.clone().into());
         }
     }
 }
@@ -57,15 +62,21 @@ pub(crate) fn differs(stored: &[u8], wanted: &[u8]) -> bool {
     let alike = |(left, right): &(String, String)| left.split(':').next() == right.split(':').next();
     pair("content").filter(alike).is_some_and(|(left, right)| left != right)
         || pair("sha256").is_some_and(|(left, right)| left != right)
+        || attachments(&stored).iter().zip(attachments(&wanted)).any(|(left, right)| others(left, right))
+}
+
+fn attachments(written: &Value) -> &[Value] {
+    written.get("attachments").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Of attachments that can be read only once there is no digest.
+fn others(left: &Value, right: &Value) -> bool {
+    left.is_string() && right.is_string() && left != right
 }
 
 fn upload_fields(upload: &Upload) -> Value {
-    json!({
-        "file_name": upload.file_name(),
-        "description": upload.description,
-        "folder": upload.folder_path(),
-        "GUID": upload.replaced().map(ToString::to_string),
-    })
+    let attached: Vec<&str> = upload.attachments().iter().map(|(name, _)| name.as_str()).collect();
+    json!({ "fields": upload.lasting_fields(), "attached": attached })
 }
 
 fn without_callbacks(mut flow: Value) -> Value {
@@ -90,8 +101,16 @@ fn sorted(value: &Value) -> String {
 }
 
 async fn file_digest(client: &Client, source: &Source) -> Result<Option<String>, Error> {
+    if source.is_once() {
+        return Ok(None);
+    }
+    let bounds = client.bounds();
     // What is wrong with the file has been told by now.
-    let prepared = source.prepare(("file", ""), client.rules().document_limit, &mut Faults::new()).await?;
+    let prepared = source.prepare(("file", ""), bounds, &mut Faults::new()).await?;
+    bounds.within(read_through(prepared)).await?
+}
+
+async fn read_through(prepared: Prepared) -> Result<Option<String>, Error> {
     let digest = prepared.file.digest();
     let mut body = prepared.file.into_body("", "").open().await.map_err(unread)?;
     while let Some(piece) = poll_fn(|context| body.as_mut().poll_next(context)).await {
@@ -116,13 +135,17 @@ mod tests {
     fn only_what_both_tell_is_compared() {
         let text = |value: Value| value.to_string().into_bytes();
         let old = text(json!({ "token": "t" }));
-        let one = text(json!({ "token": "t", "content": "1:a", "sha256": "f" }));
+        let one =
+            text(json!({ "token": "t", "content": "1:a", "sha256": "f", "attachments": [null, "w", "z"] }));
         for (other, expected) in [
             (json!({ "token": "u", "content": "1:a", "sha256": "f" }), false),
             (json!({ "content": "1:b", "sha256": "f" }), true),
             (json!({ "content": "1:a", "sha256": "g" }), true),
             (json!({ "content": "1:a" }), false),
             (json!({ "content": "2:b" }), false),
+            (json!({ "content": "1:a", "attachments": ["x", null, "z"] }), false),
+            (json!({ "content": "1:a", "attachments": ["y", "w", "z"] }), false),
+            (json!({ "content": "1:a", "attachments": [null, "w", "y"] }), true),
             (json!({}), false),
         ] {
             assert_eq!(differs(&one, &text(other.clone())), expected, "{other}");

@@ -214,9 +214,10 @@ impl Client {
     /// As [`send`](Self::send), written down under `key` before anything leaves: with the same key nothing is sent twice, whatever
     /// happened to the program in between. A second call with a key that is done gives the document and sends nothing.
     ///
-    /// The key stands for one content: the file's bytes (unless it is a [`Source::reader`](crate::Source::reader)), its name,
-    /// description, folder, the document that it replaces, and the flow without its callbacks. Their digests are written down as
-    /// well, for which the file is read once more. Other fields and attachments are not compared.
+    /// The key stands for one content: the bytes of the file and of its attachments (unless one is a
+    /// [`Source::reader`](crate::Source::reader)), their names, every other field of the upload but `callback_url` and
+    /// `callback_key`, and the flow without its callbacks. Their digests are written down as well, for which the files are read once
+    /// more.
     ///
     /// # Errors
     /// As [`send`](Self::send); [`ErrorKind::Conflict`], not sent, if the key is written down for another content; [`ErrorKind::Store`] if the journal fails, [`ErrorKind::Blocked`] while another worker is at it. After

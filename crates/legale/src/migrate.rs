@@ -226,7 +226,8 @@ impl Client {
         check_text("document.file_name", &migration.file_name, None, &mut faults);
         check_text("document.description", &migration.description, Some(1023), &mut faults);
         let named = ("document.file", migration.file_name.as_str());
-        let prepared = migration.source.prepare(named, self.rules().document_limit, &mut faults).await?;
+        let bounds = self.bounds();
+        let prepared = migration.source.prepare(named, bounds, &mut faults).await?;
         faults.into_result(MIGRATE.name)?;
         if prepared.is_once {
             self.check_credentials()
@@ -235,7 +236,8 @@ impl Client {
         }
         let (length, digest) = (prepared.length, prepared.file.digest());
         let body = prepared.file.into_body(migration.before_file(), "\"}}");
-        let ask = Ask::v1(MIGRATE).carries_document().map(|call| call.body("application/json", body));
+        let ask = Ask::v1(MIGRATE).carries_document();
+        let ask = ask.map(|call| call.body("application/json", body).total_timeout(bounds.remaining()));
         let guid = self.ask(ask, guid).await?;
         Ok(Migrated { guid, sha256: digest.hex().unwrap_or_default(), length })
     }

@@ -62,6 +62,87 @@ async fn a_key_that_comes_again_with_other_content_is_refused_by_name() {
     }
 }
 
+/// Every field that is sent counts, and every attachment with its name and its bytes.
+#[tokio::test]
+async fn every_field_and_attachment_belongs_to_the_content_of_a_key() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let journal = Journal::new(&Store::from_backend(Memory::default()), "one");
+    let annex = |name: &str, file: &'static str| full().attach(name, Source::bytes(file));
+    let first = annex("Anexo.pdf", "%PDF-1.7 annex");
+    client(&sandbox).send_recorded(&journal, "k", &Sending::new(first, flow(ana()))).await.unwrap();
+    let connections = sandbox.legale().connections();
+    let same = || annex("Anexo.pdf", "%PDF-1.7 annex");
+    for (what, other) in [
+        ("subject", same().subject("other")),
+        ("document_type", same().document_type("other")),
+        ("note", same().note("other")),
+        ("date", same().date("other")),
+        ("one more attachment", same().attach("B.pdf", Source::bytes("%PDF-1.7 annex"))),
+        ("no attachment", full()),
+        ("the name of an attachment", annex("Otro.pdf", "%PDF-1.7 annex")),
+        ("the bytes of an attachment", annex("Anexo.pdf", "%PDF-1.7 ANNEX")),
+        ("a field left out", upload("%PDF-1.7 journal").attach("Anexo.pdf", Source::bytes("%PDF-1.7 annex"))),
+    ] {
+        let result = client(&sandbox).send_recorded(&journal, "k", &Sending::new(other, flow(ana()))).await;
+        let error = result.expect_err(what);
+        assert_eq!(
+            (error.error().kind(), error.error().is_not_sent()),
+            (ErrorKind::Conflict, true),
+            "{what}"
+        );
+    }
+    assert_eq!(sandbox.legale().connections(), connections, "nothing is asked or sent");
+    // An attachment that can be read only once tells nothing of its bytes; secrets may be new.
+    let reader = Source::reader(14, &b"%PDF-1.7 annex"[..]);
+    for again in [full().attach("Anexo.pdf", reader), same().callback_key("another")] {
+        client(&sandbox).send_recorded(&journal, "k", &Sending::new(again, flow(ana()))).await.unwrap();
+    }
+    assert_eq!(sandbox.legale().documents().len(), 1);
+}
+
+fn full() -> Upload {
+    upload("%PDF-1.7 journal").subject("s").document_type("t").note("n").date("d").callback_key("key")
+}
+
+/// What hears no limit fails its test.
+async fn soon<T>(work: impl Future<Output = T>) -> T {
+    let limit = std::time::Duration::from_secs(60);
+    integration_core::clock::within(&integration_core::clock::SystemClock::new(), limit, work)
+        .await
+        .expect("it ends")
+}
+
+/// A file that stops coming while its digest is made: nothing was sent, and the call ends in its time.
+#[tokio::test]
+async fn a_file_that_stops_while_it_is_compared_ends_in_time() {
+    let (sandbox, clock) = (Sandbox::start().await.unwrap(), ManualClock::new());
+    let journal = Journal::new(&Store::from_backend(Memory::default()), "one");
+    let source = Source::opener(1000, || async {
+        let (reader, mut writer) = tokio::io::duplex(64);
+        tokio::io::AsyncWriteExt::write_all(&mut writer, b"%PDF-1.7 journal").await?;
+        std::mem::forget(writer);
+        Ok(reader)
+    });
+    let upload = Upload::new("Contrato_X_2025.pdf", "Contrato", source);
+    let client = Client::builder()
+        .environment(Environment::root(sandbox.legale().base_url()).unwrap())
+        .credential(Credential::api_key(sandbox.legale().api_key()))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let task = tokio::spawn(async move {
+        client.send_recorded(&journal, "k", &Sending::new(upload, flow(ana()))).await.map(drop)
+    });
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    // Contract 2.3: 300 s for what carries a document.
+    clock.advance(std::time::Duration::from_secs(300));
+    let error = soon(task).await.unwrap().unwrap_err();
+    assert_eq!((error.error().kind(), error.error().is_not_sent()), (ErrorKind::Timeout, true), "{error}");
+    assert!(sandbox.legale().documents().is_empty());
+}
+
 /// Addresses for callbacks and references may be made anew each time; a reader that is spent tells nothing.
 #[tokio::test]
 async fn the_same_content_goes_on_whatever_its_secrets_and_its_reader() {

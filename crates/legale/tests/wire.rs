@@ -271,9 +271,10 @@ async fn a_get_follows_three_redirects_within_its_host_and_no_more() {
     let to = |at: &str| ResponseTemplate::new(302).insert_header("location", at);
     on(&server, "GET", "/api/folder", to("/a/")).await;
     on(&server, "GET", "/a/", to(&format!("{}/b?x=1", server.uri()))).await;
-    on(&server, "GET", "/b", to("/c")).await;
-    on(&server, "GET", "/c", ok(json!([{"id": 1}]))).await;
+    on(&server, "GET", "/b", to("c/d?y=2")).await;
+    on(&server, "GET", "/c/d", ok(json!([{"id": 1}]))).await;
     assert_eq!(client(&server).folders().await.unwrap().len(), 1);
+    assert_eq!(server.received_requests().await.unwrap()[3].url.query(), Some("y=2"));
     for request in server.received_requests().await.unwrap() {
         assert_eq!(request.headers["legale-api-key"], "sentinel-key");
     }
@@ -296,6 +297,93 @@ async fn no_redirect_leaves_the_host_and_none_is_followed_by_a_post() {
     let error = writer.create(&upload()).await.unwrap_err();
     assert!(error.find_source::<UnexpectedRedirect>().is_some() && error.is_outcome_unknown());
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+// ---- 2.3: time for the files that are sent ----------------------------------------------------------------------------
+
+/// Until `client` has nothing more to do but wait for time to pass.
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The writer of a pipe that is kept open and gives no byte: the first bytes are looked at before anything is sent, and that, too,
+/// has the time of the call and no more.
+#[tokio::test]
+async fn a_file_that_does_not_come_ends_in_time_and_nothing_was_sent() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(made("g")).expect(0).mount(&server).await;
+    let limit = Duration::from_millis(120);
+    let silent = |length| {
+        let (reader, writer) = tokio::io::duplex(64);
+        // Kept open for as long as the program runs.
+        std::mem::forget(writer);
+        Source::reader(length, reader)
+    };
+    let never = || Source::opener(9, std::future::pending::<std::io::Result<std::io::Cursor<Vec<u8>>>>);
+    let named = |source| Upload::new("Contrato_X_2025.pdf", "Contrato", source);
+    for upload in [named(silent(1_000_000)), named(never()), upload().attach("Anexo.pdf", silent(5))] {
+        let clock = ManualClock::new();
+        let client = builder(&server).clock(clock.clone()).timeout(limit).build().unwrap();
+        let task = tokio::spawn(async move { client.create(&upload).await });
+        settle().await;
+        clock.advance(limit - Duration::from_millis(1));
+        settle().await;
+        assert!(!task.is_finished());
+        clock.advance(Duration::from_millis(1));
+        let error = soon(task).await.unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent), "{error}");
+    }
+    let clock = ManualClock::new();
+    let client = builder(&server).clock(clock.clone()).document_timeout(limit).build().unwrap();
+    let task = tokio::spawn(async move { client.migrate(&Migration::new("a.pdf", "d", silent(9))).await });
+    settle().await;
+    clock.advance(limit);
+    let error = soon(task).await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent), "{error}");
+}
+
+/// What hears no limit fails its test.
+async fn soon<T>(work: impl Future<Output = T>) -> T {
+    let limit = Duration::from_secs(60);
+    integration_core::clock::within(&integration_core::clock::SystemClock::new(), limit, work)
+        .await
+        .expect("it ends")
+}
+
+/// What the file took, the service has no longer: one limit is for the whole call.
+#[tokio::test]
+async fn the_time_that_a_file_took_is_taken_from_the_call() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let root = format!("http://{}", listener.local_addr().unwrap());
+    let (clock, (reader, mut writer)) = (ManualClock::new(), tokio::io::duplex(64));
+    let client = Client::builder().environment(Environment::root(&root).unwrap());
+    let client = client.credential(Credential::api_key("k")).clock(clock.clone());
+    let client = client.timeout(Duration::from_secs(100)).build().unwrap();
+    let source = Source::opener(9, {
+        let reader = Arc::new(std::sync::Mutex::new(Some(reader)));
+        move || {
+            let slow = reader.lock().unwrap().take();
+            async move {
+                let Some(mut slow) = slow else { return Ok(std::io::Cursor::new(b"%PDF-1.7 ".to_vec())) };
+                let mut all = Vec::new();
+                tokio::io::AsyncReadExt::read_to_end(&mut slow, &mut all).await?;
+                Ok(std::io::Cursor::new(all))
+            }
+        }
+    });
+    let upload = Upload::new("Contrato_X_2025.pdf", "Contrato", source);
+    let task = tokio::spawn(async move { client.create(&upload).await });
+    settle().await;
+    clock.advance(Duration::from_secs(70));
+    tokio::io::AsyncWriteExt::write_all(&mut writer, b"%PDF-1.7 ").await.unwrap();
+    drop(writer);
+    let (mut socket, _) = soon(listener.accept()).await.unwrap();
+    tokio::io::AsyncReadExt::read_u8(&mut socket).await.unwrap();
+    clock.advance(Duration::from_secs(30));
+    let error = soon(task).await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown), "{error}");
 }
 
 // ---- 3.3: create ----------------------------------------------------------------------------------------------------
@@ -492,9 +580,22 @@ async fn fetched(server: &MockServer) -> Result<(FetchedFrom, String), legale::E
 
 #[tokio::test]
 async fn a_file_is_found_in_each_of_its_places() {
-    for (document, at) in
-        [("/media/x.pdf", "/media/x.pdf"), ("x.pdf", "/media/x.pdf"), ("sub/x.pdf", "/media/sub/x.pdf")]
-    {
+    fn goes_to_any_thread<T: Send>(_: &T) {}
+    let builder = Client::builder().environment(Environment::Sandbox).credential(Credential::api_key("k"));
+    let nowhere = builder.build().unwrap();
+    goes_to_any_thread(&nowhere.download(&id("g")).to_writer(&mut tokio::io::sink()));
+
+    for (document, at) in [
+        ("/media/x.pdf", "/media/x.pdf"),
+        ("x.pdf", "/media/x.pdf"),
+        ("sub/x.pdf", "/media/sub/x.pdf"),
+        ("/2021/10/1.pdf", "/media/2021/10/1.pdf"),
+        ("/mediators/1.pdf", "/media/mediators/1.pdf"),
+        ("a:b.pdf", "/media/a:b.pdf"),
+        ("//other.example/x.pdf", "/media/other.example/x.pdf"),
+        (" x.pdf\n", "/media/x.pdf"),
+        ("2021/../x.pdf", "/media/x.pdf"),
+    ] {
         let server = MockServer::start().await;
         on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "document": document}))).await;
         on(&server, "GET", at, pdf()).await;
@@ -510,6 +611,50 @@ async fn a_file_is_found_in_each_of_its_places() {
     let mut out = Vec::new();
     let signed = client(&server).download(&id("g")).from_sign_download().to_writer(&mut out).await.unwrap();
     assert_eq!(signed.from, FetchedFrom::SignDownload);
+}
+
+/// What cannot be an address, or leads where no file of this service lies. No other place is left out for that, and if none has the
+/// file, the error says why the first was not asked.
+#[tokio::test]
+async fn an_address_that_cannot_be_used_does_not_hide_the_other_places() {
+    for (document, why) in [
+        ("http://files.example.com/x.pdf", "plain http"),
+        ("HTTP://files.example.com/x.pdf", "plain http"),
+        ("ftp://files.example.com/x.pdf", "neither https nor http"),
+        ("https://user:sentinel@files.example.com/x.pdf", "credentials"),
+        ("https://", "no URL"),
+        ("../api/token", "leads elsewhere"),
+        ("/media/../api/token", "leads elsewhere"),
+        ("/2021/../../api/token", "leads elsewhere"),
+    ] {
+        let server = MockServer::start().await;
+        let detail = |base64: Option<&str>| ok(json!({"GUID": "g", "document": document, "base64": base64}));
+        on(&server, "GET", "/api/document/get/g", detail(None)).await;
+        let error = fetched(&server).await.unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("address was not used") && text.contains(why), "{document}: {text}");
+        assert!(!text.contains("sentinel"), "{text}");
+        // The address was not asked, so nobody knows that the file is not there.
+        assert!(error.kind() == ErrorKind::UnexpectedAnswer && !error.is_not_found(), "{document}: {error}");
+        let asked: Vec<_> = server.received_requests().await.unwrap();
+        let asked: Vec<_> = asked.iter().map(|request| request.url.path().to_owned()).collect();
+        assert_eq!(asked, ["/api/document/get/g", "/media/g"], "{document}");
+        server.reset().await;
+        on(&server, "GET", "/api/document/get/g", detail(Some("JVBERi0xLjcgdGVzdA"))).await;
+        assert_eq!(fetched(&server).await.unwrap(), (FetchedFrom::Detail, PDF.to_owned()), "{document}");
+        on(&server, "GET", "/media/g", pdf()).await;
+        assert_eq!(fetched(&server).await.unwrap(), (FetchedFrom::Media, PDF.to_owned()), "{document}");
+    }
+}
+
+#[tokio::test]
+async fn without_an_address_a_file_that_is_nowhere_is_not_found() {
+    for document in [Value::Null, json!(""), json!(" ")] {
+        let server = MockServer::start().await;
+        on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "document": document}))).await;
+        let error = fetched(&server).await.unwrap_err();
+        assert!(error.is_not_found() && !error.to_string().contains("address"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -22,10 +22,10 @@ const KEY: &str = "a-key-of-the-callbacks";
 const RELAY: &str = "a-secret-of-the-relay-0123456789";
 
 #[derive(Default)]
-struct Kept {
-    deliveries: Mutex<Vec<Delivery>>,
-    again: Mutex<Vec<DocumentId>>,
-    fails: AtomicBool,
+pub(super) struct Kept {
+    pub(super) deliveries: Mutex<Vec<Delivery>>,
+    pub(super) again: Mutex<Vec<DocumentId>>,
+    pub(super) fails: AtomicBool,
 }
 
 impl Handler for Kept {
@@ -51,19 +51,19 @@ impl Kept {
         self.deliveries.lock().unwrap().iter().map(|delivery| delivery.callback.kind).collect()
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.deliveries.lock().unwrap().len()
     }
 }
 
 /// The service, and a receiver on a port of its own.
-struct House {
-    bench: Bench,
-    client: Client,
-    kept: Arc<Kept>,
+pub(super) struct House {
+    pub(super) bench: Bench,
+    pub(super) client: Client,
+    pub(super) kept: Arc<Kept>,
     token: CallbackToken,
     receiver: Receiver,
-    root: String,
+    pub(super) root: String,
     folder: TempDir,
     server: tokio::task::JoinHandle<()>,
 }
@@ -76,11 +76,11 @@ impl Drop for House {
 
 impl House {
     /// The default of the contract, a with c.
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(|builder| builder).await
     }
 
-    async fn with(more: impl FnOnce(ReceiverBuilder) -> ReceiverBuilder) -> Self {
+    pub(super) async fn with(more: impl FnOnce(ReceiverBuilder) -> ReceiverBuilder) -> Self {
         let bench = Bench::new().await;
         let (client, kept, folder) =
             (bench.client(), Arc::new(Kept::default()), tempfile::tempdir().unwrap());
@@ -99,19 +99,19 @@ impl House {
         Self { bench, client, kept, token, receiver, root, folder, server }
     }
 
-    fn url(&self, route: &str) -> String {
+    pub(super) fn url(&self, route: &str) -> String {
         let url = format!("{}/legale/{route}", self.root).parse().unwrap();
         self.token.put_into(url, &SecretPlace::Path).to_string()
     }
 
     /// A running flow that reports to the receiver.
-    async fn send(&self) -> DocumentId {
+    pub(super) async fn send(&self) -> DocumentId {
         let upload =
             upload().callback_url(self.url("document")).callback_key(KEY).note("n").document_type("t");
         self.client.send(&Sending::new(upload, two(legale::flow::Flow::parallel()))).await.unwrap().guid
     }
 
-    fn finish(&self, guid: &DocumentId) {
+    pub(super) fn finish(&self, guid: &DocumentId) {
         self.bench.legale().sign(guid.as_str(), 1).unwrap();
         self.bench.legale().sign(guid.as_str(), 2).unwrap();
     }
@@ -123,11 +123,11 @@ impl House {
         callbacks[number - 1].attempts.iter().map(|attempt| attempt.status.unwrap_or(0)).collect()
     }
 
-    fn files(&self) -> usize {
+    pub(super) fn files(&self) -> usize {
         std::fs::read_dir(self.folder.path()).unwrap().count()
     }
 
-    async fn post(&self, body: impl Into<bytes::Bytes>) -> u16 {
+    pub(super) async fn post(&self, body: impl Into<bytes::Bytes>) -> u16 {
         let parts = http::Request::post(self.url("document")).body(()).unwrap().into_parts().0;
         self.receiver.receive_bytes(Route::Document, &parts, body.into()).await.status().as_u16()
     }

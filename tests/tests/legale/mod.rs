@@ -4,6 +4,7 @@
 //! by the tests.
 
 mod callbacks;
+mod deliveries;
 mod faults;
 mod gate;
 mod leaks;

@@ -4,6 +4,7 @@
 //! tame (nothing, `.` and `..`, which any server or proxy may resolve) is refused before anything is sent.
 
 use http::Uri;
+use url::Url;
 
 use super::auth::Authorization;
 use super::operation::Call;
@@ -41,6 +42,11 @@ impl Address {
         self.url.push_str(&percent_encoded(name));
         self.url.push('=');
         self.url.push_str(&percent_encoded(value));
+    }
+
+    /// The address as one that others can be relative to.
+    pub(crate) fn url(&self) -> Result<Url, url::ParseError> {
+        Url::parse(&self.url)
     }
 
     /// The address of one attempt.

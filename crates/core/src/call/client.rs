@@ -16,13 +16,13 @@ use super::builder::CallerBuilder;
 use super::operation::Call;
 use super::redirect;
 use super::retry::{RetryBudget, RetryPolicy};
-use super::run::{Done, Run, credential, within};
+use super::run::{Done, Run, credential};
 use super::settings::{BaseUrl, Timeouts};
 use super::streamed::{Downloaded, Streamed};
 use super::transport::Transport;
 use super::verdict::Verdict;
 use crate::Error;
-use crate::clock::Clock;
+use crate::clock::{Clock, within};
 
 /// A service's transport, address, credentials, limits and retry rules; cheap to clone.
 #[derive(Debug, Clone)]

@@ -1,12 +1,14 @@
 //! Addresses that come in answers, and redirects among them.
 //!
 //! The rules enforced here: an address is `https`, or plain `http` to this machine, and carries no credentials of its own; a redirect
-//! is followed only if the call asked for it and is a `GET`, only within scheme, host and port, and only so many times. Credentials go
+//! is followed only if the call asked for it and is a `GET`, only within scheme, host and port, and only so many times; its address
+//! may be relative to the one that was asked, as HTTP has it. Credentials go
 //! along as to any other address: to the origin of the client's base and nowhere else.
 
 use http::{Method, header};
 use url::Url;
 
+use super::address::Address;
 use super::operation::{Call, Operation};
 use super::settings::BaseUrl;
 use crate::Error;
@@ -67,17 +69,19 @@ impl Link {
         self.queries.iter().fold(call, |call, (name, value)| call.query(name.clone(), value))
     }
 
-    /// A redirect's target, if it stays at the scheme, host and port of `base`.
-    fn within(location: &str, base: &BaseUrl) -> Result<Self, &'static str> {
-        let url = match Url::parse(location) {
-            Ok(url) => url,
-            Err(_) if location.starts_with('/') => {
-                base.join("/").join(location).map_err(|_| "its address cannot be read")?
-            }
-            Err(_) => return Err("its address is neither absolute nor a path from the root"),
-        };
+    /// The target of a redirect from the address `asked`, if it stays at its scheme, host and port.
+    fn from(asked: &Url, location: &str) -> Result<Self, &'static str> {
+        if location.is_empty() {
+            // By the letter the address that was asked, which would only say the same again.
+            return Err("it names no address");
+        }
+        let url = asked.join(location).map_err(|_| "its address cannot be read")?;
         let link = Self::of(&url).map_err(|_| "its address is not allowed")?;
-        if link.base.has_origin_of(base) { Ok(link) } else { Err("it leads to another scheme, host or port") }
+        if url.origin() == asked.origin() {
+            Ok(link)
+        } else {
+            Err("it leads to another scheme, host or port")
+        }
     }
 }
 
@@ -104,7 +108,10 @@ pub(crate) fn followed(call: &Call, base: &BaseUrl, error: Error, hops: u32) -> 
         _ if call.operation.method != Method::GET => Err("only a GET follows redirects"),
         _ if hops >= call.limits.redirects => Err("it is one more in a row than is followed"),
         None => Err("it names no address"),
-        Some(location) => Link::within(location, base),
+        Some(location) => match asked(call, base) {
+            Some(asked) => Link::from(&asked, location),
+            None => Err("its address cannot be read"),
+        },
     };
     match target {
         Ok(link) => Ok(moved(call, &link)),
@@ -113,6 +120,11 @@ pub(crate) fn followed(call: &Call, base: &BaseUrl, error: Error, hops: u32) -> 
             Err(error.with_message(cause.to_string()).with_source(cause))
         }
     }
+}
+
+/// The address that was asked, without what an authorization adds to it.
+fn asked(call: &Call, base: &BaseUrl) -> Option<Url> {
+    Address::of(call, base).ok()?.url().ok()
 }
 
 /// The same call at another address: headers, limits, lane and secrets stay, path and query are the address's.
@@ -127,21 +139,47 @@ mod tests {
 
     #[test]
     fn redirects_stay_within_scheme_host_and_port() {
-        let base = BaseUrl::parse("https://api.example.com/api").unwrap();
         for good in ["https://api.example.com/other/", "/media/x?y=1", "https://api.example.com:443/x"] {
-            assert!(Link::within(good, &base).is_ok(), "{good}");
+            assert!(Link::from(&listed(), good).is_ok(), "{good}");
         }
         for bad in [
             "http://api.example.com/x",
             "https://evil.example.com/x",
             "//evil.example.com/x",
-            "x",
+            "\\\\evil.example.com/x",
+            "/\\evil.example.com/x",
             "",
+            "data:text/plain,x",
+            "https://",
             "https://api.example.com:8443/x",
             "https://user:pass@api.example.com/x",
             "ftp://api.example.com/",
         ] {
-            assert!(Link::within(bad, &base).is_err(), "{bad}");
+            assert!(Link::from(&listed(), bad).is_err(), "{bad}");
+        }
+    }
+
+    fn listed() -> Url {
+        Url::parse("https://api.example.com/api/list/all?page=1&size=2").unwrap()
+    }
+
+    /// RFC 3986, 5.2 and 5.4: against the address that was asked, not against the base.
+    #[test]
+    fn a_relative_address_is_one_from_the_address_that_was_asked() {
+        for (location, expected) in [
+            ("x", "https://api.example.com/api/list/x"),
+            ("./x/", "https://api.example.com/api/list/x/"),
+            ("../x?y=1", "https://api.example.com/api/x?y=1"),
+            ("../../../../x", "https://api.example.com/x"),
+            ("?page=2", "https://api.example.com/api/list/all?page=2"),
+            ("#top", "https://api.example.com/api/list/all?page=1&size=2"),
+            ("//api.example.com/x", "https://api.example.com/x"),
+            (".", "https://api.example.com/api/list/"),
+        ] {
+            let link = Link::from(&listed(), location).unwrap();
+            let call = link.call(Operation::get("go on", ""));
+            let uri = Address::of(&call, link.base()).unwrap().uri(None).unwrap();
+            assert_eq!(uri.to_string(), expected, "{location}");
         }
     }
 

@@ -1,9 +1,7 @@
 //! The loop around one call: lane, deadline, attempts, judgement, renewal, retry.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -21,7 +19,7 @@ use super::retry::{Decision, Failure, RetryPolicy, Situation, decide, parse_retr
 use super::settings::{BaseUrl, Timeouts};
 use super::transport::{BodyStream, SendMark, TransportError, TransportErrorKind};
 use super::verdict::Verdict;
-use crate::clock::Clock;
+use crate::clock::{Clock, within};
 use crate::secret::Secrets;
 use crate::{Error, ErrorKind, Outcome};
 
@@ -432,20 +430,6 @@ impl Drop for Run<'_> {
             tracing::warn!(operation, "the call was dropped under way: its outcome is unknown");
         }
     }
-}
-
-pub(crate) async fn within<T>(
-    clock: &dyn Clock,
-    limit: Duration,
-    work: impl Future<Output = T>,
-) -> Option<T> {
-    let mut timer = clock.timer(limit);
-    let mut work = pin!(work);
-    poll_fn(|context| match work.as_mut().poll(context) {
-        Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending => timer.as_mut().poll(context).map(|()| None),
-    })
-    .await
 }
 
 /// A login may end in a refusal or in doubt, but that is the login: of the call itself nothing was sent.

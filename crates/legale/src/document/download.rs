@@ -99,26 +99,37 @@ impl Client {
         Ok(Opened { head, body })
     }
 
-    /// The address of a document's file (assumed, contract 3.4): absolute as it is; from the root at the host of the API; else below
-    /// the media base.
+    /// The address of a document's file (assumed, contract 3.4): absolute as it is; `/media/...` at the host of files; else below the
+    /// media base.
     fn file_link(&self, text: &str) -> Result<Link, Error> {
-        let text = text.trim();
-        if text.starts_with("https://") || text.starts_with("http://") {
+        if is_absolute(text) {
             return Link::parse(text);
         }
-        let base = self.media();
-        let url = base.join("/").join(text).map_err(|_| unusable("the document's address cannot be read"))?;
-        let link = Link::of(&url)?;
-        // `//host` is another host in disguise.
-        if link.base().has_origin_of(base) {
-            Ok(link)
+        let base = self.media().join("/");
+        let (below, relative) = match text.starts_with(FROM_ROOT) {
+            true => (FROM_ROOT, text.to_owned()),
+            // With a dot before it, so that neither a colon nor a second slash makes it anything but a path.
+            false => (base.path(), format!("./{}", text.trim_start_matches('/'))),
+        };
+        let url = base.join(&relative).map_err(|_| unusable("it cannot be read"))?;
+        if url.origin() == base.origin() && url.path().starts_with(below) {
+            Link::of(&url)
         } else {
-            Err(unusable("the document's address leads elsewhere"))
+            Err(unusable("it leads elsewhere"))
         }
     }
 }
 
-fn unusable(message: &'static str) -> Error {
+const FROM_ROOT: &str = "/media/";
+
+/// Whether a scheme stands before it. A colon alone is none: it may be part of a name.
+fn is_absolute(text: &str) -> bool {
+    let Some((scheme, _)) = text.split_once("://") else { return false };
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+}
+
+fn unusable(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::UnexpectedAnswer, FETCH.name).with_outcome(Outcome::ReadOnly).with_message(message)
 }
 
@@ -226,18 +237,20 @@ impl Download {
             }
         }
         let detail = client.detail(&self.guid).await?;
-        if let Some(link) =
-            detail.document.document.as_deref().map(|text| client.file_link(text)).transpose()?
-        {
-            match self.stream(Ask::at(FETCH, &link), intake).await {
+        let address = detail.document.document.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let mut misfit = None;
+        match address.map(|text| client.file_link(text)) {
+            None => {}
+            Some(Err(error)) => misfit = Some(error),
+            Some(Ok(link)) => match self.stream(Ask::at(FETCH, &link), intake).await {
                 Err(error) if is_elsewhere(&error) && intake.is_untouched() => {}
                 result => return result.map(|()| FetchedFrom::Document),
-            }
+            },
         }
         let ask = Ask::v1(MEDIA).param("GUID", &self.guid).to(client.media());
         match self.stream(ask, intake).await {
             Err(error) if is_elsewhere(&error) && intake.is_untouched() => {
-                self.inline(&detail, intake, error).await
+                self.inline(&detail, intake, nowhere(misfit, error)).await
             }
             result => result.map(|()| FetchedFrom::Media),
         }
@@ -266,22 +279,22 @@ impl Download {
             intake.settle().map_err(not_taken)?;
             return Ok(FetchedFrom::Detail);
         }
-        if !detail.files_left_out {
-            return Err(missing);
+        if detail.files_left_out && self.sieved(intake).await? {
+            return Ok(FetchedFrom::Detail);
         }
-        self.sieved(intake).await?;
-        Ok(FetchedFrom::Detail)
+        Err(missing)
     }
 
+    /// Whether the detail, asked for once more, has the file.
     async fn sieved<W: AsyncWrite + Unpin + Send + ?Sized>(
         &self,
         intake: &mut Intake<'_, W>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let ask = Ask::v1(DETAIL).param("GUID", &self.guid).carries_document();
         let opened = self.client.open(ask, u64::MAX).await?;
         let taken = file_field().take(&opened.head, opened.body, intake).await.map_err(unfetched)?;
         self.client.judged(&taken.rest)?;
-        if taken.is_found { Ok(()) } else { Err(unusable("the document has no file")) }
+        Ok(taken.is_found)
     }
 }
 
@@ -307,6 +320,15 @@ fn not_taken(cause: NotTaken) -> Error {
             error.with_message(other.to_string()).with_source(other)
         }
     }
+}
+
+/// An address that could not be asked is not a file that is not there, and whoever reads the error must know.
+fn nowhere(misfit: Option<Error>, missing: Error) -> Error {
+    let Some(misfit) = misfit else { return missing };
+    let why = misfit.message().unwrap_or("it cannot be read");
+    unusable(format!("the document's address was not used ({why}), and its file is in no other place"))
+        .with_hint("look at the field `document` of its detail; nothing was written")
+        .with_source(missing)
 }
 
 /// Not there, or not for us there: another place may have it.

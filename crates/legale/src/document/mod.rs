@@ -16,6 +16,9 @@ pub use source::Source;
 pub use upload::{Created, Upload};
 
 pub(crate) use download::MEDIA;
+pub(crate) use source::Bounds;
+#[cfg(feature = "store")]
+pub(crate) use source::Prepared;
 pub(crate) use upload::{CREATE, check_text};
 
 use crate::client::{Ask, Client};

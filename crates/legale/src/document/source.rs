@@ -1,16 +1,18 @@
 //! Where a file comes from, and what is checked before it goes anywhere (contract 4.12).
 //!
-//! The rules enforced here: the length is known before sending; the first bytes fit the type that the name claims; a reader that can
-//! be read once is sent once.
+//! The rules enforced here: the length is known before sending; the first bytes fit the type that the name claims, and come within the
+//! time of the call; a reader that can be read once is sent once.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use integration_core::body::base64::Base64File;
+use integration_core::clock::{Clock, within};
 use integration_core::{BoxFuture, Error, ErrorKind, Fault, Faults, Outcome};
 use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 
@@ -84,11 +86,12 @@ impl Source {
     pub(crate) async fn prepare(
         &self,
         (field, file_name): (&str, &str),
-        limit: u64,
+        bounds: Bounds<'_>,
         faults: &mut Faults,
     ) -> Result<Prepared, Error> {
-        let mut prepared = self.prepared().await.map_err(|cause| unreadable(&cause.to_string(), cause))?;
-        prepared.check(field, file_name, limit, faults);
+        let prepared = bounds.within(self.prepared()).await?;
+        let mut prepared = prepared.map_err(|cause| unreadable(&cause.to_string(), cause))?;
+        prepared.check(field, file_name, bounds.size, faults);
         prepared.head.clear();
         Ok(prepared)
     }
@@ -143,6 +146,43 @@ async fn head(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD);
     reader.take(HEAD as u64).read_to_end(&mut head).await?;
     Ok(head)
+}
+
+/// How large a file may be, and until when a call waits for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds<'c> {
+    size: u64,
+    clock: &'c dyn Clock,
+    deadline: Duration,
+}
+
+impl<'c> Bounds<'c> {
+    /// From now on, `time` long.
+    pub(crate) fn new(size: u64, clock: &'c dyn Clock, time: Duration) -> Self {
+        Self { size, clock, deadline: clock.elapsed().saturating_add(time) }
+    }
+
+    /// The end of the time, by the clock.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// What is left of the time.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.deadline.saturating_sub(self.clock.elapsed())
+    }
+
+    /// Waits for what is done with a file before anything is sent.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        within(self.clock, self.remaining(), work).await.ok_or_else(late)
+    }
+}
+
+fn late() -> Error {
+    Error::new(ErrorKind::Timeout, "read the file")
+        .with_outcome(Outcome::NotSent)
+        .with_message("the file to send did not come within the time of the call")
+        .with_hint("nothing was sent; look at what the file is read from, or allow more time")
 }
 
 fn unreadable(message: &str, cause: io::Error) -> Error {

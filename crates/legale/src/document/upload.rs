@@ -5,6 +5,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -151,6 +152,19 @@ impl Upload {
         !self.source.is_once() && !self.attachments.iter().any(|(_, source)| source.is_once())
     }
 
+    /// What a journal's key stands for beside the files: all that is sent, but for what may be made anew each time.
+    #[cfg(feature = "store")]
+    pub(crate) fn lasting_fields(&self) -> Map<String, Value> {
+        let mut fields = self.fields();
+        fields.retain(|name, _| !matches!(name.as_str(), "callback_url" | "callback_key"));
+        fields
+    }
+
+    #[cfg(feature = "store")]
+    pub(crate) fn attachments(&self) -> &[(String, Source)] {
+        &self.attachments
+    }
+
     fn fields(&self) -> Map<String, Value> {
         let secret = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
         let optional = [
@@ -294,7 +308,8 @@ impl Client {
     ///
     /// Before anything is sent: name and description, the size limit, the first bytes of every file against its extension. While it is
     /// sent the file is read in pieces and never held; a file that turns out longer or shorter than announced ends the request
-    /// before its closing part, so that no half document is created.
+    /// before its closing part, so that no half document is created. The time of the call begins with the first look at the files: one
+    /// that does not come is [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), not sent.
     ///
     /// # Errors
     /// A validation error with every fault, [`ErrorKind::Store`](crate::ErrorKind::Store) if the file cannot be read, and as every call.
@@ -321,22 +336,23 @@ impl Client {
 
     /// Everything that can be found wrong before the network.
     pub(crate) async fn prepare_upload(&self, upload: &Upload) -> Result<ReadyUpload, Error> {
-        let (mut faults, limit) = (Faults::new(), self.rules().document_limit);
+        let (mut faults, bounds) = (Faults::new(), self.bounds());
         upload.check(self.rules().replaces, &mut faults);
-        let main = upload.source.prepare(("file", &upload.file_name), limit, &mut faults).await?;
+        let main = upload.source.prepare(("file", &upload.file_name), bounds, &mut faults).await?;
         let (length, sha256) = (main.length, main.file.digest());
         let mut is_once = main.is_once;
         let mut attachments = Vec::new();
         for (at, (name, source)) in upload.attachments.iter().enumerate() {
             let field = format!("attached_file[{at}].file");
-            let prepared = source.prepare((&field, name), limit, &mut faults).await?;
+            let prepared = source.prepare((&field, name), bounds, &mut faults).await?;
             is_once |= prepared.is_once;
             attachments.push((name.clone(), prepared));
         }
         let warnings = faults.into_result(CREATE.name)?;
         let body = body(upload, self.rules().attachments_key, main, attachments);
         let secrets = [&upload.callback_key, &upload.callback_url].into_iter().flatten().cloned().collect();
-        Ok(ReadyUpload { body, length, sha256, is_once, warnings, secrets })
+        let deadline = bounds.deadline();
+        Ok(ReadyUpload { body, length, sha256, is_once, warnings, secrets, deadline })
     }
 
     pub(crate) async fn create_prepared(&self, ready: ReadyUpload) -> Result<Created, Error> {
@@ -347,8 +363,9 @@ impl Client {
                 .map_err(|error| error.with_outcome(integration_core::Outcome::NotSent))?;
         }
         let secrets = ready.secrets;
+        let remaining = ready.deadline.saturating_sub(self.clock().elapsed());
         let ask = Ask::v1(CREATE).carries_document().map(|call| {
-            let call = call.body("application/json", ready.body);
+            let call = call.body("application/json", ready.body).total_timeout(remaining);
             secrets.into_iter().fold(call, integration_core::call::Call::with_secret)
         });
         let document = self.ask(ask, Document::read).await?;
@@ -366,11 +383,15 @@ pub(crate) struct ReadyUpload {
     is_once: bool,
     warnings: Vec<Fault>,
     secrets: Vec<Secret>,
+    /// Of the whole call, of which looking at the files is a part.
+    deadline: Duration,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use super::super::source::Bounds;
 
     async fn read(body: &Body) -> String {
         let (mut stream, mut bytes) = (body.open().await.unwrap(), Vec::new());
@@ -382,7 +403,9 @@ mod tests {
     }
 
     async fn prepared(bytes: &'static str) -> Prepared {
-        Source::bytes(bytes).prepare(("file", "a.csv"), 100, &mut Faults::new()).await.unwrap()
+        let clock = integration_core::clock::ManualClock::new();
+        let bounds = Bounds::new(100, &clock, Duration::from_secs(1));
+        Source::bytes(bytes).prepare(("file", "a.csv"), bounds, &mut Faults::new()).await.unwrap()
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use integration_core::call::{
 use integration_core::{Answer, Error, ErrorKind, Fault, Faults, Outcome, Secret};
 use serde_json::{Map, Value};
 
-use crate::document::{Source, check_text};
+use crate::document::{Bounds, Source, check_text};
 use crate::error::Judge;
 use crate::id::DocumentId;
 use crate::status::Status;
@@ -323,12 +323,13 @@ impl LegacyClient {
         let (operation, _) = document.family.operations();
         let mut faults = Faults::new();
         document.check(&mut faults);
-        let prepared =
-            document.source.prepare(("document", document.name()), self.limit, &mut faults).await?;
+        let bounds = Bounds::new(self.limit, &**self.caller.clock(), self.caller.timeouts().total());
+        let prepared = document.source.prepare(("document", document.name()), bounds, &mut faults).await?;
         faults.into_result(operation.name)?;
         let file: Base64File = prepared.file;
         let body = file.into_field(&document.fields, "document")?;
         let call = Call::new(operation.clone()).body("application/json", body).retry(RetryPolicy::never());
+        let call = call.total_timeout(bounds.remaining());
         self.ask(&operation, &call, sent).await
     }
 

@@ -321,6 +321,34 @@ async fn a_relay_is_believed_within_its_window_and_to_the_byte() {
     assert_eq!(house.kept.count(), 1, "replayed within the window it is a duplicate");
 }
 
+/// The same time stamp, signature and body, again and again: a duplicate while the window is open, refused once it is over. With another
+/// body, or beside another time stamp, the signature is worth nothing.
+#[tokio::test]
+async fn a_relays_signature_that_is_replayed_brings_nothing_more() {
+    let (house, clock) = (House::new(), ManualClock::new());
+    clock.advance(std::time::Duration::from_secs(1_772_000_000));
+    let relay = Relay::new("0123456789abcdef012345").unwrap();
+    let receiver = house.open().relay(relay.clone()).clock(Arc::new(clock.clone())).build().unwrap();
+    let time = clock.wall().as_second();
+    let (body, stamp, signature) = (sign(1), time.to_string(), relay.sign(time, sign(1).as_bytes()));
+    let replay = async |stamp: &str, body: &str| {
+        let head = parts("/x", &[("x-relay-timestamp", stamp), ("x-relay-signature", &signature)]);
+        let reply = receiver.receive_bytes(Route::Document, &head, body.to_owned().into()).await;
+        (reply.status().as_u16(), reply.disposition().clone())
+    };
+    assert!(matches!(replay(&stamp, &body).await, (200, Disposition::Handled)));
+    for _ in 0..300 {
+        clock.advance(std::time::Duration::from_secs(1));
+        assert!(matches!(replay(&stamp, &body).await, (200, Disposition::Duplicate)));
+    }
+    assert_eq!(replay(&stamp, &sign(2)).await.0, 401);
+    assert_eq!(replay(&(time + 300).to_string(), &body).await.0, 401);
+    clock.advance(std::time::Duration::from_secs(1));
+    let (status, disposition) = replay(&stamp, &body).await;
+    assert!(status == 401 && matches!(disposition, Disposition::Refused(Refusal::Unauthorized(_))));
+    assert_eq!(house.kept.count(), 1);
+}
+
 #[tokio::test]
 async fn what_is_no_callback_is_malformed() {
     let house = House::new();

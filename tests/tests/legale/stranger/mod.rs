@@ -1,7 +1,7 @@
 //! The same flows against a second service, written from the contract alone, that answers in every other permitted shape: whatever
 //! it chooses, the caller sees what is true there, and what it was sent is what the contract allows.
 
-mod base64;
+pub(super) mod base64;
 mod callbacks;
 mod legacy;
 mod service;

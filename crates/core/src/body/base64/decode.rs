@@ -199,16 +199,110 @@ mod tests {
         }
     }
 
+    fn in_pieces(text: &[u8], sizes: &[usize]) -> Result<Vec<u8>, NotBase64> {
+        let (mut decoder, mut out, mut rest) = (Decoder::default(), Vec::new(), text);
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, after) = rest.split_at((*size).min(rest.len()));
+            decoder.read(piece, &mut out)?;
+            rest = after;
+        }
+        decoder.finish(&mut out)?;
+        Ok(out)
+    }
+
+    /// By the letter of RFC 4648, table 1: an arithmetic that shares nothing with the decoder.
+    fn by_hand(text: &[u8]) -> Option<Vec<u8>> {
+        const TABLE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let (mut bits, mut count, mut out) = (0_u32, 0, Vec::new());
+        for sign in text.iter().filter(|sign| **sign != b'=') {
+            bits = (bits << 6) | u32::try_from(TABLE.iter().position(|known| known == sign)?).ok()?;
+            count += 6;
+            if count >= 8 {
+                count -= 8;
+                out.push(((bits >> count) & 0xff) as u8);
+            }
+        }
+        Some(out)
+    }
+
+    /// Lengths around those that wide instructions take at once (32 and 64 characters), at every distance from the beginning and the
+    /// end, whole and cut in two anywhere.
+    #[test]
+    fn every_length_and_every_cut_around_the_wide_blocks_is_right() {
+        for length in (0..=200).chain([383, 384, 385, 1535, 1536, 1537]) {
+            let bytes: Vec<u8> = (0..length).map(|index: usize| (index * 167 + length) as u8).collect();
+            let text = general_purpose::STANDARD.encode(&bytes);
+            assert_eq!(by_hand(text.as_bytes()).unwrap(), bytes);
+            assert_eq!(decode(&text).unwrap(), bytes, "{length}");
+            assert_eq!(decode(text.trim_end_matches('=')).unwrap(), bytes, "{length}");
+            for cut in 0..text.len() {
+                let sizes = [cut.max(1), usize::MAX];
+                assert_eq!(in_pieces(text.as_bytes(), &sizes).unwrap(), bytes, "{length} at {cut}");
+            }
+        }
+    }
+
+    /// A sign that is none, in every place of a text of several wide blocks: none of them is taken for another, and what is not ASCII
+    /// neither.
+    #[test]
+    fn a_wrong_sign_is_found_wherever_it_is() {
+        let text = general_purpose::STANDARD.encode((0..=254).collect::<Vec<u8>>()).into_bytes();
+        assert_eq!(text.len(), 340);
+        for place in 0..text.len() {
+            for sign in [b'-', b'_', b'*', b',', b'.', b':', b'@', b'[', b'`', b'{', 0, 0x7f, 0x80, 0xff] {
+                let mut spoiled = text.clone();
+                spoiled[place] = sign;
+                for sizes in [&[340][..], &[64], &[100, 7]] {
+                    assert!(in_pieces(&spoiled, sizes).is_err(), "{sign} at {place} in {sizes:?}");
+                }
+            }
+            let mut padded = text.clone();
+            padded[place] = b'=';
+            assert!(place == 339 || in_pieces(&padded, &[340]).is_err(), "padding at {place}");
+        }
+    }
+
+    /// The bits that padding leaves over have to be zero, or two texts would be one file.
+    #[test]
+    fn bits_left_over_are_no_base64() {
+        for (good, bad) in [("YQ==", "YR=="), ("YWI=", "YWJ=")] {
+            let before = "QUJD".repeat(40);
+            assert!(decode(&format!("{before}{good}")).is_ok());
+            assert!(decode(&format!("{before}{bad}")).is_err());
+            assert!(decode(&format!("{before}{}", bad.trim_end_matches('='))).is_err());
+        }
+    }
+
     proptest! {
         #[test]
-        fn pieces_decode_as_the_whole(bytes in proptest::collection::vec(any::<u8>(), 0..300), step in 1usize..40) {
-            let text = format!("data:a/b;base64,{}", general_purpose::STANDARD.encode(&bytes));
-            let (mut decoder, mut out) = (Decoder::default(), Vec::new());
-            for piece in text.as_bytes().chunks(step) {
-                decoder.read(piece, &mut out).unwrap();
+        fn pieces_decode_as_the_whole(
+            bytes in proptest::collection::vec(any::<u8>(), 0..3000),
+            sizes in proptest::collection::vec(prop_oneof![1usize..8, 1usize..100, 60usize..70, 100usize..2000], 1..8),
+            line in prop_oneof![Just(0usize), 1usize..130],
+            prefix in prop_oneof![Just(""), Just("data:a/b;base64,"), Just(" \r\n")],
+            is_padded in any::<bool>(),
+        ) {
+            let encoded = general_purpose::STANDARD.encode(&bytes);
+            let encoded = if is_padded { &encoded } else { encoded.trim_end_matches('=') };
+            prop_assert_eq!(by_hand(encoded.as_bytes()).unwrap(), bytes.clone());
+            let lines: Vec<&[u8]> = encoded.as_bytes().chunks(if line == 0 { usize::MAX } else { line }).collect();
+            let text = [prefix.as_bytes(), &lines.join(&b"\r\n"[..])].concat();
+            prop_assert_eq!(in_pieces(&text, &sizes), Ok(bytes));
+        }
+
+        /// Whatever the wide way makes of a text, it is what the letter says or an error.
+        #[test]
+        fn no_text_is_read_as_another(
+            text in proptest::collection::vec(prop_oneof![9 => prop::sample::select(&b"ABYZabyz0189+/"[..]), 1 => any::<u8>()], 0..400),
+            size in 1usize..400,
+        ) {
+            if let Ok(read) = in_pieces(&text, &[size]) {
+                let plain: Vec<u8> = text.into_iter().filter(|sign| !sign.is_ascii_whitespace()).collect();
+                prop_assert_eq!(by_hand(&plain), Some(read));
             }
-            decoder.finish(&mut out).unwrap();
-            prop_assert_eq!(out, bytes);
         }
 
         #[test]

@@ -135,8 +135,9 @@ fn taken(head: &Answer, sieve: Sieve, is_found: bool) -> Taken {
 }
 
 impl AnswerStream {
-    /// Gives what was decoded to the intake.
-    async fn put<W>(&self, bytes: &mut Vec<u8>, intake: &mut Intake<'_, W>) -> Result<(), Error>
+    /// Gives what was decoded to the intake. Exclusive, since a shared reference across the wait would keep the call from being sent to
+    /// another thread.
+    async fn put<W>(&mut self, bytes: &mut Vec<u8>, intake: &mut Intake<'_, W>) -> Result<(), Error>
     where
         W: AsyncWrite + Unpin + ?Sized,
     {

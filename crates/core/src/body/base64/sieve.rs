@@ -230,7 +230,9 @@ impl Sieve {
         }
         let plain = match byte {
             b'n' | b'r' | b't' | b'b' | b'f' => b' ',
-            other => other,
+            b'/' => b'/',
+            // No base64, whether JSON has such an escape or not: the rest does not show that it was there.
+            _ => b'?',
         };
         if byte != b'u' {
             self.pass(text, &[plain], out);
@@ -246,7 +248,7 @@ impl Sieve {
         out: &mut impl FnMut(&[u8]),
     ) -> Result<(), Overflow> {
         // A digit that is none leads to a sign that is no base64, and to an error of its reader.
-        let digit = char::from(byte).to_digit(16).unwrap_or(0x10);
+        let digit = char::from(byte).to_digit(16).unwrap_or(u32::MAX);
         let value = value.saturating_mul(16).saturating_add(digit);
         let count = count.saturating_add(1);
         self.place = if count == 4 { Place::In(text) } else { Place::Unicode(text, count, value) };
