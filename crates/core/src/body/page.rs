@@ -4,7 +4,7 @@
 //! an empty page, or at one that brings nothing unseen, and after too many pages in an error, so that a service that ignores the
 //! page's number cannot keep a program busy for ever; after an error it has ended.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::Hash;
 use std::pin::Pin;
@@ -44,6 +44,21 @@ impl<T> Page<T> {
 }
 
 type Ask<T> = Box<dyn Fn(u32) -> BoxFuture<'static, Result<Page<T>, Error>> + Send + Sync>;
+/// Numbers that were seen, 64 to a word.
+#[derive(Debug, Default)]
+struct Numbers(HashMap<u64, u64>);
+
+impl Numbers {
+    /// Whether it is new.
+    fn insert(&mut self, number: u64) -> bool {
+        let word = self.0.entry(number >> 6).or_default();
+        let bit = 1 << (number & 63);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+}
+
 type Unseen<T> = Box<dyn FnMut(&T) -> bool + Send + Sync>;
 
 /// A list as it is asked for, page by page: a `Stream` of pages, also usable by [`next_page`](Self::next_page) alone.
@@ -87,10 +102,37 @@ impl<T: 'static> Pages<T> {
         F: Future<Output = Result<Page<T>, Error>> + Send + 'static,
     {
         let mut seen = HashSet::new();
+        Self::remembering(operation, ask, move |item| {
+            identity(item).is_none_or(|identity| seen.insert(identity))
+        })
+    }
+
+    /// As [`new`](Self::new), for items that have a number of their own: what was seen is remembered in a bit for each, as long as the
+    /// numbers lie close together.
+    pub fn numbered<F>(
+        operation: &'static str,
+        ask: impl Fn(u32) -> F + Send + Sync + 'static,
+        id: impl Fn(&T) -> u64 + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Page<T>, Error>> + Send + 'static,
+    {
+        let mut seen = Numbers::default();
+        Self::remembering(operation, ask, move |item| seen.insert(id(item)))
+    }
+
+    fn remembering<F>(
+        operation: &'static str,
+        ask: impl Fn(u32) -> F + Send + Sync + 'static,
+        is_unseen: impl FnMut(&T) -> bool + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Page<T>, Error>> + Send + 'static,
+    {
         Self {
             operation,
             ask: Box::new(move |number| Box::pin(ask(number))),
-            is_unseen: Box::new(move |item| identity(item).is_none_or(|identity| seen.insert(identity))),
+            is_unseen: Box::new(is_unseen),
             first: 1,
             next: Some(1),
             most: 10_000,
@@ -238,6 +280,26 @@ mod tests {
         assert_eq!(read(&[&[1, 2], &[2, 1], &[3]], true), (vec![1, 2], 2));
         assert_eq!(read(&[&[1, 2], &[2, 3], &[]], true), (vec![1, 2, 3], 3));
         assert_eq!(read(&[&[]], true), (vec![], 1));
+    }
+
+    #[test]
+    fn numbers_are_new_once() {
+        let mut numbers = Numbers::default();
+        for number in [0, 1, 63, 64, 65, 127, 128, u64::MAX, u64::MAX - 63] {
+            assert!(numbers.insert(number), "{number}");
+        }
+        for number in [0, 63, 64, 127, 128, u64::MAX] {
+            assert!(!numbers.insert(number), "{number}");
+        }
+        // A bit each where they lie close together.
+        (1_000_000..1_010_000).for_each(|number| assert!(numbers.insert(number)));
+        assert!(numbers.0.len() < 170, "{}", numbers.0.len());
+    }
+
+    #[test]
+    fn numbered_items_come_once_too() {
+        let ask = |number: u32| async move { Ok(Page::new(number, vec![1, number], number < 4)) };
+        assert_eq!(run(Pages::numbered("list", ask, |item: &u32| u64::from(*item)).all()).unwrap(), [1, 2, 3, 4]);
     }
 
     #[test]

@@ -117,14 +117,15 @@ impl Run<'_> {
     }
 
     async fn settle_unlinked(&mut self, side: Side, id: u64) -> Result<Done, Error> {
-        if self.is_unsettled(creation_from(side), id) {
+        let was_pushed = side == Side::BitFactura && self.is_unsettled(Deed::Push, id);
+        if was_pushed || self.is_unsettled(creation_from(side), id) {
             return Ok(Done::Skipped(Skip::Settling));
         }
         let Some(own) = self.read_client(side, id).await? else { return Ok(Done::Skipped(Skip::Gone)) };
         if side == Side::BitFactura && self.may_be_a_lost_creation(&own)? {
             return Ok(Done::Skipped(Skip::Settling));
         }
-        if !self.ensure(List::Sugester).await? {
+        if !self.prove(List::Sugester).await? {
             return Ok(Done::Skipped(Skip::Unstable));
         }
         match self.who_is(side, &own).await? {
@@ -190,10 +191,24 @@ impl Run<'_> {
     /// The clients of Sugester that name a client of BitFactura.
     async fn that_name(&self, bitfactura: u64) -> Result<Vec<Candidate>, Error> {
         let mut candidates = Vec::new();
-        for id in self.work.ids_under("ext", &pad(bitfactura)).await? {
+        for id in self.that_still_name(bitfactura).await? {
             candidates.push(self.candidate(Side::Sugester, id).await?);
         }
         Ok(candidates)
+    }
+
+    /// The index remembers who named a client; whether they do is asked.
+    pub(super) async fn that_still_name(&self, bitfactura: u64) -> Result<Vec<u64>, Error> {
+        let mut naming = Vec::new();
+        for id in self.work.ids_under("ext", &pad(bitfactura)).await? {
+            let found = self.read_client(Side::Sugester, id).await?;
+            let app = &self.parts.settings.app;
+            let named = found.map(|client| client.external_ids.ids(app, Linked::Client)).unwrap_or_default();
+            if named.contains(&bitfactura.to_string()) {
+                naming.push(id);
+            }
+        }
+        Ok(naming)
     }
 
     async fn candidate(&self, side: Side, id: u64) -> Result<Candidate, Error> {
@@ -214,7 +229,7 @@ impl Run<'_> {
         let Some(named) = named else {
             return Ok(Err(several(ids.iter().filter_map(|id| id.parse().ok()).collect())));
         };
-        let others = self.work.ids_under("ext", &pad(named)).await?;
+        let others = self.that_still_name(named).await?;
         if others.iter().any(|other| *other != own.id) {
             return Ok(Err(several(vec![named])));
         }

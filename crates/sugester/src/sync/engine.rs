@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use integration_core::clock::{Clock, SystemClock};
 use integration_core::{Error, ErrorKind, Outcome};
@@ -25,6 +26,8 @@ pub(super) struct Parts {
     pub(super) observer: Option<Arc<dyn Observer>>,
     pub(super) clock: Arc<dyn Clock>,
     worker: String,
+    /// Whether the run under way was asked to end.
+    pub(super) stop: AtomicBool,
     /// One run at a time in this process; the lease of the lane says the same to others.
     turn: tokio::sync::Mutex<()>,
 }
@@ -68,6 +71,13 @@ pub struct Stopped {
     pub error: Error,
 }
 
+/// What a run is for. A value and no async closure, whose future could not be sent to another thread.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    Keep(Scope),
+    First(FirstMode),
+}
+
 /// Sets up a [`Synchroniser`].
 #[must_use]
 pub struct SynchroniserBuilder {
@@ -106,7 +116,8 @@ impl SynchroniserBuilder {
         let Self { settings, billing, crm, store, observer, clock } = self;
         let worker = worker_name(&settings.name);
         let turn = tokio::sync::Mutex::new(());
-        Ok(Synchroniser(Arc::new(Parts { settings, billing, crm, store, observer, clock, worker, turn })))
+        let stop = AtomicBool::new(false);
+        Ok(Synchroniser(Arc::new(Parts { settings, billing, crm, store, observer, clock, worker, stop, turn })))
     }
 }
 
@@ -138,7 +149,7 @@ impl Synchroniser {
     /// [`Stopped`], if the store fails, another run is under way, a token is refused, or too many calls in a row fail. Failures of single
     /// records are in the report.
     pub async fn run(&self) -> Result<Report, Stopped> {
-        self.with(false, async |run| run.go(Scope::Lists).await).await
+        self.with(false, Work::Keep(Scope::Lists)).await
     }
 
     /// What [`run`](Self::run) would do: the same events and the same report, and neither system nor link is written. What depends on
@@ -148,7 +159,7 @@ impl Synchroniser {
     ///
     /// As [`run`](Self::run).
     pub async fn dry_run(&self) -> Result<Report, Stopped> {
-        self.with(true, async |run| run.go(Scope::Lists).await).await
+        self.with(true, Work::Keep(Scope::Lists)).await
     }
 
     /// Deals with hints and with what was left over, without reading the lists for changes. Lists are read only where it hangs on them
@@ -158,7 +169,7 @@ impl Synchroniser {
     ///
     /// As [`run`](Self::run).
     pub async fn follow_hints(&self) -> Result<Report, Stopped> {
-        self.with(false, async |run| run.go(Scope::Hints).await).await
+        self.with(false, Work::Keep(Scope::Hints)).await
     }
 
     /// The first full `client:sync` of contract 4.4: every client of BitFactura to Sugester, and nothing the other way. Killed, it goes
@@ -168,7 +179,13 @@ impl Synchroniser {
     ///
     /// As [`run`](Self::run), and after five failures in a row of whatever kind, or a 403.
     pub async fn first_run(&self, mode: FirstMode) -> Result<Report, Stopped> {
-        self.with(false, async |run| run.first(mode).await).await
+        self.with(false, Work::First(mode)).await
+    }
+
+    /// Asks the run under way to end after the call at hand, be it in this task or in another: it returns its report with
+    /// [`Report::was_stopped`], and the next one goes on. Nothing happens if none is under way. To end a run at once, drop it.
+    pub fn stop(&self) {
+        self.0.stop.store(true, Ordering::Relaxed);
     }
 
     /// Notes that a record may have changed, as a webhook says. Durable when it returns; may be called while a run is under way.
@@ -203,23 +220,24 @@ impl Synchroniser {
         Book::open(&self.0.store, format!("sugester/{}/links", self.0.settings.name)).await
     }
 
-    async fn with(
-        &self,
-        is_dry: bool,
-        work: impl AsyncFnOnce(&mut Run<'_>) -> Result<(), Error>,
-    ) -> Result<Report, Stopped> {
+    async fn with(&self, is_dry: bool, work: Work) -> Result<Report, Stopped> {
         let Ok(_turn) = self.0.turn.try_lock() else { return Err(stopped(Report::default(), busy())) };
+        self.0.stop.store(false, Ordering::Relaxed);
         let mut run = match Run::open(&self.0, is_dry).await {
             Ok(run) => run,
             Err(error) => return Err(stopped(Report::default(), error)),
         };
-        let ended = work(&mut run).await;
+        let ended = match work {
+            Work::Keep(scope) => run.go(scope).await,
+            Work::First(mode) => run.first(mode).await,
+        };
         let Run { report, journal, .. } = run;
         if let Some(journal) = journal {
             journal.close().await;
         }
         match ended {
             Ok(()) => Ok(report),
+            Err(_) if report.was_stopped => Ok(report),
             Err(error) => Err(stopped(report, error)),
         }
     }

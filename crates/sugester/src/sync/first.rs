@@ -38,6 +38,10 @@ pub(super) fn is_ours(row: &WebhookRow, receiver: &Receiver) -> bool {
 impl Run<'_> {
     pub(super) async fn first(&mut self, mode: FirstMode) -> Result<(), Error> {
         self.load_lost().await?;
+        // What is posted to the receiver makes clients that no link knows until their list is read again.
+        if mode != FirstMode::RestUpsert {
+            self.void_proof(List::Sugester).await?;
+        }
         if mode == FirstMode::RegisterWebhook {
             self.pass(List::Sugester, None).await?;
             self.resolve().await?;
@@ -47,6 +51,9 @@ impl Run<'_> {
         self.pass(List::Sugester, None).await?;
         self.read_list(List::BitFactura, started, true).await?;
         self.resolve().await?;
+        if mode == FirstMode::PushRecords {
+            self.void_proof(List::Sugester).await?;
+        }
         self.first_list(mode).await?;
         self.tell_left_over().await
     }
@@ -59,6 +66,7 @@ impl Run<'_> {
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(last.clone());
             for id in page.iter().filter_map(|(key, _)| unpad(key)) {
+                self.go_on()?;
                 let outcome = match mode {
                     FirstMode::PushRecords => self.push(id).await,
                     _ => self.settle_client(Side::BitFactura, id).await,
@@ -106,7 +114,7 @@ impl Run<'_> {
             };
         }
         // Sugester has it already: it is compared, and not posted over what was edited there.
-        if !self.work.ids_under("ext", &pad(id)).await?.is_empty() {
+        if !self.that_still_name(id).await?.is_empty() {
             return self.settle_client(Side::BitFactura, id).await;
         }
         let Some(client) = self.read_client(Side::BitFactura, id).await? else {

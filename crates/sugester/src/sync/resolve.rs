@@ -100,7 +100,7 @@ impl Run<'_> {
 
     async fn look_in_sugester(&mut self, entry: &Entry, note: &Note) -> Result<Found, Error> {
         let is_certain = self.ensure(List::Sugester).await?;
-        Ok(match self.work.ids_under("ext", &pad(note.id)).await?.as_slice() {
+        Ok(match self.that_still_name(note.id).await?.as_slice() {
             [] if is_certain => Found::NotApplied,
             [partner] => {
                 let partner = *partner;
@@ -127,7 +127,7 @@ impl Run<'_> {
 
     async fn look_for_push(&mut self, note: &Note) -> Result<Found, Error> {
         let is_certain = self.ensure(List::Sugester).await?;
-        Ok(match self.work.ids_under("ext", &pad(note.id)).await?.as_slice() {
+        Ok(match self.that_still_name(note.id).await?.as_slice() {
             [] if is_certain => Found::NotApplied,
             [] => Found::Open,
             [partner, ..] => Found::Applied(partner.to_string()),

@@ -8,6 +8,22 @@ use super::loop_guard::LoopGuard;
 use super::mapping::Mapping;
 use crate::value::AppKey;
 
+/// When Sugester's lists are read to prove that a record is not there before it is created (contract 4.9).
+///
+/// Every creation of this integration stands in its journal and its links before it leaves, so after one whole look at a list these two
+/// know of all that it made itself. What they cannot know is what somebody else makes there with our ids in `external_ids`, such as
+/// the vendor's own integration, or this one over another store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum AbsenceProof {
+    /// On first contact, again whenever [`Settings::full_scan_every`] has passed, and whenever an answer was lost; in between the journal
+    /// is trusted. A hint at one new invoice costs a few requests.
+    #[default]
+    OwnJournal,
+    /// In every run that creates something, at two readings of the whole list each. For accounts that somebody else writes, too.
+    EveryRun,
+}
+
 /// How both systems are kept in step.
 ///
 /// ```
@@ -37,6 +53,7 @@ pub struct Settings {
     pub(super) lease: Duration,
     pub(super) most_failures_in_a_row: u32,
     pub(super) locale: String,
+    pub(super) absence_proof: AbsenceProof,
 }
 
 impl Settings {
@@ -58,6 +75,7 @@ impl Settings {
             lease: Duration::from_secs(120),
             most_failures_in_a_row: 10,
             locale: "es".to_owned(),
+            absence_proof: AbsenceProof::default(),
         }
     }
 
@@ -127,6 +145,13 @@ impl Settings {
     #[must_use]
     pub fn full_scan_every(self, span: Duration) -> Self {
         Self { full_scan_every: span, ..self }
+    }
+
+    /// When Sugester's lists are read to prove that something is not there; the own journal is trusted unless set. With
+    /// [`match_tax_no`](Self::match_tax_no) clients are always looked for in the list, since what they are known by is nobody's mark.
+    #[must_use]
+    pub fn absence_proof(self, proof: AbsenceProof) -> Self {
+        Self { absence_proof: proof, ..self }
     }
 
     /// How long a write whose answer was lost may still take effect; 2 minutes unless set. Until then the record waits: whoever
