@@ -339,3 +339,27 @@ async fn after_a_dropped_run_the_next_starts_at_once_and_another_process_is_refu
     sync.run().await.unwrap();
     assert_eq!(sandbox.sugester().created(Table::Clients), 5);
 }
+
+#[tokio::test]
+async fn a_person_can_link_two_clients_and_only_two_that_are_free() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let (bills, crm) = (sandbox.bitfactura(), sandbox.sugester());
+    let store = Store::open("memory:").await.unwrap();
+    let sync = synchroniser(&sandbox, &store).await;
+    let here = bills.add(Bills::Clients, &json!({"name": "Acme", "company": true, "city": "Lima"})).unwrap();
+    let there = crm.add(Table::Clients, &json!({"name": "Acme", "company": true, "phone": "1"})).unwrap();
+    let other = crm.add(Table::Clients, &json!({"name": "Other", "company": true})).unwrap();
+    let refused = sync.link(here, there + 1_000).await.unwrap_err();
+    assert!(refused.error.is_validation(), "{refused}");
+    sync.link(here, there).await.unwrap();
+    sync.link(here, there).await.unwrap();
+    assert!(sync.link(here, other).await.unwrap_err().error.is_validation());
+    for _ in 0..2 {
+        let report = sync.run().await.unwrap();
+        assert_eq!(report.failed, 0, "{report:?}");
+    }
+    assert_eq!((bills.created(Bills::Clients), crm.created(Table::Clients)), (2, 2));
+    let (left, right) = (bills.record(Bills::Clients, here).unwrap(), crm.record(Table::Clients, there).unwrap());
+    assert_eq!([&left["city"], &right["city"], &left["phone"], &right["phone"]], ["Lima", "Lima", "1", "1"]);
+    assert_eq!(right["external_ids"]["bitfactura"], here.to_string());
+}

@@ -76,6 +76,7 @@ pub struct Stopped {
 enum Work {
     Keep(Scope),
     First(FirstMode),
+    Link { bitfactura: u64, sugester: u64 },
 }
 
 /// Sets up a [`Synchroniser`].
@@ -182,6 +183,16 @@ impl Synchroniser {
         self.with(false, Work::First(mode)).await
     }
 
+    /// Links two clients because a person says that they are one, such as those that a run reported as ambiguous; a creation in
+    /// BitFactura whose answer was lost is settled by it. The next run brings both in step: where they differ it is a conflict.
+    ///
+    /// # Errors
+    ///
+    /// A validation error, if either is not there or is linked to another; [`Stopped`] otherwise as [`run`](Self::run).
+    pub async fn link(&self, bitfactura: u64, sugester: u64) -> Result<(), Stopped> {
+        self.with(false, Work::Link { bitfactura, sugester }).await.map(drop)
+    }
+
     /// Asks the run under way to end after the call at hand, be it in this task or in another: it returns its report with
     /// [`Report::was_stopped`], and the next one goes on. Nothing happens if none is under way. To end a run at once, drop it.
     pub fn stop(&self) {
@@ -230,6 +241,7 @@ impl Synchroniser {
         let ended = match work {
             Work::Keep(scope) => run.go(scope).await,
             Work::First(mode) => run.first(mode).await,
+            Work::Link { bitfactura, sugester } => run.link_by_hand(bitfactura, sugester).await,
         };
         let Run { report, journal, .. } = run;
         if let Some(journal) = journal {
