@@ -69,7 +69,10 @@ async fn kills_double_nothing_and_lose_nothing_on_sqlite() {
 #[ignore = "needs a PostgreSQL, named by INTEGRATION_TEST_POSTGRES_URL"]
 async fn kills_double_nothing_and_lose_nothing_on_postgresql() {
     let url = std::env::var("INTEGRATION_TEST_POSTGRES_URL").expect("INTEGRATION_TEST_POSTGRES_URL names a PostgreSQL");
-    run("PostgreSQL", &plan(url)).await;
+    // A question to a server takes longer than one to a file.
+    let plan = plan(url);
+    let kill_ms = setting("SYNC_KILL_MS", 5 * plan.kill_ms);
+    run("PostgreSQL", &Plan { kill_ms, ..plan }).await;
 }
 
 async fn run(what: &str, plan: &Plan) {

@@ -10,7 +10,7 @@ use integration_sandbox::{Fault, Sandbox};
 use integration_store::Store;
 use serde_json::json;
 use sugester::BaseUrl;
-use sugester::sync::{AbsenceProof, FirstMode, RecordRef, Settings, Synchroniser};
+use sugester::sync::{AbsenceProof, FirstMode, RecordRef, Settings, SugesterWrites, Synchroniser};
 
 async fn synchroniser(sandbox: &Sandbox, store: &Store) -> Synchroniser {
     synchroniser_with(sandbox, store, |settings| settings)
@@ -362,4 +362,30 @@ async fn a_person_can_link_two_clients_and_only_two_that_are_free() {
     let (left, right) = (bills.record(Bills::Clients, here).unwrap(), crm.record(Table::Clients, there).unwrap());
     assert_eq!([&left["city"], &right["city"], &left["phone"], &right["phone"]], ["Lima", "Lima", "1", "1"]);
     assert_eq!(right["external_ids"]["bitfactura"], here.to_string());
+}
+
+#[tokio::test]
+async fn sugester_can_be_written_by_its_receiver_alone() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let (bills, crm) = (sandbox.bitfactura(), sandbox.sugester());
+    let store = Store::open("memory:").await.unwrap();
+    let sync = synchroniser_with(&sandbox, &store, |settings| settings.sugester_writes(SugesterWrites::Receiver));
+    let client = bills.add(Bills::Clients, &json!({"name": "Acme", "company": true})).unwrap();
+    bills.add(Bills::Invoices, &invoice_for(client)).unwrap();
+    for _ in 0..3 {
+        let report = sync.run().await.unwrap();
+        assert_eq!(report.failed, 0, "{report:?}");
+    }
+    bills.edit(Bills::Clients, client, &json!({"city": "Lima"})).unwrap();
+    let report = sync.run().await.unwrap();
+    assert_eq!((report.updated, report.failed), (1, 0), "{report:?}");
+    assert_eq!(sync.run().await.unwrap().updated, 0);
+    assert_eq!((crm.created(Table::Clients), crm.created(Table::Deals)), (1, 1));
+    assert_eq!(crm.records(Table::Clients)[0]["city"], "Lima");
+    let written = |request: &&integration_sandbox::sugester::Request| {
+        request.method != "GET" && request.path.contains("/clients")
+    };
+    let requests = crm.requests();
+    assert!(requests.iter().filter(written).all(|request| request.path.ends_with("/external_update.json")));
+    assert_eq!(requests.iter().filter(written).count(), 2);
 }

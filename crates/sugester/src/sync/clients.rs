@@ -21,7 +21,7 @@ use super::plan::{Pair, PairPlan, plan, plan_new};
 use super::ports::{ClientRecord, content};
 use super::report::{Done, Event, RecordRef, Skip};
 use super::run::{CONFLICTS, LostCreation, Run, work_of};
-use super::settings::Settings;
+use super::settings::{Settings, SugesterWrites};
 use crate::tax::comparable;
 use crate::value::{ExternalIds, Linked};
 
@@ -141,6 +141,11 @@ impl Run<'_> {
                 } else {
                     done
                 })
+            }
+            Identity::New if side == Side::BitFactura && self.writes_to_receiver() => {
+                // Nobody answers what it makes: its list is read before anything else is made there.
+                self.void_proof(List::Sugester).await?;
+                self.push(id).await
             }
             Identity::New => self.create_partner(side, &own).await,
             Identity::Tombstoned { deleted_in } => self.bury_unlinked(side, &own, deleted_in).await,
@@ -461,6 +466,10 @@ impl Run<'_> {
         Ok(None)
     }
 
+    pub(super) fn writes_to_receiver(&self) -> bool {
+        self.parts.settings.sugester_writes == SugesterWrites::Receiver
+    }
+
     /// Writes one side and remembers at once that it was written; or why this is not finished.
     async fn write_side(
         &mut self,
@@ -472,11 +481,15 @@ impl Run<'_> {
     ) -> Result<Option<Done>, Error> {
         let (turn, parts, id, deed) = (self.next_turn(), self.parts, link.id_in(side), edit_in(side));
         let intent = Intent::new(deed, id).turn(turn).seen(both.on(side).updated_at);
+        // The receiver finds a client by its link, so what writes the link goes the other way.
+        let by_receiver = side == Side::Sugester && self.writes_to_receiver() && !fields.contains_key("external_ids");
+        let envelope = by_receiver.then(|| super::first::edited(&parts.settings, link.bitfactura, fields.clone()));
         let Some(journal) = &mut self.journal else { return Ok(None) };
         let sent = journal
-            .send(intent, &content(fields), |body| match side {
-                Side::BitFactura => parts.billing.update_client(id, body),
-                Side::Sugester => parts.crm.update_client(id, body),
+            .send(intent, &content(fields), |body| match (side, envelope) {
+                (Side::BitFactura, _) => parts.billing.update_client(id, body),
+                (Side::Sugester, Some(envelope)) => parts.crm.push_client(envelope),
+                (Side::Sugester, None) => parts.crm.update_client(id, body),
             })
             .await?;
         let open = match sent {

@@ -243,7 +243,11 @@ impl Run<'_> {
             let is_old = pass.take(row.updated_at());
             all_old &= is_old;
             if !is_old {
-                let seen = self.work.get::<u32>(list.seen(), row.id()).await?;
+                // Nothing is remembered of a pass before the first.
+                let seen = match pass.number {
+                    1 => None,
+                    _ => self.work.get::<u32>(list.seen(), row.id()).await?,
+                };
                 pass.count += 1;
                 pass.again += u64::from(seen == pass.number.checked_sub(1).filter(|before| *before > 0));
             }

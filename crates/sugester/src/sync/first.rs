@@ -12,6 +12,7 @@ use super::journal::{Deed, Intent, Sent};
 use super::mapping::Side;
 use super::ports::{Receiver, WebhookRow, content};
 use super::report::{Done, Event, RecordRef, Skip};
+use super::settings::Settings;
 use super::run::{Run, is_final, work_of};
 use crate::value::{ExternalIds, Linked};
 
@@ -103,7 +104,7 @@ impl Run<'_> {
     }
 
     /// Posts one client to the receiver, once.
-    async fn push(&mut self, id: u64) -> Result<Done, Error> {
+    pub(super) async fn push(&mut self, id: u64) -> Result<Done, Error> {
         if self.is_unsettled(Deed::Push, id) {
             return Ok(Done::Skipped(Skip::Settling));
         }
@@ -122,12 +123,8 @@ impl Run<'_> {
         };
         let settings = &self.parts.settings;
         let carried = super::clients::carried(settings, Side::BitFactura, &client)?;
-        let mut fields =
-            super::plan::plan_new(&settings.mapping, &carried, Side::Sugester).to_sugester.to_json();
-        let ids = ExternalIds::default().with_number(&settings.app, Linked::Client, id);
-        fields.insert("external_ids".to_owned(), serde_json::to_value(ids).unwrap_or_default());
-        fields.insert("id".to_owned(), id.into());
-        let envelope = envelope(settings.app.as_str(), &settings.locale, id, fields);
+        let fields = super::plan::plan_new(&settings.mapping, &carried, Side::Sugester).to_sugester.to_json();
+        let envelope = edited(settings, id, fields);
         let Some(journal) = &mut self.journal else { return Ok(Done::Created(0)) };
         let (parts, body) = (self.parts, content(&envelope));
         match journal.send(Intent::new(Deed::Push, id), &body, |_| parts.crm.push_client(envelope)).await? {
@@ -187,6 +184,14 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// These fields of a client of BitFactura, as the receiver takes them.
+pub(super) fn edited(settings: &Settings, id: u64, mut fields: Map<String, Value>) -> Map<String, Value> {
+    let ids = ExternalIds::default().with_number(&settings.app, Linked::Client, id);
+    fields.insert("external_ids".to_owned(), serde_json::to_value(ids).unwrap_or_default());
+    fields.insert("id".to_owned(), id.into());
+    envelope(settings.app.as_str(), &settings.locale, id, fields)
 }
 
 /// The shape of a captured client webhook.

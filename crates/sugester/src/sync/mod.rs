@@ -65,5 +65,5 @@ pub use {
     engine::{Stopped, Synchroniser, SynchroniserBuilder},
     first::FirstMode,
     report::{Done, Event, Observer, RecordRef, Report, Skip},
-    settings::{AbsenceProof, Settings},
+    settings::{AbsenceProof, Settings, SugesterWrites},
 };

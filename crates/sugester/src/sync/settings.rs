@@ -24,6 +24,19 @@ pub enum AbsenceProof {
     EveryRun,
 }
 
+/// How clients are written in Sugester (contract 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SugesterWrites {
+    /// By the documented `/clients.json`.
+    #[default]
+    Clients,
+    /// By the receiver of `client:sync`, in the form of BitFactura's webhooks (contract 4.4; known from one source). It answers no id, so
+    /// a new client is linked by the next run, and an invoice of it waits for that. Only the link itself is still written by
+    /// `/clients.json`, into clients that began in Sugester.
+    Receiver,
+}
+
 /// How both systems are kept in step.
 ///
 /// ```
@@ -54,6 +67,7 @@ pub struct Settings {
     pub(super) most_failures_in_a_row: u32,
     pub(super) locale: String,
     pub(super) absence_proof: AbsenceProof,
+    pub(super) sugester_writes: SugesterWrites,
 }
 
 impl Settings {
@@ -76,6 +90,7 @@ impl Settings {
             most_failures_in_a_row: 10,
             locale: "es".to_owned(),
             absence_proof: AbsenceProof::default(),
+            sugester_writes: SugesterWrites::default(),
         }
     }
 
@@ -152,6 +167,12 @@ impl Settings {
     #[must_use]
     pub fn absence_proof(self, proof: AbsenceProof) -> Self {
         Self { absence_proof: proof, ..self }
+    }
+
+    /// How clients are written in Sugester; by `/clients.json` unless set.
+    #[must_use]
+    pub fn sugester_writes(self, way: SugesterWrites) -> Self {
+        Self { sugester_writes: way, ..self }
     }
 
     /// How long a write whose answer was lost may still take effect; 2 minutes unless set. Until then the record waits: whoever
