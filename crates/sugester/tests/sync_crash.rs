@@ -68,7 +68,8 @@ async fn kills_double_nothing_and_lose_nothing_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a PostgreSQL, named by INTEGRATION_TEST_POSTGRES_URL"]
 async fn kills_double_nothing_and_lose_nothing_on_postgresql() {
-    let url = std::env::var("INTEGRATION_TEST_POSTGRES_URL").expect("INTEGRATION_TEST_POSTGRES_URL names a PostgreSQL");
+    let url = std::env::var("INTEGRATION_TEST_POSTGRES_URL")
+        .expect("INTEGRATION_TEST_POSTGRES_URL names a PostgreSQL");
     // A question to a server takes longer than one to a file.
     let plan = plan(url);
     let kill_ms = setting("SYNC_KILL_MS", 5 * plan.kill_ms);
@@ -83,7 +84,12 @@ async fn run(what: &str, plan: &Plan) {
     (0..plan.clients).for_each(|_| editor.add_client());
     (0..plan.invoices).for_each(|_| editor.add_invoice());
     let name = format!("crash-{}-{}", std::process::id(), plan.seed);
-    let place = Place { bills: [bills.base_url(), bills.token()].map(str::to_owned), crm: [crm.base_url(), crm.token()].map(str::to_owned), store: plan.store.clone(), name };
+    let place = Place {
+        bills: [bills.base_url(), bills.token()].map(str::to_owned),
+        crm: [crm.base_url(), crm.token()].map(str::to_owned),
+        store: plan.store.clone(),
+        name,
+    };
     let hook = receive_webhooks(&place).await;
     for kind in ["client:create", "client:update", "invoice:create", "invoice:update"] {
         let row = json!({"kind": kind, "url": hook, "api_token": "hook", "active": true});
@@ -109,8 +115,18 @@ async fn run(what: &str, plan: &Plan) {
         asked_of_crm: crm.requests(),
         conflicts,
     };
-    let Count { clients, deals, edits, races, doubled_clients, doubled_deals, deletions, unequal, unreported, faults: found } =
-        count(&state, &editor);
+    let Count {
+        clients,
+        deals,
+        edits,
+        races,
+        doubled_clients,
+        doubled_deals,
+        deletions,
+        unequal,
+        unreported,
+        faults: found,
+    } = count(&state, &editor);
     let seconds = |from, to: jiff::Timestamp| to.duration_since(from).as_secs();
     println!(
         "{what}, seed {}: clients {clients}, invoices {deals}, kills {kills}, faults {faults}, edits {edits}, removed by hand {}, \
@@ -128,7 +144,10 @@ async fn run(what: &str, plan: &Plan) {
     assert_eq!(rested, Some(0), "the last run left something over");
     assert!(found.is_empty(), "{} faults, the first: {:#?}", found.len(), &found[..found.len().min(20)]);
     assert_eq!((doubled_clients, doubled_deals, deletions, unequal, unreported), (0, 0, 0, 0, 0));
-    assert!(kills == plan.kills && faults > 0 && edits > 0 && !state.conflicts.is_empty(), "the run was too kind");
+    assert!(
+        kills == plan.kills && faults > 0 && edits > 0 && !state.conflicts.is_empty(),
+        "the run was too kind"
+    );
 }
 
 /// Kills children at random, and edits all the while; how many were killed.
@@ -165,7 +184,12 @@ fn misbehave(sandbox: &Sandbox, seed: u64) {
     ];
     for (index, fault) in faults.into_iter().enumerate() {
         let seed = seed.wrapping_mul(31).wrapping_add(index as u64);
-        for endpoint in [CrmEndpoint::CreateClient, CrmEndpoint::UpdateClient, CrmEndpoint::CreateDeal, CrmEndpoint::UpdateDeal] {
+        for endpoint in [
+            CrmEndpoint::CreateClient,
+            CrmEndpoint::UpdateClient,
+            CrmEndpoint::CreateDeal,
+            CrmEndpoint::UpdateDeal,
+        ] {
             crm.inject_random(endpoint, fault.clone(), 0.006, seed.wrapping_add(100));
         }
         for endpoint in [BillsEndpoint::CreateClient, BillsEndpoint::UpdateClient] {
@@ -177,7 +201,11 @@ fn misbehave(sandbox: &Sandbox, seed: u64) {
         bills.inject_random(BillsEndpoint::Clients, fault, 0.002, seed.wrapping_add(400));
     }
     bills.configure(|settings| settings.switches_off_after = None);
-    for (fault, chance) in [(WebhookFault::Lost, 0.3), (WebhookFault::Duplicate { copies: 1 }, 0.2), (WebhookFault::Overtaken, 0.1)] {
+    for (fault, chance) in [
+        (WebhookFault::Lost, 0.3),
+        (WebhookFault::Duplicate { copies: 1 }, 0.2),
+        (WebhookFault::Overtaken, 0.1),
+    ] {
         bills.inject_webhook_random(None, fault, chance, seed.wrapping_add(500));
     }
 }
@@ -280,7 +308,9 @@ async fn answer(mut stream: TcpStream, sync: Synchroniser) {
         None => true,
     };
     let status = if kept { "200 OK" } else { "500 Internal Server Error" };
-    let _ = stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes()).await;
+    let _ = stream
+        .write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes())
+        .await;
 }
 
 /// A child process.

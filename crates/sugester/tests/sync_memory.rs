@@ -44,7 +44,8 @@ async fn peak_of_a_first_run(clients: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 async fn memory_does_not_grow_with_the_records() {
-    let larger = std::env::var("SYNC_MEMORY_CLIENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_500);
+    let larger =
+        std::env::var("SYNC_MEMORY_CLIENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_500);
     let (few, many) = (peak_of_a_first_run(300).await, peak_of_a_first_run(larger).await);
     println!("peak: {few} KiB at 300 clients, {many} KiB at {larger}");
     assert!(many < few + 8 * 1024, "{few} KiB at 300 clients, {many} KiB at {larger}");

@@ -139,7 +139,11 @@ async fn cost_of_hints(records: u64, proof: AbsenceProof) -> [usize; 3] {
     let store = Store::open("memory:").await.unwrap();
     let sync = synchroniser_with(&sandbox, &store, |settings| settings.absence_proof(proof));
     let report = sync.run().await.unwrap();
-    assert_eq!((report.failed, sandbox.sugester().created(Table::Clients) as u64), (0, records), "{report:?}");
+    assert_eq!(
+        (report.failed, sandbox.sugester().created(Table::Clients) as u64),
+        (0, records),
+        "{report:?}"
+    );
     let add_client = |name: &str| bills.add(Bills::Clients, &json!({"name": name, "company": true})).unwrap();
     let known = bills.records(Bills::Clients)[0]["id"].as_u64().unwrap();
     let invoice = RecordRef::Invoice(bills.add(Bills::Invoices, &invoice_for(known)).unwrap());
@@ -159,8 +163,10 @@ async fn cost_of_hints(records: u64, proof: AbsenceProof) -> [usize; 3] {
 
 #[tokio::test]
 async fn a_hint_costs_the_same_however_many_records_there_are() {
-    let (few, many) =
-        (cost_of_hints(20, AbsenceProof::OwnJournal).await, cost_of_hints(420, AbsenceProof::OwnJournal).await);
+    let (few, many) = (
+        cost_of_hints(20, AbsenceProof::OwnJournal).await,
+        cost_of_hints(420, AbsenceProof::OwnJournal).await,
+    );
     assert_eq!(few, many);
     assert!(many.iter().all(|cost| *cost <= 6), "{many:?}");
     let proven = cost_of_hints(420, AbsenceProof::EveryRun).await;
@@ -197,11 +203,19 @@ async fn equal_tax_numbers_link_only_where_that_is_switched_on_and_only_one_fits
             let report = sync.run().await.unwrap();
             assert_eq!(report.failed, 0, "{report:?}");
         }
-        assert_eq!([bills.created(Bills::Clients), crm.created(Table::Clients)], made, "switched on: {is_on}");
+        assert_eq!(
+            [bills.created(Bills::Clients), crm.created(Table::Clients)],
+            made,
+            "switched on: {is_on}"
+        );
         // Two with one number: nobody is linked, nobody is made.
         for name in ["Twin", "Twin again"] {
-            crm.add(Table::Clients, &json!({"name": name, "company": true, "tax_no": "5-5",
-                "external_ids": {"bitfactura": ""}})).unwrap();
+            crm.add(
+                Table::Clients,
+                &json!({"name": name, "company": true, "tax_no": "5-5",
+                "external_ids": {"bitfactura": ""}}),
+            )
+            .unwrap();
         }
         let before = crm.created(Table::Clients);
         if is_on {
@@ -234,7 +248,8 @@ async fn the_row_of_the_first_synchronisation_is_written_once_and_makes_every_cl
 async fn the_first_synchronisation_by_rest_looks_each_client_up() {
     let sandbox = Sandbox::start().await.unwrap();
     let (bills, crm) = (sandbox.bitfactura(), sandbox.sugester());
-    let known = bills.add(Bills::Clients, &json!({"name": "Known", "company": true, "city": "Lima"})).unwrap();
+    let known =
+        bills.add(Bills::Clients, &json!({"name": "Known", "company": true, "city": "Lima"})).unwrap();
     bills.add(Bills::Clients, &json!({"name": "New", "company": true})).unwrap();
     let there = json!({"name": "Known", "company": true, "external_ids": {"BitFactura_client_id": known}});
     let there = crm.add(Table::Clients, &there).unwrap();
@@ -274,7 +289,8 @@ async fn what_was_deleted_on_one_side_stays_on_the_other_and_does_not_come_back(
     let (bills, crm) = (sandbox.bitfactura(), sandbox.sugester());
     let store = Store::open("memory:").await.unwrap();
     let sync = synchroniser_with(&sandbox, &store, |settings| settings.full_scan_every(Duration::ZERO));
-    let ids = ["One", "Two"].map(|name| bills.add(Bills::Clients, &json!({"name": name, "company": true})).unwrap());
+    let ids = ["One", "Two"]
+        .map(|name| bills.add(Bills::Clients, &json!({"name": name, "company": true})).unwrap());
     sync.run().await.unwrap();
     let there = crm.records(Table::Clients)[1]["id"].as_u64().unwrap();
     let gone_here = ids[0];
@@ -359,7 +375,8 @@ async fn a_person_can_link_two_clients_and_only_two_that_are_free() {
         assert_eq!(report.failed, 0, "{report:?}");
     }
     assert_eq!((bills.created(Bills::Clients), crm.created(Table::Clients)), (2, 2));
-    let (left, right) = (bills.record(Bills::Clients, here).unwrap(), crm.record(Table::Clients, there).unwrap());
+    let (left, right) =
+        (bills.record(Bills::Clients, here).unwrap(), crm.record(Table::Clients, there).unwrap());
     assert_eq!([&left["city"], &right["city"], &left["phone"], &right["phone"]], ["Lima", "Lima", "1", "1"]);
     assert_eq!(right["external_ids"]["bitfactura"], here.to_string());
 }
@@ -369,7 +386,8 @@ async fn sugester_can_be_written_by_its_receiver_alone() {
     let sandbox = Sandbox::start().await.unwrap();
     let (bills, crm) = (sandbox.bitfactura(), sandbox.sugester());
     let store = Store::open("memory:").await.unwrap();
-    let sync = synchroniser_with(&sandbox, &store, |settings| settings.sugester_writes(SugesterWrites::Receiver));
+    let sync =
+        synchroniser_with(&sandbox, &store, |settings| settings.sugester_writes(SugesterWrites::Receiver));
     let client = bills.add(Bills::Clients, &json!({"name": "Acme", "company": true})).unwrap();
     bills.add(Bills::Invoices, &invoice_for(client)).unwrap();
     for _ in 0..3 {

@@ -299,7 +299,10 @@ mod tests {
     #[test]
     fn numbered_items_come_once_too() {
         let ask = |number: u32| async move { Ok(Page::new(number, vec![1, number], number < 4)) };
-        assert_eq!(run(Pages::numbered("list", ask, |item: &u32| u64::from(*item)).all()).unwrap(), [1, 2, 3, 4]);
+        assert_eq!(
+            run(Pages::numbered("list", ask, |item: &u32| u64::from(*item)).all()).unwrap(),
+            [1, 2, 3, 4]
+        );
     }
 
     #[test]

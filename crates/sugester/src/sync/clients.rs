@@ -482,8 +482,10 @@ impl Run<'_> {
         let (turn, parts, id, deed) = (self.next_turn(), self.parts, link.id_in(side), edit_in(side));
         let intent = Intent::new(deed, id).turn(turn).seen(both.on(side).updated_at);
         // The receiver finds a client by its link, so what writes the link goes the other way.
-        let by_receiver = side == Side::Sugester && self.writes_to_receiver() && !fields.contains_key("external_ids");
-        let envelope = by_receiver.then(|| super::first::edited(&parts.settings, link.bitfactura, fields.clone()));
+        let by_receiver =
+            side == Side::Sugester && self.writes_to_receiver() && !fields.contains_key("external_ids");
+        let envelope =
+            by_receiver.then(|| super::first::edited(&parts.settings, link.bitfactura, fields.clone()));
         let Some(journal) = &mut self.journal else { return Ok(None) };
         let sent = journal
             .send(intent, &content(fields), |body| match (side, envelope) {

@@ -118,7 +118,17 @@ impl SynchroniserBuilder {
         let worker = worker_name(&settings.name);
         let turn = tokio::sync::Mutex::new(());
         let stop = AtomicBool::new(false);
-        Ok(Synchroniser(Arc::new(Parts { settings, billing, crm, store, observer, clock, worker, stop, turn })))
+        Ok(Synchroniser(Arc::new(Parts {
+            settings,
+            billing,
+            crm,
+            store,
+            observer,
+            clock,
+            worker,
+            stop,
+            turn,
+        })))
     }
 }
 

@@ -12,8 +12,8 @@ use super::journal::{Deed, Intent, Sent};
 use super::mapping::Side;
 use super::ports::{Receiver, WebhookRow, content};
 use super::report::{Done, Event, RecordRef, Skip};
-use super::settings::Settings;
 use super::run::{Run, is_final, work_of};
+use super::settings::Settings;
 use crate::value::{ExternalIds, Linked};
 
 /// How a first synchronisation reaches Sugester. All of them are assumed: the vendor names the way and does not describe it.

@@ -4,8 +4,8 @@
 //! more, and only in a list in which nothing can have slipped; a creation in BitFactura, which carries no mark, is recognised by what it
 //! holds, and only if exactly one unlinked record fits.
 
-use integration_core::{Error, Fault};
 use integration_core::body::fields::{Scalar, Token as _};
+use integration_core::{Error, Fault};
 use integration_store::Entry;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
@@ -64,9 +64,17 @@ impl Run<'_> {
         for (side, id) in [(Side::BitFactura, bitfactura), (Side::Sugester, sugester)] {
             let linked = self.link_of(side, id).await?;
             if linked.is_some_and(|link| (link.bitfactura, link.sugester) != (bitfactura, sugester)) {
-                faults.push(Fault::error("LINKED", format!("{side:?}")).with_actual(id.to_string()).with_hint("it is linked to another client"));
+                faults.push(
+                    Fault::error("LINKED", format!("{side:?}"))
+                        .with_actual(id.to_string())
+                        .with_hint("it is linked to another client"),
+                );
             } else if id == 0 || self.read_client(side, id).await?.is_none() {
-                faults.push(Fault::error("CLIENT", format!("{side:?}")).with_actual(id.to_string()).with_hint("there is no such client"));
+                faults.push(
+                    Fault::error("CLIENT", format!("{side:?}"))
+                        .with_actual(id.to_string())
+                        .with_hint("there is no such client"),
+                );
             }
         }
         if !faults.is_empty() {

@@ -16,8 +16,8 @@ use super::collect::{List, Scan};
 use super::engine::Parts;
 use super::journal::{Deed, Journal, Note};
 use super::mapping::Side;
-use super::settings::AbsenceProof;
 use super::report::{Done, Event, RecordRef, Report, Skip};
+use super::settings::AbsenceProof;
 
 pub(super) const LINKS: &str = "links";
 pub(super) const BY_SUGESTER: &str = "by-sugester";

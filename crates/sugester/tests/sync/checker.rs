@@ -65,7 +65,7 @@ fn by_serial(records: &[Value]) -> BTreeMap<String, Vec<&Value>> {
 pub(crate) fn count(state: &State, editor: &Editor) -> Count {
     let mut count = Count { edits: editor.edits.len(), ..Count::default() };
     clients(state, editor, &mut count);
-    deals(state, editor, &mut count);
+    deals(state, &mut count);
     let deletes = |asked: &[Request]| asked.iter().filter(|request| request.method == "DELETE").count();
     count.deletions += deletes(&state.asked_of_bills) + deletes(&state.asked_of_crm);
     count
@@ -76,8 +76,12 @@ fn clients(state: &State, editor: &Editor, count: &mut Count) {
     let removed = |side| editor.removed.iter().filter(|removed| removed.side == side).count();
     let ever = [(&here, Side::BitFactura), (&there, Side::Sugester)];
     for ((found, side), made) in ever.into_iter().zip(state.made) {
-        let was_removed: BTreeSet<&str> =
-            editor.removed.iter().filter(|removed| removed.side == side).map(|removed| removed.serial.as_str()).collect();
+        let was_removed: BTreeSet<&str> = editor
+            .removed
+            .iter()
+            .filter(|removed| removed.side == side)
+            .map(|removed| removed.serial.as_str())
+            .collect();
         for (serial, records) in found {
             let copies = records.len() + usize::from(was_removed.contains(serial.as_str()));
             if copies > 1 || serial.is_empty() {
@@ -93,9 +97,12 @@ fn clients(state: &State, editor: &Editor, count: &mut Count) {
     }
     for removed in &editor.removed {
         let other = if removed.side == Side::BitFactura { &there } else { &here };
-        if removed.partner_stood && !other.contains_key(&removed.serial) {
+        if !other.contains_key(&removed.serial) {
             count.deletions += 1;
-            count.faults.push(format!("{} was removed in {:?} and is gone on the other side", removed.serial, removed.side));
+            count.faults.push(format!(
+                "{} was removed in {:?} and is gone on the other side",
+                removed.serial, removed.side
+            ));
         }
     }
     let gone: BTreeSet<&str> = editor.removed.iter().map(|removed| removed.serial.as_str()).collect();
@@ -119,7 +126,11 @@ fn pair(state: &State, editor: &Editor, serial: &str, (bill, crm): (&Value, &Val
     for field in FIELDS.iter().copied().chain(["name", "tax_no", "register_number", "company"]) {
         if text(bill, field) != text(crm, field) {
             count.unequal += 1;
-            count.faults.push(format!("{serial}.{field}: {:?} and {:?}", text(bill, field), text(crm, field)));
+            count.faults.push(format!(
+                "{serial}.{field}: {:?} and {:?}",
+                text(bill, field),
+                text(crm, field)
+            ));
         }
     }
     for field in FIELDS {
@@ -136,7 +147,9 @@ fn pair(state: &State, editor: &Editor, serial: &str, (bill, crm): (&Value, &Val
                 Some(edit) if was_decided_before(edit, id(record), asked) => count.races += 1,
                 Some(edit) => {
                     count.unreported += 1;
-                    count.faults.push(format!("{serial}.{field}: {edit:?} was lost to {:?}", text(bill, field)));
+                    count
+                        .faults
+                        .push(format!("{serial}.{field}: {edit:?} was lost to {:?}", text(bill, field)));
                 }
                 None => {}
             }
@@ -148,7 +161,8 @@ fn pair(state: &State, editor: &Editor, serial: &str, (bill, crm): (&Value, &Val
 fn lost<'e>(edits: &[&'e Edit], side: Side, at_rest: &str) -> Option<&'e Edit> {
     let at = edits.iter().rposition(|edit| edit.side == side)?;
     let edit = edits[at];
-    let was_seen = edits[at + 1..].iter().any(|later| later.other_showed.as_deref() == Some(edit.value.as_str()));
+    let was_seen =
+        edits[at + 1..].iter().any(|later| later.other_showed.as_deref() == Some(edit.value.as_str()));
     (edit.value != at_rest && !was_seen).then_some(edit)
 }
 
@@ -166,7 +180,7 @@ fn was_decided_before(edit: &Edit, id: u64, asked: &[Request]) -> bool {
     read.is_none_or(|read| read.received_at.parse::<jiff::Timestamp>().unwrap() <= edit.ended)
 }
 
-fn deals(state: &State, editor: &Editor, count: &mut Count) {
+fn deals(state: &State, count: &mut Count) {
     let mut of: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     state.deals.iter().for_each(|deal| of.entry(named(deal)).or_default().push(deal));
     let crm: BTreeMap<String, u64> = state.crm.iter().map(|client| (named(client), id(client))).collect();
@@ -189,7 +203,6 @@ fn deals(state: &State, editor: &Editor, count: &mut Count) {
     if state.deals.len() != state.invoices.len() {
         count.faults.push(format!("{} deals, {} invoices", state.deals.len(), state.invoices.len()));
     }
-    let _ = editor;
 }
 
 fn deal_of(invoice: &Value, deal: &Value, crm: &BTreeMap<String, u64>, count: &mut Count) {
@@ -208,7 +221,10 @@ fn deal_of(invoice: &Value, deal: &Value, crm: &BTreeMap<String, u64>, count: &m
         ("client_id", client),
     ];
     let wrong = expected.into_iter().find(|(field, value)| text(deal, field) != *value);
-    if wrong.is_some() || cents(deal, "price") != cents(invoice, "price_gross") || text(deal, "url").is_empty() {
+    if wrong.is_some()
+        || cents(deal, "price") != cents(invoice, "price_gross")
+        || text(deal, "url").is_empty()
+    {
         count.unequal += 1;
         count.faults.push(format!("invoice {invoice} and its deal {deal} differ: {wrong:?}"));
     }

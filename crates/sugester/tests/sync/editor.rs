@@ -29,12 +29,11 @@ pub(crate) struct Edit {
     pub(crate) ended: Timestamp,
 }
 
+/// A client that was removed by hand while it stood on both sides.
 #[derive(Debug)]
 pub(crate) struct Removed {
     pub(crate) side: Side,
     pub(crate) serial: String,
-    /// Whether the other side had it then.
-    pub(crate) partner_stood: bool,
 }
 
 pub(crate) struct Editor {
@@ -103,7 +102,8 @@ impl Editor {
 
     pub(crate) fn add_invoice(&mut self) {
         let serial = self.any_serial();
-        let Some(client) = self.here.get(&serial).copied().filter(|_| !self.removable.contains(&serial)) else {
+        let Some(client) = self.here.get(&serial).copied().filter(|_| !self.removable.contains(&serial))
+        else {
             return self.add_invoice();
         };
         let number = self.unused();
@@ -126,9 +126,10 @@ impl Editor {
         for client in self.bills.records(Bills::Clients) {
             self.here.insert(text(&client, "register_number"), id(&client));
         }
-        let gone = |side| self.removed.iter().filter(move |removed| removed.side == side);
-        gone(Side::Sugester).for_each(|removed| drop(self.there.remove(&removed.serial)));
-        gone(Side::BitFactura).for_each(|removed| drop(self.here.remove(&removed.serial)));
+        for removed in &self.removed {
+            let known = if removed.side == Side::Sugester { &mut self.there } else { &mut self.here };
+            known.remove(&removed.serial);
+        }
     }
 
     /// Something that people do.
@@ -207,10 +208,12 @@ impl Editor {
         }
         let side = if self.below(2) == 0 { Side::BitFactura } else { Side::Sugester };
         match side {
-            Side::BitFactura => self.bills.remove(Bills::Clients, self.here.remove(&serial).unwrap()).unwrap(),
+            Side::BitFactura => {
+                self.bills.remove(Bills::Clients, self.here.remove(&serial).unwrap()).unwrap()
+            }
             Side::Sugester => self.crm.remove(Crm::Clients, self.there.remove(&serial).unwrap()).unwrap(),
         }
-        self.removed.push(Removed { side, serial, partner_stood: true });
+        self.removed.push(Removed { side, serial });
     }
 }
 
