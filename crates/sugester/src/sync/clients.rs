@@ -145,7 +145,7 @@ impl Run<'_> {
             Identity::New if side == Side::BitFactura && self.writes_to_receiver() => {
                 // Nobody answers what it makes: its list is read before anything else is made there.
                 self.void_proof(List::Sugester).await?;
-                self.push(id).await
+                self.post(&own).await
             }
             Identity::New => self.create_partner(side, &own).await,
             Identity::Tombstoned { deleted_in } => self.bury_unlinked(side, &own, deleted_in).await,

@@ -10,7 +10,7 @@ use super::book::{pad, unpad};
 use super::collect::List;
 use super::journal::{Deed, Intent, Sent};
 use super::mapping::Side;
-use super::ports::{Receiver, WebhookRow, content};
+use super::ports::{ClientRecord, Receiver, WebhookRow, content};
 use super::report::{Done, Event, RecordRef, Skip};
 use super::run::{Run, is_final, work_of};
 use super::settings::Settings;
@@ -104,7 +104,7 @@ impl Run<'_> {
     }
 
     /// Posts one client to the receiver, once.
-    pub(super) async fn push(&mut self, id: u64) -> Result<Done, Error> {
+    async fn push(&mut self, id: u64) -> Result<Done, Error> {
         if self.is_unsettled(Deed::Push, id) {
             return Ok(Done::Skipped(Skip::Settling));
         }
@@ -118,11 +118,16 @@ impl Run<'_> {
         if !self.that_still_name(id).await?.is_empty() {
             return self.settle_client(Side::BitFactura, id).await;
         }
-        let Some(client) = self.read_client(Side::BitFactura, id).await? else {
-            return Ok(Done::Skipped(Skip::Gone));
-        };
-        let settings = &self.parts.settings;
-        let carried = super::clients::carried(settings, Side::BitFactura, &client)?;
+        match self.read_client(Side::BitFactura, id).await? {
+            Some(client) => self.post(&client).await,
+            None => Ok(Done::Skipped(Skip::Gone)),
+        }
+    }
+
+    /// Posts a client of BitFactura that nothing in Sugester names.
+    pub(super) async fn post(&mut self, client: &ClientRecord) -> Result<Done, Error> {
+        let (settings, id) = (&self.parts.settings, client.id);
+        let carried = super::clients::carried(settings, Side::BitFactura, client)?;
         let fields = super::plan::plan_new(&settings.mapping, &carried, Side::Sugester).to_sugester.to_json();
         let envelope = edited(settings, id, fields);
         let Some(journal) = &mut self.journal else { return Ok(Done::Created(0)) };
