@@ -400,7 +400,7 @@ impl Desk {
                 Ok(Page::new(number, items, has_next))
             }
         };
-        Pages::new(name, turn, |item: &T| Some(item.id())).at_most(MOST_PAGES)
+        Pages::numbered(name, turn, |item: &T| item.id()).at_most(MOST_PAGES)
     }
 }
 

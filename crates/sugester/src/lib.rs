@@ -70,7 +70,6 @@ pub use client::{Client, ClientBuilder};
 pub use desk::AuthMode;
 pub use error::{ErrorExt, Reason, Refused};
 pub use idempotency::idempotency_table;
-pub use integration_core::BoxFuture;
 pub use integration_core::body::page::{Page, Pages};
 pub use integration_core::call::{BaseUrl, Idempotency, Link, RetryPolicy, Timeouts, UnexpectedRedirect};
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};

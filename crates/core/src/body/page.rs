@@ -1,10 +1,11 @@
 //! Lists, page by page, without believing the service more than is safe.
 //!
 //! The rules enforced here: an item that stands on two pages is handed out once; a list ends where its client says that it does, at
-//! an empty page, or at one that brings nothing unseen, which is an error if the service counts more; and after too many pages in an
-//! error, so that a service that ignores the page's number cannot keep a program busy for ever; after an error it has ended.
+//! an empty page, or at one that brings nothing unseen; at "no such page", which is an error if the service counts more; and after too
+//! many pages in an error, so that a service that ignores the page's number cannot keep a program busy for ever; after an error it has
+//! ended.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::Hash;
 use std::pin::Pin;
@@ -44,6 +45,21 @@ impl<T> Page<T> {
 }
 
 type Ask<T> = Box<dyn Fn(u32) -> BoxFuture<'static, Result<Page<T>, Error>> + Send + Sync>;
+/// Numbers that were seen, 64 to a word.
+#[derive(Debug, Default)]
+struct Numbers(HashMap<u64, u64>);
+
+impl Numbers {
+    /// Whether it is new.
+    fn insert(&mut self, number: u64) -> bool {
+        let word = self.0.entry(number >> 6).or_default();
+        let bit = 1 << (number & 63);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+}
+
 type Unseen<T> = Box<dyn FnMut(&T) -> bool + Send + Sync>;
 
 /// A list as it is asked for, page by page: a `Stream` of pages, also usable by [`next_page`](Self::next_page) alone.
@@ -90,10 +106,37 @@ impl<T: 'static> Pages<T> {
         F: Future<Output = Result<Page<T>, Error>> + Send + 'static,
     {
         let mut seen = HashSet::new();
+        Self::remembering(operation, ask, move |item| {
+            identity(item).is_none_or(|identity| seen.insert(identity))
+        })
+    }
+
+    /// As [`new`](Self::new), for items that have a number of their own: what was seen is remembered in a bit for each, as long as the
+    /// numbers lie close together.
+    pub fn numbered<F>(
+        operation: &'static str,
+        ask: impl Fn(u32) -> F + Send + Sync + 'static,
+        id: impl Fn(&T) -> u64 + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Page<T>, Error>> + Send + 'static,
+    {
+        let mut seen = Numbers::default();
+        Self::remembering(operation, ask, move |item| seen.insert(id(item)))
+    }
+
+    fn remembering<F>(
+        operation: &'static str,
+        ask: impl Fn(u32) -> F + Send + Sync + 'static,
+        is_unseen: impl FnMut(&T) -> bool + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Page<T>, Error>> + Send + 'static,
+    {
         Self {
             operation,
             ask: Box::new(move |number| Box::pin(ask(number))),
-            is_unseen: Box::new(move |item| identity(item).is_none_or(|identity| seen.insert(identity))),
+            is_unseen: Box::new(is_unseen),
             first: 1,
             next: Some(1),
             most: 10_000,
@@ -171,7 +214,7 @@ impl<T: 'static> Pages<T> {
         self.count = page.count.or(self.count);
         page.items.retain(|item| (self.is_unseen)(item));
         if page.items.is_empty() && !is_first {
-            return self.ended();
+            return None;
         }
         self.handed_out = self.handed_out.saturating_add(u64::try_from(page.items.len()).unwrap_or(u64::MAX));
         if page.has_next && !page.items.is_empty() {
@@ -180,7 +223,7 @@ impl<T: 'static> Pages<T> {
         Some(Ok(page))
     }
 
-    /// The end of a list that did not say so itself: not before it has as many items as the service counts.
+    /// The end of a list at a page that is not there: none before it has as many items as the service counts.
     fn ended(&self) -> Option<Result<Page<T>, Error>> {
         let count = self.count.filter(|count| self.handed_out < *count)?;
         let message = format!("the list ended after {} of {count} items", self.handed_out);
@@ -258,10 +301,16 @@ mod tests {
     }
 
     #[test]
-    fn an_end_before_the_services_own_count_is_an_error() {
+    fn no_such_page_before_the_services_own_count_is_an_error() {
         let read = |count: Option<u64>| {
-            let ask =
-                move |number: u32| async move { Ok(Page::new(number, vec![1, 2], true).with_count(count)) };
+            let ask = move |number: u32| async move {
+                let gone = || Error::new(ErrorKind::NotFound, "list").with_outcome(Outcome::ReadOnly);
+                if number > 1 {
+                    Err(gone())
+                } else {
+                    Ok(Page::new(number, vec![1, 2], true).with_count(count))
+                }
+            };
             run(Pages::new("list", ask, |item: &u32| Some(*item)).all())
         };
         assert_eq!(read(None).unwrap(), [1, 2]);
@@ -270,6 +319,29 @@ mod tests {
         assert_eq!(
             (error.kind(), error.message()),
             (ErrorKind::UnexpectedAnswer, Some("the list ended after 2 of 3 items"))
+        );
+    }
+
+    #[test]
+    fn numbers_are_new_once() {
+        let mut numbers = Numbers::default();
+        for number in [0, 1, 63, 64, 65, 127, 128, u64::MAX, u64::MAX - 63] {
+            assert!(numbers.insert(number), "{number}");
+        }
+        for number in [0, 63, 64, 127, 128, u64::MAX] {
+            assert!(!numbers.insert(number), "{number}");
+        }
+        // A bit each where they lie close together.
+        (1_000_000..1_010_000).for_each(|number| assert!(numbers.insert(number)));
+        assert!(numbers.0.len() < 170, "{}", numbers.0.len());
+    }
+
+    #[test]
+    fn numbered_items_come_once_too() {
+        let ask = |number: u32| async move { Ok(Page::new(number, vec![1, number], number < 4)) };
+        assert_eq!(
+            run(Pages::numbered("list", ask, |item: &u32| u64::from(*item)).all()).unwrap(),
+            [1, 2, 3, 4]
         );
     }
 

@@ -21,7 +21,7 @@ use super::plan::{Pair, PairPlan, plan, plan_new};
 use super::ports::{ClientRecord, content};
 use super::report::{Done, Event, RecordRef, Skip};
 use super::run::{CONFLICTS, LostCreation, Run, work_of};
-use super::settings::Settings;
+use super::settings::{Settings, SugesterWrites};
 use crate::tax::comparable;
 use crate::value::{ExternalIds, Linked};
 
@@ -117,14 +117,15 @@ impl Run<'_> {
     }
 
     async fn settle_unlinked(&mut self, side: Side, id: u64) -> Result<Done, Error> {
-        if self.is_unsettled(creation_from(side), id) {
+        let was_pushed = side == Side::BitFactura && self.is_unsettled(Deed::Push, id);
+        if was_pushed || self.is_unsettled(creation_from(side), id) {
             return Ok(Done::Skipped(Skip::Settling));
         }
         let Some(own) = self.read_client(side, id).await? else { return Ok(Done::Skipped(Skip::Gone)) };
         if side == Side::BitFactura && self.may_be_a_lost_creation(&own)? {
             return Ok(Done::Skipped(Skip::Settling));
         }
-        if !self.ensure(List::Sugester).await? {
+        if !self.prove(List::Sugester).await? {
             return Ok(Done::Skipped(Skip::Unstable));
         }
         match self.who_is(side, &own).await? {
@@ -140,6 +141,11 @@ impl Run<'_> {
                 } else {
                     done
                 })
+            }
+            Identity::New if side == Side::BitFactura && self.writes_to_receiver() => {
+                // Nobody answers what it makes: its list is read before anything else is made there.
+                self.void_proof(List::Sugester).await?;
+                self.post(&own).await
             }
             Identity::New => self.create_partner(side, &own).await,
             Identity::Tombstoned { deleted_in } => self.bury_unlinked(side, &own, deleted_in).await,
@@ -190,10 +196,24 @@ impl Run<'_> {
     /// The clients of Sugester that name a client of BitFactura.
     async fn that_name(&self, bitfactura: u64) -> Result<Vec<Candidate>, Error> {
         let mut candidates = Vec::new();
-        for id in self.work.ids_under("ext", &pad(bitfactura)).await? {
+        for id in self.that_still_name(bitfactura).await? {
             candidates.push(self.candidate(Side::Sugester, id).await?);
         }
         Ok(candidates)
+    }
+
+    /// The index remembers who named a client; whether they do is asked.
+    pub(super) async fn that_still_name(&self, bitfactura: u64) -> Result<Vec<u64>, Error> {
+        let mut naming = Vec::new();
+        for id in self.work.ids_under("ext", &pad(bitfactura)).await? {
+            let found = self.read_client(Side::Sugester, id).await?;
+            let app = &self.parts.settings.app;
+            let named = found.map(|client| client.external_ids.ids(app, Linked::Client)).unwrap_or_default();
+            if named.contains(&bitfactura.to_string()) {
+                naming.push(id);
+            }
+        }
+        Ok(naming)
     }
 
     async fn candidate(&self, side: Side, id: u64) -> Result<Candidate, Error> {
@@ -214,7 +234,7 @@ impl Run<'_> {
         let Some(named) = named else {
             return Ok(Err(several(ids.iter().filter_map(|id| id.parse().ok()).collect())));
         };
-        let others = self.work.ids_under("ext", &pad(named)).await?;
+        let others = self.that_still_name(named).await?;
         if others.iter().any(|other| *other != own.id) {
             return Ok(Err(several(vec![named])));
         }
@@ -446,6 +466,10 @@ impl Run<'_> {
         Ok(None)
     }
 
+    pub(super) fn writes_to_receiver(&self) -> bool {
+        self.parts.settings.sugester_writes == SugesterWrites::Receiver
+    }
+
     /// Writes one side and remembers at once that it was written; or why this is not finished.
     async fn write_side(
         &mut self,
@@ -457,11 +481,17 @@ impl Run<'_> {
     ) -> Result<Option<Done>, Error> {
         let (turn, parts, id, deed) = (self.next_turn(), self.parts, link.id_in(side), edit_in(side));
         let intent = Intent::new(deed, id).turn(turn).seen(both.on(side).updated_at);
+        // The receiver finds a client by its link, so what writes the link goes the other way.
+        let by_receiver =
+            side == Side::Sugester && self.writes_to_receiver() && !fields.contains_key("external_ids");
+        let envelope =
+            by_receiver.then(|| super::first::edited(&parts.settings, link.bitfactura, fields.clone()));
         let Some(journal) = &mut self.journal else { return Ok(None) };
         let sent = journal
-            .send(intent, &content(fields), |body| match side {
-                Side::BitFactura => parts.billing.update_client(id, body),
-                Side::Sugester => parts.crm.update_client(id, body),
+            .send(intent, &content(fields), |body| match (side, envelope) {
+                (Side::BitFactura, _) => parts.billing.update_client(id, body),
+                (Side::Sugester, Some(envelope)) => parts.crm.push_client(envelope),
+                (Side::Sugester, None) => parts.crm.update_client(id, body),
             })
             .await?;
         let open = match sent {

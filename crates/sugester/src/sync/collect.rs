@@ -174,6 +174,12 @@ impl Run<'_> {
         self.save_cursor(Batch::default()).await
     }
 
+    /// Whether it is known what is in a list of Sugester: from reading it not long ago and the own journal, or from reading it now.
+    pub(super) async fn prove(&mut self, list: List) -> Result<bool, Error> {
+        let now = self.now().await?;
+        if self.is_proven(list, now) { Ok(true) } else { self.ensure(list).await }
+    }
+
     /// Reads a list until nothing can have slipped; whether that came about.
     pub(super) async fn ensure(&mut self, list: List) -> Result<bool, Error> {
         if let Some(scan) = self.scans.get(&list).filter(|scan| scan.is_stable && scan.is_whole) {
@@ -212,6 +218,10 @@ impl Run<'_> {
         let newest = before.newest.max(pass.newest);
         let scan = Scan { passes: pass.number, count: pass.count, is_stable, is_whole, newest };
         self.scans.insert(list, scan);
+        if is_stable && is_whole {
+            let now = self.now().await?;
+            self.set_proof(list, Some(now)).await?;
+        }
         Ok(())
     }
 
@@ -233,7 +243,11 @@ impl Run<'_> {
             let is_old = pass.take(row.updated_at());
             all_old &= is_old;
             if !is_old {
-                let seen = self.work.get::<u32>(list.seen(), row.id()).await?;
+                // Nothing is remembered of a pass before the first.
+                let seen = match pass.number {
+                    1 => None,
+                    _ => self.work.get::<u32>(list.seen(), row.id()).await?,
+                };
                 pass.count += 1;
                 pass.again += u64::from(seen == pass.number.checked_sub(1).filter(|before| *before > 0));
             }
@@ -246,6 +260,7 @@ impl Run<'_> {
         }
         pass.pages += 1;
         self.tell(Event::Listed { list: list.name(), records: pass.records, pass: pass.number });
+        self.go_on()?;
         Ok(all_old && !pass.is_out_of_order)
     }
 

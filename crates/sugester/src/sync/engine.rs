@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use integration_core::clock::{Clock, SystemClock};
 use integration_core::{Error, ErrorKind, Outcome};
@@ -25,6 +26,8 @@ pub(super) struct Parts {
     pub(super) observer: Option<Arc<dyn Observer>>,
     pub(super) clock: Arc<dyn Clock>,
     worker: String,
+    /// Whether the run under way was asked to end.
+    pub(super) stop: AtomicBool,
     /// One run at a time in this process; the lease of the lane says the same to others.
     turn: tokio::sync::Mutex<()>,
 }
@@ -73,6 +76,7 @@ pub struct Stopped {
 enum Work {
     Keep(Scope),
     First(FirstMode),
+    Link { bitfactura: u64, sugester: u64 },
 }
 
 /// Sets up a [`Synchroniser`].
@@ -113,7 +117,18 @@ impl SynchroniserBuilder {
         let Self { settings, billing, crm, store, observer, clock } = self;
         let worker = worker_name(&settings.name);
         let turn = tokio::sync::Mutex::new(());
-        Ok(Synchroniser(Arc::new(Parts { settings, billing, crm, store, observer, clock, worker, turn })))
+        let stop = AtomicBool::new(false);
+        Ok(Synchroniser(Arc::new(Parts {
+            settings,
+            billing,
+            crm,
+            store,
+            observer,
+            clock,
+            worker,
+            stop,
+            turn,
+        })))
     }
 }
 
@@ -178,6 +193,22 @@ impl Synchroniser {
         self.with(false, Work::First(mode)).await
     }
 
+    /// Links two clients because a person says that they are one, such as those that a run reported as ambiguous; a creation in
+    /// BitFactura whose answer was lost is settled by it. The next run brings both in step: where they differ it is a conflict.
+    ///
+    /// # Errors
+    ///
+    /// A validation error, if either is not there or is linked to another; [`Stopped`] otherwise as [`run`](Self::run).
+    pub async fn link(&self, bitfactura: u64, sugester: u64) -> Result<(), Stopped> {
+        self.with(false, Work::Link { bitfactura, sugester }).await.map(drop)
+    }
+
+    /// Asks the run under way to end after the call at hand, be it in this task or in another: it returns its report with
+    /// [`Report::was_stopped`], and the next one goes on. Nothing happens if none is under way. To end a run at once, drop it.
+    pub fn stop(&self) {
+        self.0.stop.store(true, Ordering::Relaxed);
+    }
+
     /// Notes that a record may have changed, as a webhook says. Durable when it returns; may be called while a run is under way.
     ///
     /// # Errors
@@ -212,6 +243,7 @@ impl Synchroniser {
 
     async fn with(&self, is_dry: bool, work: Work) -> Result<Report, Stopped> {
         let Ok(_turn) = self.0.turn.try_lock() else { return Err(stopped(Report::default(), busy())) };
+        self.0.stop.store(false, Ordering::Relaxed);
         let mut run = match Run::open(&self.0, is_dry).await {
             Ok(run) => run,
             Err(error) => return Err(stopped(Report::default(), error)),
@@ -219,6 +251,7 @@ impl Synchroniser {
         let ended = match work {
             Work::Keep(scope) => run.go(scope).await,
             Work::First(mode) => run.first(mode).await,
+            Work::Link { bitfactura, sugester } => run.link_by_hand(bitfactura, sugester).await,
         };
         let Run { report, journal, .. } = run;
         if let Some(journal) = journal {
@@ -226,6 +259,7 @@ impl Synchroniser {
         }
         match ended {
             Ok(()) => Ok(report),
+            Err(_) if report.was_stopped => Ok(report),
             Err(error) => Err(stopped(report, error)),
         }
     }

@@ -10,9 +10,10 @@ use super::book::{pad, unpad};
 use super::collect::List;
 use super::journal::{Deed, Intent, Sent};
 use super::mapping::Side;
-use super::ports::{Receiver, WebhookRow, content};
+use super::ports::{ClientRecord, Receiver, WebhookRow, content};
 use super::report::{Done, Event, RecordRef, Skip};
 use super::run::{Run, is_final, work_of};
+use super::settings::Settings;
 use crate::value::{ExternalIds, Linked};
 
 /// How a first synchronisation reaches Sugester. All of them are assumed: the vendor names the way and does not describe it.
@@ -38,6 +39,10 @@ pub(super) fn is_ours(row: &WebhookRow, receiver: &Receiver) -> bool {
 impl Run<'_> {
     pub(super) async fn first(&mut self, mode: FirstMode) -> Result<(), Error> {
         self.load_lost().await?;
+        // What is posted to the receiver makes clients that no link knows until their list is read again.
+        if mode != FirstMode::RestUpsert {
+            self.void_proof(List::Sugester).await?;
+        }
         if mode == FirstMode::RegisterWebhook {
             self.pass(List::Sugester, None).await?;
             self.resolve().await?;
@@ -47,6 +52,9 @@ impl Run<'_> {
         self.pass(List::Sugester, None).await?;
         self.read_list(List::BitFactura, started, true).await?;
         self.resolve().await?;
+        if mode == FirstMode::PushRecords {
+            self.void_proof(List::Sugester).await?;
+        }
         self.first_list(mode).await?;
         self.tell_left_over().await
     }
@@ -59,6 +67,7 @@ impl Run<'_> {
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(last.clone());
             for id in page.iter().filter_map(|(key, _)| unpad(key)) {
+                self.go_on()?;
                 let outcome = match mode {
                     FirstMode::PushRecords => self.push(id).await,
                     _ => self.settle_client(Side::BitFactura, id).await,
@@ -106,20 +115,21 @@ impl Run<'_> {
             };
         }
         // Sugester has it already: it is compared, and not posted over what was edited there.
-        if !self.work.ids_under("ext", &pad(id)).await?.is_empty() {
+        if !self.that_still_name(id).await?.is_empty() {
             return self.settle_client(Side::BitFactura, id).await;
         }
-        let Some(client) = self.read_client(Side::BitFactura, id).await? else {
-            return Ok(Done::Skipped(Skip::Gone));
-        };
-        let settings = &self.parts.settings;
-        let carried = super::clients::carried(settings, Side::BitFactura, &client)?;
-        let mut fields =
-            super::plan::plan_new(&settings.mapping, &carried, Side::Sugester).to_sugester.to_json();
-        let ids = ExternalIds::default().with_number(&settings.app, Linked::Client, id);
-        fields.insert("external_ids".to_owned(), serde_json::to_value(ids).unwrap_or_default());
-        fields.insert("id".to_owned(), id.into());
-        let envelope = envelope(settings.app.as_str(), &settings.locale, id, fields);
+        match self.read_client(Side::BitFactura, id).await? {
+            Some(client) => self.post(&client).await,
+            None => Ok(Done::Skipped(Skip::Gone)),
+        }
+    }
+
+    /// Posts a client of BitFactura that nothing in Sugester names.
+    pub(super) async fn post(&mut self, client: &ClientRecord) -> Result<Done, Error> {
+        let (settings, id) = (&self.parts.settings, client.id);
+        let carried = super::clients::carried(settings, Side::BitFactura, client)?;
+        let fields = super::plan::plan_new(&settings.mapping, &carried, Side::Sugester).to_sugester.to_json();
+        let envelope = edited(settings, id, fields);
         let Some(journal) = &mut self.journal else { return Ok(Done::Created(0)) };
         let (parts, body) = (self.parts, content(&envelope));
         match journal.send(Intent::new(Deed::Push, id), &body, |_| parts.crm.push_client(envelope)).await? {
@@ -179,6 +189,14 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// These fields of a client of BitFactura, as the receiver takes them.
+pub(super) fn edited(settings: &Settings, id: u64, mut fields: Map<String, Value>) -> Map<String, Value> {
+    let ids = ExternalIds::default().with_number(&settings.app, Linked::Client, id);
+    fields.insert("external_ids".to_owned(), serde_json::to_value(ids).unwrap_or_default());
+    fields.insert("id".to_owned(), id.into());
+    envelope(settings.app.as_str(), &settings.locale, id, fields)
 }
 
 /// The shape of a captured client webhook.

@@ -76,7 +76,7 @@ impl Run<'_> {
         if self.is_unsettled(Deed::CreateDeal, id) {
             return Ok(Done::Skipped(Skip::Settling));
         }
-        if !self.ensure(List::Deals).await? {
+        if !self.prove(List::Deals).await? {
             return Ok(Done::Skipped(Skip::Unstable));
         }
         match self.work.ids_under("deal-ext", &pad(id)).await?.as_slice() {
@@ -163,7 +163,7 @@ impl Run<'_> {
             if !self.ensure(List::Sugester).await? {
                 return Ok(Err(Done::Skipped(Skip::Unstable)));
             }
-            return match self.work.ids_under("ext", &pad(client)).await?.as_slice() {
+            return match self.that_still_name(client).await?.as_slice() {
                 [] if self.nested.contains(&client) => Ok(Err(Done::Skipped(Skip::ClientNotLinked))),
                 [] => nested,
                 [known, ..] => Ok(Ok(DealLink::Client(*known))),

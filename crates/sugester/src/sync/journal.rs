@@ -156,7 +156,7 @@ impl Journal {
             if let Some(lease) = claimed {
                 return Ok(Self { outbox, lease, span, clock, renewed });
             }
-            bury(&outbox, &lane).await?;
+            bury(&outbox, &lane, worker).await?;
         }
         Err(Error::new(ErrorKind::Blocked, "synchronise")
             .with_outcome(Outcome::NotSent)
@@ -286,11 +286,13 @@ fn nothing_written() -> Error {
         .with_message("the store changed nothing and gave no reason")
 }
 
-/// Ends the lease of a worker whose process is certainly gone. Safe even if it were not: its writes are fenced off.
-async fn bury(outbox: &Outbox, lane: &str) -> Result<(), Error> {
+/// Ends the lease of a worker whose process is certainly gone, and one of our own: a worker has one run at a time, so that one was
+/// dropped. Safe even if it were not: its writes are fenced off.
+async fn bury(outbox: &Outbox, lane: &str, worker: &str) -> Result<(), Error> {
     let view = outbox.lane(lane).await.map_err(failed)?;
-    let Some(holder) = view.held_by.filter(|holder| worker_is_gone(holder)) else { return Ok(()) };
-    tracing::info!(lane, worker = holder, "its process has ended: the lane is taken over");
+    let is_over = |holder: &String| holder == worker || worker_is_gone(holder);
+    let Some(holder) = view.held_by.filter(is_over) else { return Ok(()) };
+    tracing::info!(lane, worker = holder, "its run has ended: the lane is taken over");
     let lease = Lease::new(outbox.name(), lane, holder, view.fence);
     outbox.release(&lease).await.map_err(failed)
 }

@@ -68,5 +68,5 @@ pub use {
     engine::{Stopped, Synchroniser, SynchroniserBuilder},
     first::FirstMode,
     report::{Done, Event, Observer, RecordRef, Report, Skip},
-    settings::Settings,
+    settings::{AbsenceProof, Settings, SugesterWrites},
 };

@@ -172,6 +172,8 @@ impl<F: Fn(&Event) + Send + Sync> Observer for F {
 pub struct Report {
     /// Whether it was a dry run.
     pub is_dry: bool,
+    /// Whether it ended early because it was asked to.
+    pub was_stopped: bool,
     /// Records made on the other side, deals included.
     pub created: u64,
     /// Records of which fields were written.

@@ -4,8 +4,8 @@
 //! more, and only in a list in which nothing can have slipped; a creation in BitFactura, which carries no mark, is recognised by what it
 //! holds, and only if exactly one unlinked record fits.
 
-use integration_core::Error;
 use integration_core::body::fields::{Scalar, Token as _};
+use integration_core::{Error, Fault};
 use integration_store::Entry;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
@@ -58,6 +58,45 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Two clients are one because a person says so.
+    pub(super) async fn link_by_hand(&mut self, bitfactura: u64, sugester: u64) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        for (side, id) in [(Side::BitFactura, bitfactura), (Side::Sugester, sugester)] {
+            let linked = self.link_of(side, id).await?;
+            if linked.is_some_and(|link| (link.bitfactura, link.sugester) != (bitfactura, sugester)) {
+                faults.push(
+                    Fault::error("LINKED", format!("{side:?}"))
+                        .with_actual(id.to_string())
+                        .with_hint("it is linked to another client"),
+                );
+            } else if id == 0 || self.read_client(side, id).await?.is_none() {
+                faults.push(
+                    Fault::error("CLIENT", format!("{side:?}"))
+                        .with_actual(id.to_string())
+                        .with_hint("there is no such client"),
+                );
+            }
+        }
+        if !faults.is_empty() {
+            return Err(Error::validation("link two clients", faults));
+        }
+        if self.link_of(Side::BitFactura, bitfactura).await?.is_none() {
+            self.save_link(&Link::new(bitfactura, sugester)).await?;
+        }
+        self.load_lost().await?;
+        for (entry, note) in std::mem::take(&mut self.lost) {
+            let is_its = (note.deed, note.id) == (Deed::CreateInBitFactura, sugester)
+                || (note.deed, note.id) == (Deed::CreateInSugester, bitfactura);
+            if let (true, Some(journal)) = (is_its, &self.journal) {
+                let said = if note.deed == Deed::CreateInBitFactura { bitfactura } else { sugester };
+                journal.resolve(&entry, &note, true, said).await?;
+            }
+        }
+        let mut batch = Batch::default();
+        batch.put(work_of(RecordRef::SugesterClient(sugester)), pad(sugester), &true);
+        self.work.commit(batch).await
+    }
+
     /// Finds out about each of them, and closes those that are certain.
     pub(super) async fn resolve(&mut self) -> Result<(), Error> {
         let settling = SignedDuration::try_from(self.parts.settings.settling).unwrap_or(SignedDuration::MAX);
@@ -100,7 +139,7 @@ impl Run<'_> {
 
     async fn look_in_sugester(&mut self, entry: &Entry, note: &Note) -> Result<Found, Error> {
         let is_certain = self.ensure(List::Sugester).await?;
-        Ok(match self.work.ids_under("ext", &pad(note.id)).await?.as_slice() {
+        Ok(match self.that_still_name(note.id).await?.as_slice() {
             [] if is_certain => Found::NotApplied,
             [partner] => {
                 let partner = *partner;
@@ -127,7 +166,7 @@ impl Run<'_> {
 
     async fn look_for_push(&mut self, note: &Note) -> Result<Found, Error> {
         let is_certain = self.ensure(List::Sugester).await?;
-        Ok(match self.work.ids_under("ext", &pad(note.id)).await?.as_slice() {
+        Ok(match self.that_still_name(note.id).await?.as_slice() {
             [] if is_certain => Found::NotApplied,
             [] => Found::Open,
             [partner, ..] => Found::Applied(partner.to_string()),

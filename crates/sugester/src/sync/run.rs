@@ -17,6 +17,7 @@ use super::engine::Parts;
 use super::journal::{Deed, Journal, Note};
 use super::mapping::Side;
 use super::report::{Done, Event, RecordRef, Report, Skip};
+use super::settings::AbsenceProof;
 
 pub(super) const LINKS: &str = "links";
 pub(super) const BY_SUGESTER: &str = "by-sugester";
@@ -43,6 +44,10 @@ pub(super) struct Cursor {
     pub(super) whole: Option<Timestamp>,
     /// Whether all tax numbers of BitFactura are in the index.
     pub(super) has_tax_index: bool,
+    /// When Sugester's clients were last read so that none can have slipped; since then their index is kept.
+    pub(super) proven_clients: Option<Timestamp>,
+    /// The same of deals.
+    pub(super) proven_deals: Option<Timestamp>,
 }
 
 /// What a run looks at.
@@ -119,8 +124,8 @@ impl<'s> Run<'s> {
         } else {
             run.cursor.runs += 1;
         }
-        run.save_cursor(Batch::default()).await?;
         run.clear_spools().await?;
+        run.save_cursor(Batch::default()).await?;
         Ok(run)
     }
 
@@ -154,7 +159,61 @@ impl<'s> Run<'s> {
     async fn clear_spools(&mut self) -> Result<(), Error> {
         let seen = [List::Sugester, List::BitFactura, List::Invoices, List::Deals].map(List::seen);
         self.work.clear(&seen).await?;
-        self.work.clear(&["ext", "deal-ext", "candidates", "tax-sugester"]).await
+        self.work.clear(&["candidates"]).await?;
+        // An index is kept as long as it counts. What has become untrue in it is found out when it is used.
+        let now = self.now().await?;
+        if !self.is_proven(List::Sugester, now) {
+            self.void_proof(List::Sugester).await?;
+            self.work.clear(&["ext", "tax-sugester"]).await?;
+        }
+        if !self.is_proven(List::Deals, now) {
+            self.void_proof(List::Deals).await?;
+            self.work.clear(&["deal-ext"]).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether what is in a list of Sugester is known without reading it: it was read not long ago, and all that this integration has
+    /// made since stands in its journal.
+    pub(super) fn is_proven(&self, list: List, now: Timestamp) -> bool {
+        let settings = &self.parts.settings;
+        let (proven, needs_list) = match list {
+            List::Deals => (self.cursor.proven_deals, false),
+            List::Sugester => (self.cursor.proven_clients, settings.match_tax_no),
+            _ => return false,
+        };
+        let span = SignedDuration::try_from(settings.full_scan_every).unwrap_or(SignedDuration::MAX);
+        let is_fresh = proven.is_some_and(|at| at <= now && now.duration_since(at) < span);
+        is_fresh && !needs_list && !self.is_dry() && settings.absence_proof == AbsenceProof::OwnJournal
+    }
+
+    /// From here on others may write into the list.
+    pub(super) async fn void_proof(&mut self, list: List) -> Result<(), Error> {
+        let was_proven = match list {
+            List::Deals => self.cursor.proven_deals.is_some(),
+            _ => self.cursor.proven_clients.is_some(),
+        };
+        if was_proven { self.set_proof(list, None).await } else { Ok(()) }
+    }
+
+    pub(super) async fn set_proof(&mut self, list: List, at: Option<Timestamp>) -> Result<(), Error> {
+        match list {
+            List::Deals => self.cursor.proven_deals = at,
+            List::Sugester => self.cursor.proven_clients = at,
+            _ => return Ok(()),
+        }
+        self.save_cursor(Batch::default()).await
+    }
+
+    /// An error if the run was asked to end.
+    pub(super) fn go_on(&mut self) -> Result<(), Error> {
+        if !self.parts.stop.load(std::sync::atomic::Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.report.was_stopped = true;
+        Err(Error::new(ErrorKind::Blocked, "synchronise")
+            .with_outcome(Outcome::NotSent)
+            .with_message("the run was asked to end"))
     }
 
     pub(super) const fn is_dry(&self) -> bool {
@@ -269,7 +328,10 @@ impl<'s> Run<'s> {
             after = Some(last.clone());
             let mut finished = Batch::default();
             for id in page.iter().filter_map(|(key, _)| unpad(key)) {
-                let ended = self.settle(of(id)).await;
+                let ended = match self.go_on() {
+                    Ok(()) => self.settle(of(id)).await,
+                    Err(stopped) => Err(stopped),
+                };
                 if ended.as_ref().is_ok_and(is_final) {
                     finished.delete(list, pad(id));
                 }

@@ -8,6 +8,35 @@ use super::loop_guard::LoopGuard;
 use super::mapping::Mapping;
 use crate::value::AppKey;
 
+/// When Sugester's lists are read to prove that a record is not there before it is created (contract 4.9).
+///
+/// Every creation of this integration stands in its journal and its links before it leaves, so after one whole look at a list these two
+/// know of all that it made itself. What they cannot know is what somebody else makes there with our ids in `external_ids`, such as
+/// the vendor's own integration, or this one over another store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum AbsenceProof {
+    /// On first contact, again whenever [`Settings::full_scan_every`] has passed, and whenever an answer was lost; in between the journal
+    /// is trusted. A hint at one new invoice costs a few requests.
+    #[default]
+    OwnJournal,
+    /// In every run that creates something, at two readings of the whole list each. For accounts that somebody else writes, too.
+    EveryRun,
+}
+
+/// How clients are written in Sugester (contract 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SugesterWrites {
+    /// By the documented `/clients.json`.
+    #[default]
+    Clients,
+    /// By the receiver of `client:sync`, in the form of BitFactura's webhooks (contract 4.4; known from one source). It answers no id, so
+    /// a new client is linked by the next run, and an invoice of it waits for that. Only the link itself is still written by
+    /// `/clients.json`, into clients that began in Sugester.
+    Receiver,
+}
+
 /// How both systems are kept in step.
 ///
 /// ```
@@ -37,6 +66,8 @@ pub struct Settings {
     pub(super) lease: Duration,
     pub(super) most_failures_in_a_row: u32,
     pub(super) locale: String,
+    pub(super) absence_proof: AbsenceProof,
+    pub(super) sugester_writes: SugesterWrites,
 }
 
 impl Settings {
@@ -58,6 +89,8 @@ impl Settings {
             lease: Duration::from_secs(120),
             most_failures_in_a_row: 10,
             locale: "es".to_owned(),
+            absence_proof: AbsenceProof::default(),
+            sugester_writes: SugesterWrites::default(),
         }
     }
 
@@ -127,6 +160,19 @@ impl Settings {
     #[must_use]
     pub fn full_scan_every(self, span: Duration) -> Self {
         Self { full_scan_every: span, ..self }
+    }
+
+    /// When Sugester's lists are read to prove that something is not there; the own journal is trusted unless set. With
+    /// [`match_tax_no`](Self::match_tax_no) clients are always looked for in the list, since what they are known by is nobody's mark.
+    #[must_use]
+    pub fn absence_proof(self, proof: AbsenceProof) -> Self {
+        Self { absence_proof: proof, ..self }
+    }
+
+    /// How clients are written in Sugester; by `/clients.json` unless set.
+    #[must_use]
+    pub fn sugester_writes(self, way: SugesterWrites) -> Self {
+        Self { sugester_writes: way, ..self }
     }
 
     /// How long a write whose answer was lost may still take effect; 2 minutes unless set. Until then the record waits: whoever
