@@ -58,7 +58,10 @@ mod tests {
     fn the_servers_clock_comes_first() {
         let own = at("2026-11-22T07:00:00Z");
         let skew = Duration::from_secs(120);
-        assert_eq!(stamp(Some(at("2026-11-22T07:03:00Z")), own, skew), (at("2026-11-22T07:03:00Z"), StampSource::Server));
+        assert_eq!(
+            stamp(Some(at("2026-11-22T07:03:00Z")), own, skew),
+            (at("2026-11-22T07:03:00Z"), StampSource::Server)
+        );
         assert_eq!(stamp(None, own, skew), (at("2026-11-22T06:58:00Z"), StampSource::OwnClock));
     }
 

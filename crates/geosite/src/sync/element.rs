@@ -79,7 +79,8 @@ impl Element {
             content.text(text.as_deref());
         }
         let changed = self.changed_at.map(Timestamp::as_microsecond);
-        let numbers = [self.latitude_e7, self.longitude_e7, self.parent, self.ports, self.free_ports, self.port];
+        let numbers =
+            [self.latitude_e7, self.longitude_e7, self.parent, self.ports, self.free_ports, self.port];
         for number in numbers.into_iter().chain([changed]) {
             content.number(number);
         }

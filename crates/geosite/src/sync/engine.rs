@@ -81,7 +81,10 @@ impl PlantSyncBuilder {
     /// exactly one) or has another selection (which is changed by [`PlantSync::plan_selection`]), and the register's failures.
     pub async fn open(self, project: &Project, selection: &Selection) -> Result<PlantSync, SyncError> {
         if self.0.settings.page_size == 0 {
-            return Err(SyncError::new(SyncErrorKind::Config, "page_size: at least one row must fit into a page"));
+            return Err(SyncError::new(
+                SyncErrorKind::Config,
+                "page_size: at least one row must fit into a page",
+            ));
         }
         let sync = PlantSync(Arc::new(self.0));
         let new = Integration {
@@ -92,7 +95,9 @@ impl PlantSyncBuilder {
         // Of two that open a new one at once, the second finds what the first has kept.
         let kept = match sync.register().integration(sync.name()).await? {
             Some((kept, _)) => kept,
-            None if sync.register().keep_integration(sync.name(), &new, 0, &[]).await?.is_some() => new.clone(),
+            None if sync.register().keep_integration(sync.name(), &new, 0, &[]).await?.is_some() => {
+                new.clone()
+            }
             None => sync.integration().await?.0,
         };
         sync.check(&kept, &new)?;
@@ -113,7 +118,11 @@ impl PlantSyncBuilder {
 
 impl PlantSync {
     /// A synchronisation of a plant with a register.
-    pub fn builder(plant: Arc<dyn Plant>, register: Arc<dyn Register>, settings: Settings) -> PlantSyncBuilder {
+    pub fn builder(
+        plant: Arc<dyn Plant>,
+        register: Arc<dyn Register>,
+        settings: Settings,
+    ) -> PlantSyncBuilder {
         PlantSyncBuilder(Shared {
             plant,
             register,
@@ -166,13 +175,16 @@ impl PlantSync {
 
     pub(super) async fn integration(&self) -> Result<(Integration, i64), SyncError> {
         let found = self.register().integration(self.name()).await?;
-        found.ok_or_else(|| SyncError::new(SyncErrorKind::NotFound, format!("there is no integration {:?}", self.name())))
+        found.ok_or_else(|| {
+            SyncError::new(SyncErrorKind::NotFound, format!("there is no integration {:?}", self.name()))
+        })
     }
 
     fn check(&self, kept: &Integration, asked: &Integration) -> Result<(), SyncError> {
         if kept.project != asked.project {
             let fault = SelectionFault::ProjectAttached(kept.project.clone());
-            let message = format!("{} belongs to the project {:?}, and to one only", self.name(), kept.project);
+            let message =
+                format!("{} belongs to the project {:?}, and to one only", self.name(), kept.project);
             return Err(SyncError::selection(fault, message));
         }
         if kept.selection != asked.selection {
@@ -342,8 +354,12 @@ impl PlantSync {
             return Ok(());
         }
         let kept = integration.selection.features();
-        let forget: Vec<Feature> =
-            integration.to_delete.keys().map(|kind| kind.feature()).filter(|feature| !kept.contains(feature)).collect();
+        let forget: Vec<Feature> = integration
+            .to_delete
+            .keys()
+            .map(|kind| kind.feature())
+            .filter(|feature| !kept.contains(feature))
+            .collect();
         match sink.deselect(self.term(), &integration.to_delete, &forget).await? {
             Some(deleted) => {
                 for (kind, count) in deleted {
@@ -360,7 +376,12 @@ impl PlantSync {
         }
     }
 
-    pub(super) async fn end(&self, sink: &Sink<'_>, run: &mut Run, outcome: Outcome) -> Result<(), SyncError> {
+    pub(super) async fn end(
+        &self,
+        sink: &Sink<'_>,
+        run: &mut Run,
+        outcome: Outcome,
+    ) -> Result<(), SyncError> {
         run.outcome = Some(outcome);
         run.finished_at = Some(self.now());
         if let Some(ticket) = sink.ticket() {
@@ -395,7 +416,8 @@ impl PlantSync {
     ) -> Result<Run, SyncError> {
         let blocked = self.found(run).await?;
         let report = blocked.kinds.get(&kind).filter(|report| report.guard.is_blocked());
-        let nothing = || SyncError::new(SyncErrorKind::NotFound, format!("run {run} held nothing of {kind} back"));
+        let nothing =
+            || SyncError::new(SyncErrorKind::NotFound, format!("run {run} held nothing of {kind} back"));
         let report = report.ok_or_else(nothing)?;
         let empty = report.guard == super::guard::Verdict::NothingReceived;
         if report.missing != exact_count || (empty && !force_empty) {
@@ -416,7 +438,8 @@ impl PlantSync {
     async fn found(&self, run: i64) -> Result<Run, SyncError> {
         let rows = self.register().history(self.name(), Some(run.saturating_add(1)), 1).await?;
         let row = rows.first().filter(|row| row.run == run);
-        let row = row.ok_or_else(|| SyncError::new(SyncErrorKind::NotFound, format!("there is no run {run}")))?;
+        let row =
+            row.ok_or_else(|| SyncError::new(SyncErrorKind::NotFound, format!("there is no run {run}")))?;
         from_json(&row.report)
     }
 
@@ -459,7 +482,12 @@ impl PlantSync {
         let last = runs.iter().find(ended);
         let last_full = runs.iter().filter(ended).find(|run| run.mode == Mode::Full);
         Ok(Health {
-            lag: integration.selection.features().into_iter().map(|feature| (feature, lag(feature))).collect(),
+            lag: integration
+                .selection
+                .features()
+                .into_iter()
+                .map(|feature| (feature, lag(feature)))
+                .collect(),
             overlap_hits: last.map_or(0, |run| run.sum(|report| report.overlap_hits)),
             drift: last_full.map_or(0, |run| run.sum(|report| report.drift)),
             last_outcome: last.and_then(|run| run.outcome),

@@ -93,7 +93,10 @@ impl SyncError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            SyncErrorKind::Plant | SyncErrorKind::RunInProgress { .. } | SyncErrorKind::LeaseLost | SyncErrorKind::Store
+            SyncErrorKind::Plant
+                | SyncErrorKind::RunInProgress { .. }
+                | SyncErrorKind::LeaseLost
+                | SyncErrorKind::Store
         )
     }
 
@@ -102,7 +105,10 @@ impl SyncError {
     }
 
     pub(crate) fn lease_lost() -> Self {
-        Self::new(SyncErrorKind::LeaseLost, "another worker has taken this run over; nothing more was written")
+        Self::new(
+            SyncErrorKind::LeaseLost,
+            "another worker has taken this run over; nothing more was written",
+        )
     }
 }
 

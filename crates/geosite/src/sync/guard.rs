@@ -100,8 +100,11 @@ mod tests {
 
     fn judge(stored: u64, missing: u64, authority: Option<(u64, bool)>) -> Verdict {
         let finding = Finding { kind: Kind::Cto, stored, received: stored - missing, missing };
-        let authority =
-            authority.map(|(exact_count, force_empty)| Authority { kind: Kind::Cto, exact_count, force_empty });
+        let authority = authority.map(|(exact_count, force_empty)| Authority {
+            kind: Kind::Cto,
+            exact_count,
+            force_empty,
+        });
         Guard::default().judge(finding, authority)
     }
 

@@ -3,8 +3,6 @@
 //! The rule enforced here: an element is known by (group, `fid`); met under two features of one group it is one element, and
 //! the more specific kind wins.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::feature::{ElementKind, Feature};
@@ -33,8 +31,8 @@ macro_rules! named {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.name())
             }
         }
@@ -108,7 +106,9 @@ impl Kind {
     #[must_use]
     pub const fn feature(self) -> Feature {
         match self {
-            Self::SplitterAtendimento | Self::SplitterDistribuicao | Self::SplitterUnknown => Feature::Splitter,
+            Self::SplitterAtendimento | Self::SplitterDistribuicao | Self::SplitterUnknown => {
+                Feature::Splitter
+            }
             Self::CaixaEmenda => Feature::CaixaEmenda,
             Self::Cto => Feature::Cto,
             Self::Cah => Feature::Cah,
@@ -147,7 +147,9 @@ pub const fn shelf_of(feature: Feature) -> Shelf {
         Feature::LanceCabo => Shelf::LanceCabo,
         Feature::Poste => Shelf::Poste,
         Feature::Cliente => Shelf::Cliente,
-        Feature::CaixaEmenda | Feature::Cto | Feature::Cah | Feature::Hub | Feature::TerminadorOptico => Shelf::Box,
+        Feature::CaixaEmenda | Feature::Cto | Feature::Cah | Feature::Hub | Feature::TerminadorOptico => {
+            Shelf::Box
+        }
     }
 }
 

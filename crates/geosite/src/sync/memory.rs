@@ -10,7 +10,8 @@ use super::element::{Digest, Element};
 use super::error::SyncError;
 use super::kind::{Kind, Shelf};
 use super::register::{
-    Candidate, Claim, Count, Done, Finish, Known, Page, Reason, Register, RunRow, Stored, Term, Ticket, Tombstone,
+    Candidate, Claim, Count, Done, Finish, Known, Page, Reason, Register, RunRow, Stored, Term, Ticket,
+    Tombstone,
 };
 use super::selection::Integration;
 use crate::feature::Feature;
@@ -96,7 +97,8 @@ impl House {
         self.page(run, finish.page);
         self.cursors.extend(finish.cursors);
         let all: Vec<Candidate> = self.of_shelf(run, shelf).collect();
-        self.candidates.retain(|(of, on, _), one| (*of, *on) != (run, shelf) || finish.keep.contains(&one.kind));
+        self.candidates
+            .retain(|(of, on, _), one| (*of, *on) != (run, shelf) || finish.keep.contains(&one.kind));
         let due = all.into_iter().filter(|one| finish.remove.contains(&one.kind));
         due.collect::<Vec<_>>().into_iter().filter(|one| self.bury(run, shelf, *one, now)).collect()
     }
@@ -135,13 +137,22 @@ impl House {
         counts
     }
 
-    fn deselect(&mut self, run: i64, now: Timestamp, planned: &BTreeMap<Kind, u64>) -> Option<BTreeMap<Kind, u64>> {
+    fn deselect(
+        &mut self,
+        run: i64,
+        now: Timestamp,
+        planned: &BTreeMap<Kind, u64>,
+    ) -> Option<BTreeMap<Kind, u64>> {
         let counts = self.counts();
         let live = |kind: &Kind| counts.get(kind).map_or(0, |count| count.live);
         if planned.iter().any(|(kind, most)| live(kind) > *most) {
             return None;
         }
-        for row in self.rows.values_mut().filter(|row| row.is_live() && planned.contains_key(&row.stored.element.kind)) {
+        for row in self
+            .rows
+            .values_mut()
+            .filter(|row| row.is_live() && planned.contains_key(&row.stored.element.kind))
+        {
             row.stored.tombstone = Some(Tombstone::new(now, Reason::Deselected));
             row.stored.run = run;
         }
@@ -154,11 +165,25 @@ impl House {
 
     fn customers_below(&self, kind: Kind) -> u64 {
         let live = |row: &&Row| row.is_live();
-        let boxes: BTreeSet<i64> = self.shelf(Shelf::Box).filter(live).filter(|row| row.stored.element.kind == kind).map(|row| row.stored.element.fid).collect();
-        let below = |element: &Element| element.kind == kind || element.parent.is_some_and(|parent| boxes.contains(&parent));
-        let splitters: BTreeSet<i64> = self.shelf(Shelf::Splitter).filter(live).filter(|row| below(&row.stored.element)).map(|row| row.stored.element.fid).collect();
+        let boxes: BTreeSet<i64> = self
+            .shelf(Shelf::Box)
+            .filter(live)
+            .filter(|row| row.stored.element.kind == kind)
+            .map(|row| row.stored.element.fid)
+            .collect();
+        let below = |element: &Element| {
+            element.kind == kind || element.parent.is_some_and(|parent| boxes.contains(&parent))
+        };
+        let splitters: BTreeSet<i64> = self
+            .shelf(Shelf::Splitter)
+            .filter(live)
+            .filter(|row| below(&row.stored.element))
+            .map(|row| row.stored.element.fid)
+            .collect();
         let customers = self.shelf(Shelf::Cliente).filter(live);
-        customers.filter(|row| row.stored.element.parent.is_some_and(|parent| splitters.contains(&parent))).count() as u64
+        customers
+            .filter(|row| row.stored.element.parent.is_some_and(|parent| splitters.contains(&parent)))
+            .count() as u64
     }
 }
 
@@ -217,7 +242,9 @@ impl Register for MemoryRegister {
     fn claim<'a>(&'a self, integration: &'a str, worker: &'a str, term: Term) -> Done<'a, Claim> {
         self.with(integration, |house| {
             match &house.lease {
-                Some((by, until)) if by != worker && *until > term.now => return Claim::Held { by: by.clone() },
+                Some((by, until)) if by != worker && *until > term.now => {
+                    return Claim::Held { by: by.clone() };
+                }
                 _ => {}
             }
             house.fence += 1;
@@ -333,7 +360,13 @@ impl Register for MemoryRegister {
         })
     }
 
-    fn known<'a>(&'a self, integration: &'a str, shelf: Shelf, after: Option<i64>, limit: usize) -> Done<'a, Vec<Known>> {
+    fn known<'a>(
+        &'a self,
+        integration: &'a str,
+        shelf: Shelf,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Done<'a, Vec<Known>> {
         self.with(integration, |house| house.after(shelf, after).take(limit).map(Row::known).collect())
     }
 
@@ -351,8 +384,10 @@ impl Register for MemoryRegister {
     ) -> Done<'a, Vec<(String, Option<String>, i64)>> {
         self.with(integration, |house| {
             let asked: BTreeSet<&String> = contracts.iter().collect();
-            let customers = house.shelf(Shelf::Cliente).filter(|row| row.is_live()).map(|row| &row.stored.element);
-            let held = customers.filter_map(|one| Some((one.contract.clone()?, one.document.clone(), one.fid)));
+            let customers =
+                house.shelf(Shelf::Cliente).filter(|row| row.is_live()).map(|row| &row.stored.element);
+            let held =
+                customers.filter_map(|one| Some((one.contract.clone()?, one.document.clone(), one.fid)));
             held.filter(|(contract, _, _)| asked.contains(contract)).collect()
         })
     }
@@ -361,7 +396,13 @@ impl Register for MemoryRegister {
         self.with(integration, |house| house.rows.get(&(shelf, fid)).map(|row| row.stored.clone()))
     }
 
-    fn list<'a>(&'a self, integration: &'a str, kind: Kind, after: Option<i64>, limit: usize) -> Done<'a, Vec<Stored>> {
+    fn list<'a>(
+        &'a self,
+        integration: &'a str,
+        kind: Kind,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Done<'a, Vec<Stored>> {
         self.with(integration, |house| {
             let rows = house.after(kind.shelf(), after).filter(|row| row.stored.element.kind == kind);
             rows.take(limit).map(|row| row.stored.clone()).collect()
@@ -370,7 +411,8 @@ impl Register for MemoryRegister {
 
     fn children<'a>(&'a self, integration: &'a str, shelf: Shelf, parent: i64) -> Done<'a, Vec<Stored>> {
         self.with(integration, |house| {
-            let rows = house.shelf(shelf).filter(|row| row.is_live() && row.stored.element.parent == Some(parent));
+            let rows =
+                house.shelf(shelf).filter(|row| row.is_live() && row.stored.element.parent == Some(parent));
             rows.map(|row| row.stored.clone()).collect()
         })
     }
@@ -387,7 +429,12 @@ impl Register for MemoryRegister {
         self.with(integration, |house| house.cursors.clone())
     }
 
-    fn history<'a>(&'a self, integration: &'a str, before: Option<i64>, limit: usize) -> Done<'a, Vec<RunRow>> {
+    fn history<'a>(
+        &'a self,
+        integration: &'a str,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Done<'a, Vec<RunRow>> {
         self.with(integration, |house| {
             let runs = house.runs.values().rev().filter(|run| before.is_none_or(|before| run.run < before));
             runs.take(limit).cloned().collect()
@@ -399,7 +446,9 @@ impl Register for MemoryRegister {
             house.rows.retain(|_, row| row.stored.tombstone.is_none_or(|stone| stone.at >= tombstones));
             // The newest stays, since it gives the next one its number.
             let newest = house.runs.last_key_value().map(|(run, _)| *run);
-            house.runs.retain(|run, row| Some(*run) == newest || row.finished_at.is_none_or(|at| at >= history));
+            house
+                .runs
+                .retain(|run, row| Some(*run) == newest || row.finished_at.is_none_or(|at| at >= history));
             let runs = &house.runs;
             house.candidates.retain(|(run, _, _), _| runs.contains_key(run));
         })

@@ -40,10 +40,9 @@ pub use links::{Links, NoLinks, Notice};
 pub use memory::MemoryRegister;
 pub use plant::{From, Lookup, Piece, Plant, PlantError, PlantErrorKind, Rows};
 pub use register::{
-    Candidate, Claim, Count, Done, Finish, Known, Page, Reason, Register, RunRow, Stored, Term, Ticket, Tombstone,
+    Candidate, Claim, Count, Done, Finish, Known, Page, Reason, Register, RunRow, Stored, Term, Ticket,
+    Tombstone,
 };
-pub use report::{
-    Conflict, Event, FeatureReport, Health, KindReport, Mode, Observer, Outcome, Run, Trigger,
-};
+pub use report::{Conflict, Event, FeatureReport, Health, KindReport, Mode, Observer, Outcome, Run, Trigger};
 pub use selection::{Integration, PlannedKind, Project, Selection, SelectionPlan};
 pub use settings::{Cancel, Request, Settings};

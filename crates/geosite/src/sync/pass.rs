@@ -64,7 +64,11 @@ struct Reading<'c> {
 }
 
 /// Reads a shelf to its end.
-pub(super) async fn read(context: &Context<'_>, progress: &mut Progress, begin: bool) -> Result<End, SyncError> {
+pub(super) async fn read(
+    context: &Context<'_>,
+    progress: &mut Progress,
+    begin: bool,
+) -> Result<End, SyncError> {
     let mut begin = begin;
     loop {
         let mut reading = Reading::open(context, progress.clone(), begin);
@@ -92,7 +96,8 @@ impl<'c> Reading<'c> {
         let before = progress.features.iter().map(|report| (report.pages, report.failed)).collect();
         let mut page = Page::new(context.pass.shelf);
         page.begin = begin;
-        let stored = Walk { context, next: VecDeque::new(), after: progress.after, ended: !context.pass.whole };
+        let stored =
+            Walk { context, next: VecDeque::new(), after: progress.after, ended: !context.pass.whole };
         let (notices, waiting, doubtful) = (Vec::new(), Vec::new(), Vec::new());
         Self { context, progress, lists, before, stored, page, notices, waiting, doubtful, rows: 0 }
     }
@@ -202,7 +207,8 @@ impl<'c> Reading<'c> {
         let seen_whole = |feature: Feature| {
             let place = self.context.pass.sources.iter().position(|source| source.feature == feature);
             let progress = place.and_then(|place| self.lists.progress().nth(place));
-            self.context.pass.whole && progress.is_some_and(|progress| progress.error.is_none() && progress.failed == 0)
+            self.context.pass.whole
+                && progress.is_some_and(|progress| progress.error.is_none() && progress.failed == 0)
         };
         known.kind.rank() > element.kind.rank()
             && self.context.selection.has(known.kind)
@@ -352,7 +358,8 @@ impl<'c> Reading<'c> {
     ) {
         let contract = element.contract.clone().unwrap_or_default();
         let own = (element.document.clone(), element.fid);
-        let holder = if contract.is_empty() { own } else { held.entry(contract.clone()).or_insert(own).clone() };
+        let holder =
+            if contract.is_empty() { own } else { held.entry(contract.clone()).or_insert(own).clone() };
         let (document, held_by) = holder;
         if document != element.document {
             self.progress.conflict(Conflict::Identity { fid: element.fid, contract, held_by });
@@ -403,7 +410,8 @@ impl<'c> Reading<'c> {
     /// Which kinds' candidates are deleted, and which are held back.
     fn judge(&mut self) -> (Vec<Kind>, Vec<Kind>) {
         let mut judged = (Vec::new(), Vec::new());
-        let kinds: Vec<Kind> = self.progress.kinds.keys().copied().filter(|kind| self.is_proved(*kind)).collect();
+        let kinds: Vec<Kind> =
+            self.progress.kinds.keys().copied().filter(|kind| self.is_proved(*kind)).collect();
         for kind in kinds {
             let context = self.context;
             let report = self.progress.kind(kind);
@@ -428,9 +436,7 @@ impl<'c> Reading<'c> {
         };
         let read = |feature: Feature| self.progress.features.iter().any(|report| report.feature == feature);
         let elsewhere = kind.shelf() == Shelf::Box && read(Feature::CaixaEmenda);
-        self.context.pass.whole
-            && complete(kind.feature())
-            && (!elsewhere || complete(Feature::CaixaEmenda))
+        self.context.pass.whole && complete(kind.feature()) && (!elsewhere || complete(Feature::CaixaEmenda))
     }
 
     fn cursors(&mut self) -> Vec<(Feature, Timestamp)> {
@@ -474,7 +480,8 @@ impl Walk<'_> {
     async fn peek(&mut self) -> Result<Option<Known>, SyncError> {
         if self.next.is_empty() && !self.ended {
             let sync = self.context.sync;
-            let known = sync.register().known(sync.name(), self.context.pass.shelf, self.after, STORED_PAGE).await?;
+            let known =
+                sync.register().known(sync.name(), self.context.pass.shelf, self.after, STORED_PAGE).await?;
             self.ended = known.len() < STORED_PAGE;
             self.after = known.last().map(|known| known.fid).or(self.after);
             self.next = known.into();

@@ -322,7 +322,13 @@ pub trait Register: Send + Sync + 'static {
     ) -> Done<'a, Vec<Candidate>>;
 
     /// Elements of a shelf, deleted ones too, ascending by fid, after one.
-    fn known<'a>(&'a self, integration: &'a str, shelf: Shelf, after: Option<i64>, limit: usize) -> Done<'a, Vec<Known>>;
+    fn known<'a>(
+        &'a self,
+        integration: &'a str,
+        shelf: Shelf,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Done<'a, Vec<Known>>;
 
     /// Those of these elements that there are, deleted ones too, ascending by fid.
     fn known_of<'a>(&'a self, integration: &'a str, shelf: Shelf, fids: &'a [i64]) -> Done<'a, Vec<Known>>;
@@ -338,7 +344,13 @@ pub trait Register: Send + Sync + 'static {
     fn get<'a>(&'a self, integration: &'a str, shelf: Shelf, fid: i64) -> Done<'a, Option<Stored>>;
 
     /// Elements of a kind, deleted ones too, ascending by fid, after one.
-    fn list<'a>(&'a self, integration: &'a str, kind: Kind, after: Option<i64>, limit: usize) -> Done<'a, Vec<Stored>>;
+    fn list<'a>(
+        &'a self,
+        integration: &'a str,
+        kind: Kind,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Done<'a, Vec<Stored>>;
 
     /// Elements of a shelf that stand below this one and were not deleted: splitters of a box, customers of a splitter.
     fn children<'a>(&'a self, integration: &'a str, shelf: Shelf, parent: i64) -> Done<'a, Vec<Stored>>;
@@ -353,7 +365,12 @@ pub trait Register: Send + Sync + 'static {
     fn cursors<'a>(&'a self, integration: &'a str) -> Done<'a, BTreeMap<Feature, Timestamp>>;
 
     /// Runs, newest first, before one.
-    fn history<'a>(&'a self, integration: &'a str, before: Option<i64>, limit: usize) -> Done<'a, Vec<RunRow>>;
+    fn history<'a>(
+        &'a self,
+        integration: &'a str,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Done<'a, Vec<RunRow>>;
 
     /// Forgets gravestones and ended runs from before these moments.
     fn purge<'a>(&'a self, integration: &'a str, tombstones: Timestamp, history: Timestamp) -> Done<'a, ()>;

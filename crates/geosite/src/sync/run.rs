@@ -51,10 +51,12 @@ impl Plan {
         let mut shelves: BTreeMap<Shelf, Vec<Source>> = BTreeMap::new();
         for feature in selection.features() {
             let cursor = cursors.get(&feature).copied();
-            let since = cursor.filter(|_| plant.tells_changes(feature)).map(|cursor| bound(cursor, settings.overlap));
+            let since =
+                cursor.filter(|_| plant.tells_changes(feature)).map(|cursor| bound(cursor, settings.overlap));
             shelves.entry(shelf_of(feature)).or_default().push(Source { feature, cursor, since });
         }
-        let whole = |sources: &[Source]| mode == Mode::Full || sources.iter().any(|source| source.since.is_none());
+        let whole =
+            |sources: &[Source]| mode == Mode::Full || sources.iter().any(|source| source.since.is_none());
         let pass = |(shelf, sources): (Shelf, Vec<Source>)| Pass { shelf, whole: whole(&sources), sources };
         Self { selection, passes: shelves.into_iter().map(pass).collect(), authority: None }
     }

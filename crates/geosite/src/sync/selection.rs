@@ -35,7 +35,10 @@ impl Selection {
         let mut chosen: BTreeSet<Kind> = kinds.into_iter().collect();
         if chosen.contains(&Kind::SplitterUnknown) {
             let fault = SelectionFault::NotSelectable(Kind::SplitterUnknown);
-            return Err(SyncError::selection(fault, "splitters of unknown role are always kept and cannot be chosen"));
+            return Err(SyncError::selection(
+                fault,
+                "splitters of unknown role are always kept and cannot be chosen",
+            ));
         }
         chosen.insert(Kind::SplitterAtendimento);
         if !chosen.iter().any(|kind| kind.shelf() == Shelf::Box) {
@@ -201,7 +204,9 @@ mod tests {
 
     #[test]
     fn distances_are_those_of_levenshtein() {
-        for (left, right, expected) in [("", "", 0), ("kitten", "sitting", 3), ("", "abc", 3), ("abc", "", 3), ("a", "A", 0)] {
+        for (left, right, expected) in
+            [("", "", 0), ("kitten", "sitting", 3), ("", "abc", 3), ("abc", "", 3), ("a", "A", 0)]
+        {
             assert_eq!(distance(left, right), expected, "{left} {right}");
         }
     }

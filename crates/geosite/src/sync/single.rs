@@ -138,7 +138,8 @@ impl PlantSync {
             return Ok(());
         }
         let linked = self.links().linked(&doubtful).await?;
-        let flagged = found.elements.iter_mut().filter(|element| turned(&&**element) && linked.contains(&element.fid));
+        let flagged =
+            found.elements.iter_mut().filter(|element| turned(&&**element) && linked.contains(&element.fid));
         for element in flagged {
             element.flag = Some(ROLE_CHANGED.to_owned());
             run.conflicts.push(Conflict::RoleChanged { fid: element.fid, role: element.role.clone() });
@@ -187,8 +188,11 @@ fn count(run: &mut Run, found: &Found) {
 }
 
 fn notices(found: &Found) -> Vec<Notice> {
-    let changed = |element: &&Element| found.known(element).is_none_or(|known| known.digest != element.digest() || !known.live);
-    let written = found.elements.iter().filter(changed).filter_map(|element| notice(element, found.known(element)));
+    let changed = |element: &&Element| {
+        found.known(element).is_none_or(|known| known.digest != element.digest() || !known.live)
+    };
+    let written =
+        found.elements.iter().filter(changed).filter_map(|element| notice(element, found.known(element)));
     let gone = found.gone.iter().map(|(shelf, fid, _)| Notice::Removed { shelf: *shelf, fid: *fid });
     written.chain(gone).collect()
 }
