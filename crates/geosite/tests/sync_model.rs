@@ -10,8 +10,8 @@ use std::sync::Arc;
 use fake::{Dice, FakePlant, held, killed_after, truth};
 use geosite::Feature;
 use geosite::sync::{
-    Kind, MemoryRegister, Outcome, PlantSync, Project, Register, Request, Run, Selection, Settings, Shelf, SyncError,
-    SyncErrorKind,
+    Kind, MemoryRegister, Outcome, PlantSync, Project, Register, Request, Run, Selection, Settings, Shelf,
+    SyncError, SyncErrorKind,
 };
 use integration_core::clock::ManualClock;
 
@@ -51,7 +51,18 @@ impl House {
         let sync = builder.open(&Project::create("Rede Norte"), &selection).await.unwrap();
         let kinds = selection.kinds().collect();
         let stones = BTreeSet::new();
-        Self { plant, register, sync, dice: Dice::new(seed), kinds, stones, kills: 0, resumed: 0, blocked: 0, restarts: 0 }
+        Self {
+            plant,
+            register,
+            sync,
+            dice: Dice::new(seed),
+            kinds,
+            stones,
+            kills: 0,
+            resumed: 0,
+            blocked: 0,
+            restarts: 0,
+        }
     }
 
     fn churn(&mut self) {
@@ -71,7 +82,8 @@ impl House {
                 (6, Some(fid)) if feature == Feature::CaixaEmenda => state.put(Kind::Cto, fid),
                 // Quietly: the change column does not move.
                 (7, Some(fid)) => {
-                    state.tables.get_mut(&feature).unwrap().get_mut(&fid).unwrap().code = Some("quiet".to_owned());
+                    state.tables.get_mut(&feature).unwrap().get_mut(&fid).unwrap().code =
+                        Some("quiet".to_owned());
                 }
                 (_, Some(fid)) => {
                     let now = state.now;
@@ -84,7 +96,8 @@ impl House {
             }
         }
         // Some come back, and whole lists shrink now and then: the guard must have something to do.
-        let gone: Vec<_> = self.stones.iter().copied().filter(|(shelf, _)| *shelf == Shelf::Cliente).collect();
+        let gone: Vec<_> =
+            self.stones.iter().copied().filter(|(shelf, _)| *shelf == Shelf::Cliente).collect();
         if let Some((_, fid)) = gone.first().filter(|_| self.dice.in_hundred(30)) {
             self.plant.state().put(Kind::Cliente, *fid);
         }
@@ -127,7 +140,10 @@ impl House {
         let truth: BTreeSet<_> = truth(&self.plant, Kind::ALL).into_keys().collect();
         let state = self.plant.state();
         for stone in stones.difference(&self.stones) {
-            assert!(state.deleted.contains(stone) || !truth.contains(stone), "deleted {stone:?}, which the plant has");
+            assert!(
+                state.deleted.contains(stone) || !truth.contains(stone),
+                "deleted {stone:?}, which the plant has"
+            );
         }
         drop(state);
         self.stones = stones;
@@ -151,7 +167,10 @@ impl House {
             self.blocked += 1;
             let missing = run.kinds[&kind].missing;
             let wrong = self.sync.override_guard(run.run_id, kind, missing + 1, true).await;
-            assert!(matches!(wrong.map_err(|error: SyncError| error.kind().clone()), Err(SyncErrorKind::GuardBlocked)));
+            assert!(matches!(
+                wrong.map_err(|error: SyncError| error.kind().clone()),
+                Err(SyncErrorKind::GuardBlocked)
+            ));
             self.sync.override_guard(run.run_id, kind, missing, true).await.unwrap();
             self.check_stones().await;
         }
@@ -177,7 +196,8 @@ impl House {
         self.make_equal().await;
         let (live, _) = held(&*self.register, NAME).await;
         let truth = truth(&self.plant, &self.kinds);
-        let differ = live.iter().filter(|(key, element)| truth.get(key) != Some(element)).take(3).collect::<Vec<_>>();
+        let differ =
+            live.iter().filter(|(key, element)| truth.get(key) != Some(element)).take(3).collect::<Vec<_>>();
         let lack = truth.keys().filter(|key| !live.contains_key(key)).take(3).collect::<Vec<_>>();
         assert!(differ.is_empty() && lack.is_empty(), "differ: {differ:?}\nlack: {lack:?}");
     }
@@ -205,4 +225,20 @@ async fn other_seeds() {
     for seed in 20..26 {
         rounds(Arc::new(MemoryRegister::new()), seed, 40).await;
     }
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn rounds_in_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}/register.db", folder.path().display());
+    rounds(Arc::new(geosite::sync::SqliteRegister::open(&url).await.unwrap()), 7, 40).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+#[ignore = "needs INTEGRATION_TEST_POSTGRES_URL: .ci/with-postgres cargo test -p geosite --all-features -- --ignored"]
+async fn rounds_in_postgres() {
+    let url = std::env::var("INTEGRATION_TEST_POSTGRES_URL").unwrap();
+    rounds(Arc::new(geosite::sync::PostgresRegister::open(&url).await.unwrap()), 7, 40).await;
 }

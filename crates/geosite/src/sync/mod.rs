@@ -29,6 +29,8 @@ mod selection;
 mod settings;
 mod single;
 mod sink;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 
 pub use cursor::StampSource;
 pub use element::{Digest, Element};
@@ -46,3 +48,7 @@ pub use register::{
 pub use report::{Conflict, Event, FeatureReport, Health, KindReport, Mode, Observer, Outcome, Run, Trigger};
 pub use selection::{Integration, PlannedKind, Project, Selection, SelectionPlan};
 pub use settings::{Cancel, Request, Settings};
+#[cfg(feature = "postgres")]
+pub use sql::postgres::PostgresRegister;
+#[cfg(feature = "sqlite")]
+pub use sql::sqlite::SqliteRegister;

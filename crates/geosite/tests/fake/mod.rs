@@ -137,7 +137,10 @@ impl State {
     pub fn delete(&mut self, feature: Feature, fid: i64) {
         if self.tables.entry(feature).or_default().remove(&fid).is_some() {
             let shelf = shelf_of(feature);
-            let elsewhere = Feature::ALL.iter().any(|other| shelf_of(*other) == shelf && self.tables.get(other).is_some_and(|table| table.contains_key(&fid)));
+            let elsewhere = Feature::ALL.iter().any(|other| {
+                shelf_of(*other) == shelf
+                    && self.tables.get(other).is_some_and(|table| table.contains_key(&fid))
+            });
             if !elsewhere {
                 self.deleted.insert((shelf, fid));
             }
