@@ -15,6 +15,7 @@ mod cursor;
 mod element;
 mod engine;
 mod error;
+mod from_client;
 mod guard;
 mod kind;
 mod links;

@@ -70,6 +70,11 @@ pub(super) async fn read(
     begin: bool,
 ) -> Result<End, SyncError> {
     let mut begin = begin;
+    // Killed before the total was told, a list cannot be proved whole from where it was.
+    if progress.after.is_some() && progress.is_unproved() {
+        progress.begin_again(true);
+        begin = true;
+    }
     loop {
         let mut reading = Reading::open(context, progress.clone(), begin);
         let ended = reading.run().await;
@@ -89,7 +94,8 @@ impl<'c> Reading<'c> {
     fn open(context: &'c Context<'c>, progress: Progress, begin: bool) -> Self {
         let from = |place: usize| {
             let report = progress.features.get(place).filter(|report| report.error.is_none())?;
-            Some(From::new(progress.after, report.read, progress.totals.get(place).copied().flatten()))
+            let read = report.read + report.failed;
+            Some(From::new(progress.after, read, progress.totals.get(place).copied().flatten()))
         };
         let from: Vec<Option<From>> = (0..context.pass.sources.len()).map(from).collect();
         let lists = Merged::open(context.sync.plant(), context.pass, &from);

@@ -119,6 +119,14 @@ impl Progress {
         }
     }
 
+    /// Whether the total of a list that is still good was not told yet.
+    pub(super) fn is_unproved(&self) -> bool {
+        self.features
+            .iter()
+            .zip(&self.totals)
+            .any(|(report, total)| report.error.is_none() && total.is_none())
+    }
+
     pub(super) fn kind(&mut self, kind: Kind) -> &mut KindReport {
         self.kinds.entry(kind).or_default()
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::guard::Guard;
 use super::report::{Mode, Trigger};
+use crate::assumptions::Assumptions;
 
 /// Settings of a synchronisation. Every default is the contract's, and our assumption.
 #[derive(Debug, Clone)]
@@ -54,6 +55,17 @@ impl Settings {
             keep_tombstones: DAY * 180,
             keep_history: DAY * 400,
         }
+    }
+
+    /// As the client's assumptions say: overlap, allowance for our clock, guard and size of a page.
+    #[must_use]
+    pub fn assuming(mut self, assumptions: &Assumptions) -> Self {
+        (self.overlap, self.clock_skew) = (assumptions.overlap, assumptions.clock_skew);
+        self.page_size = usize::try_from(assumptions.page_size).unwrap_or(self.page_size);
+        let limits = &assumptions.guard;
+        let (items, percent, percent_from) = (limits.items, u64::from(limits.percent), limits.percent_from);
+        self.guard = Guard { items, percent, percent_from };
+        self
     }
 }
 
