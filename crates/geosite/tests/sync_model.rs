@@ -75,7 +75,7 @@ impl House {
             let mut state = self.plant.state();
             let fid = state.random_fid(feature);
             match (self.dice.below(10), fid) {
-                (0..=2, _) => drop(state.insert(kind(feature))),
+                (0..=2, _) => _ = state.insert(kind(feature)),
                 (3..=4, Some(fid)) => state.delete(feature, fid),
                 // The same box in the list of all boxes as well, and a type that changes.
                 (5, Some(fid)) if feature == Feature::Cto => state.put(Kind::CaixaEmenda, fid),
@@ -128,7 +128,7 @@ impl House {
                     self.restarts += run.features.iter().map(|feature| feature.restarts).sum::<u64>();
                     return run;
                 }
-                Some(Err(error)) => panic!("{error}"),
+                Some(Err(error)) => panic!("{error:?}"),
             }
             self.check_stones().await;
         }
@@ -167,10 +167,7 @@ impl House {
             self.blocked += 1;
             let missing = run.kinds[&kind].missing;
             let wrong = self.sync.override_guard(run.run_id, kind, missing + 1, true).await;
-            assert!(matches!(
-                wrong.map_err(|error: SyncError| error.kind().clone()),
-                Err(SyncErrorKind::GuardBlocked)
-            ));
+            assert_eq!(*wrong.unwrap_err().kind(), SyncErrorKind::GuardBlocked);
             self.sync.override_guard(run.run_id, kind, missing, true).await.unwrap();
             self.check_stones().await;
         }

@@ -209,8 +209,8 @@ async fn only_a_whole_snapshot_deletes() {
     let spoils: [(&str, Spoil); 4] = [
         ("no total", |state| state.no_total = true),
         ("a total that lies", |state| state.lie = 3),
-        ("a row in error", |state| drop(state.bad_rows.insert(Feature::Cto))),
-        ("a failure", |state| drop(state.broken.insert(Feature::Cto))),
+        ("a row in error", |state| _ = state.bad_rows.insert(Feature::Cto)),
+        ("a failure", |state| _ = state.broken.insert(Feature::Cto)),
     ];
     for (name, spoil) in spoils {
         for house in houses(&[Kind::Cto]).await {
@@ -257,7 +257,7 @@ async fn drift_begins_a_list_again_three_times() {
         let fids = house.plant.fill(Kind::Cto, 40);
         house.full().await;
         house.plant.delete(Kind::Cto, fids[39]);
-        house.plant.state().on_page = Some(Box::new(|state| drop(state.insert(Kind::Cto))));
+        house.plant.state().on_page = Some(Box::new(|state| _ = state.insert(Kind::Cto)));
         let run = house.full().await;
         let report = run.features.iter().find(|report| report.feature == Feature::Cto).unwrap();
         assert_eq!((report.restarts, report.complete), (3, false));

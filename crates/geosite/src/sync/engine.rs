@@ -254,7 +254,7 @@ impl PlantSync {
     ) -> Result<Option<Run>, SyncError> {
         let Some(row) = row else { return Ok(None) };
         let ticket = self.ticket(row.run, Some(fence));
-        let mut run: Run = from_json(&row.report)?;
+        let mut run = with_number(&row)?;
         let plan: Plan = from_json(&row.plan)?;
         let fresh = row.started_at >= earlier(self.now(), self.settings().resume_within);
         let enough = run.mode == Mode::Full || request.mode == Mode::Incremental;

@@ -194,7 +194,7 @@ fn element(record: Record) -> Result<Element, PlantError> {
     }
     match record.changed {
         Some(When::At(at)) => element.changed_at = Some(at),
-        Some(When::Unreadable(text)) => extra.extend([("changed".to_owned(), Value::String(text))]),
+        Some(other) => extra.extend([("changed".to_owned(), Value::String(written(&other)))]),
         None => {}
     }
     detail(&mut element, &mut extra, record.detail, record.capacity);
@@ -245,6 +245,7 @@ fn written(when: &When) -> String {
     match when {
         When::At(at) => at.to_string(),
         When::Unreadable(text) => text.clone(),
+        other => format!("{other:?}"),
     }
 }
 

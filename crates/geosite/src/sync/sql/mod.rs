@@ -73,10 +73,9 @@ macro_rules! register {
     (write $name:ident($($argument:ident: $type:ty),*) -> $done:ty) => {
         fn $name<'a>(&'a self, $($argument: $type),*) -> Done<'a, $done> {
             Box::pin(async move {
-                // Dropped before the commit, the transaction is rolled back.
-                let mut transaction = self.begin().await?;
-                let done = operations::$name(&mut transaction, $($argument),*).await?;
-                transaction.commit().await.map_err(failed)?;
+                let mut writing = self.begin().await?;
+                let done = operations::$name(writing.connection()?, $($argument),*).await?;
+                writing.commit().await?;
                 Ok(done)
             })
         }

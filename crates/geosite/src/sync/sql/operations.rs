@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use sqlx::pool::PoolConnection;
 use sqlx::{QueryBuilder, Row as _};
 
 use super::{Connection, Database, LOCK, Row, STEPS, failed};
@@ -66,6 +67,36 @@ fn shelf(name: &str) -> Done<Shelf> {
 
 fn reason(name: &str) -> Done<Reason> {
     Reason::named(name).ok_or_else(|| corrupt(format!("{name:?} is no reason")))
+}
+
+/// A transaction. One that is dropped before its commit takes its connection with it: whoever was dropped in the midst of a
+/// statement leaves a connection of which nobody knows whether its transaction is open.
+pub(super) struct Writing(Option<PoolConnection<Database>>);
+
+impl Writing {
+    pub(super) async fn begin(connection: PoolConnection<Database>, sql: &str) -> Done<Self> {
+        let mut writing = Self(Some(connection));
+        run(writing.connection()?, sql).await?;
+        Ok(writing)
+    }
+
+    pub(super) fn connection(&mut self) -> Done<&mut Connection> {
+        self.0.as_deref_mut().ok_or_else(|| corrupt("a transaction was used after its end".to_owned()))
+    }
+
+    pub(super) async fn commit(mut self) -> Done<()> {
+        run(self.connection()?, "COMMIT").await?;
+        drop(self.0.take());
+        Ok(())
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
+    }
 }
 
 // Integrations and cursors.

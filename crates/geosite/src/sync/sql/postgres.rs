@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgPool, Postgres, Transaction};
+use sqlx::{ConnectOptions as _, PgPool, Postgres};
+
+use operations::Writing;
 
 use super::{STEPS, register};
 use crate::feature::Feature;
@@ -83,16 +85,17 @@ impl PostgresRegister {
         self.pool.acquire().await.map_err(failed)
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Postgres>, SyncError> {
-        self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await.map_err(failed)
+    async fn begin(&self) -> Result<Writing, SyncError> {
+        let connection = self.pool.acquire().await.map_err(failed)?;
+        Writing::begin(connection, "BEGIN ISOLATION LEVEL READ COMMITTED").await
     }
 
     async fn migrate(&self) -> Result<(), SyncError> {
-        let mut transaction = self.begin().await?;
+        let mut writing = self.begin().await?;
         let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION);
-        lock.execute(&mut *transaction).await.map_err(failed)?;
-        operations::migrate(&mut transaction, str::to_owned).await?;
-        transaction.commit().await.map_err(failed)
+        lock.execute(writing.connection()?).await.map_err(failed)?;
+        operations::migrate(writing.connection()?, str::to_owned).await?;
+        writing.commit().await
     }
 }
 

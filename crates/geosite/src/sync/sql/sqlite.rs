@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
+use sqlx::{ConnectOptions as _, Sqlite, SqlitePool};
+
+use operations::Writing;
 
 use super::{STEPS, register};
 use crate::feature::Feature;
@@ -82,14 +84,14 @@ impl SqliteRegister {
         self.readers.acquire().await.map_err(failed)
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, SyncError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+    async fn begin(&self) -> Result<Writing, SyncError> {
+        Writing::begin(self.writer.acquire().await.map_err(failed)?, "BEGIN IMMEDIATE").await
     }
 
     async fn migrate(&self) -> Result<(), SyncError> {
-        let mut transaction = self.begin().await?;
-        operations::migrate(&mut transaction, |step| step.replace("BYTEA", "BLOB")).await?;
-        transaction.commit().await.map_err(failed)
+        let mut writing = self.begin().await?;
+        operations::migrate(writing.connection()?, |step| step.replace("BYTEA", "BLOB")).await?;
+        writing.commit().await
     }
 }
 
