@@ -80,7 +80,8 @@ impl House {
         for (feature, kind) in FEATURES {
             assert_eq!(self.names(kind).await, self.truth(feature), "{kind}");
         }
-        let splitters: BTreeSet<i64> = self.geosite.fids(Feature::Splitter).into_iter().map(i64::from).collect();
+        let splitters: BTreeSet<i64> =
+            self.geosite.fids(Feature::Splitter).into_iter().map(i64::from).collect();
         let mut stored = BTreeSet::new();
         for kind in [Kind::SplitterAtendimento, Kind::SplitterDistribuicao, Kind::SplitterUnknown] {
             stored.extend(self.names(kind).await.into_iter().map(|(fid, _)| fid));

@@ -221,17 +221,23 @@ impl PlantSync {
             let sink = Sink::Nowhere(self.register(), self.name().to_owned(), Default::default());
             return self.carry_out(&sink, &request, run, plan, BTreeMap::new()).await;
         }
-        let (fence, unfinished) = self.claim().await?;
-        let ran = match self.unfinished(fence, unfinished, &request, &plan).await {
-            Ok(Some(ended)) => Ok(ended),
-            Ok(None) => self.start_new(fence, &request, plan).await,
-            Err(error) => Err(error),
-        };
-        if ran.is_err() {
-            // The next worker need not wait; a register that cannot do this either keeps the lease until it runs out.
-            let _ = self.register().release(self.name(), fence).await;
+        loop {
+            let (fence, unfinished) = self.claim().await?;
+            let ran = match unfinished {
+                Some(row) => self.go_on(fence, *row, &request, &plan).await,
+                None => self.start_new(fence, &request, plan.clone()).await.map(Some),
+            };
+            match ran {
+                Ok(Some(run)) => return Ok(run),
+                // The killed run was given up, and the lease with it.
+                Ok(None) => {}
+                Err(error) => {
+                    // The next worker need not wait; a register that cannot do this keeps the lease until it runs out.
+                    let _ = self.register().release(self.name(), fence).await;
+                    return Err(error);
+                }
+            }
         }
-        ran
     }
 
     async fn claim(&self) -> Result<(i64, Option<Box<RunRow>>), SyncError> {
@@ -245,14 +251,13 @@ impl PlantSync {
     }
 
     /// Goes on with a run that was killed, or gives it up.
-    async fn unfinished(
+    async fn go_on(
         &self,
         fence: i64,
-        row: Option<Box<RunRow>>,
+        row: RunRow,
         request: &Request,
         asked: &Plan,
     ) -> Result<Option<Run>, SyncError> {
-        let Some(row) = row else { return Ok(None) };
         let ticket = self.ticket(row.run, Some(fence));
         let mut run = with_number(&row)?;
         let plan: Plan = from_json(&row.plan)?;

@@ -313,7 +313,9 @@ impl<'c> Reading<'c> {
 
     /// A splitter that customers are linked to is neither deleted for its role nor changed in silence.
     async fn settle_doubts(&mut self) -> Result<(), SyncError> {
-        let doubtful = std::mem::take(&mut self.doubtful);
+        let mut doubtful = std::mem::take(&mut self.doubtful);
+        doubtful.sort_unstable();
+        doubtful.dedup();
         if doubtful.is_empty() {
             return Ok(());
         }
