@@ -1,0 +1,5 @@
+//! Skeleton.
+
+pub mod link;
+pub mod picture;
+pub mod schedule;
