@@ -147,7 +147,11 @@ impl Schedule {
             )
             .with_source(cause)
         })?;
-        Ok(Self { zone, at: Time::constant(4, 0, 0, 0), full_run_days: vec![Weekday::Saturday, Weekday::Sunday] })
+        Ok(Self {
+            zone,
+            at: Time::constant(4, 0, 0, 0),
+            full_run_days: vec![Weekday::Saturday, Weekday::Sunday],
+        })
     }
 
     /// Another hour.

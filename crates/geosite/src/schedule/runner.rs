@@ -164,36 +164,42 @@ impl Runner {
         Fut: Future<Output = Ending>,
     {
         let mut stop = pin!(stop);
-        let mut work = pin!(self.run_always(&mut run));
-        std::future::poll_fn(|context| match stop.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => work.as_mut().poll(context),
-        })
-        .await;
+        loop {
+            let mut step = pin!(self.step(&mut run));
+            // Asked before each step, so that a clock whose pauses pass at once can be stopped too.
+            let stopped = std::future::poll_fn(|context| match stop.as_mut().poll(context) {
+                Poll::Ready(()) => Poll::Ready(true),
+                Poll::Pending => step.as_mut().poll(context).map(|()| false),
+            });
+            if stopped.await {
+                return;
+            }
+        }
     }
 
-    async fn run_always<F, Fut>(&self, run: &mut F)
+    /// One run, or one pause.
+    async fn step<F, Fut>(&self, run: &mut F)
     where
         F: FnMut(Order) -> Fut,
         Fut: Future<Output = Ending>,
     {
-        loop {
-            let pause = match self.tick(&mut *run).await {
-                Ok(Tick::Ran(..)) => continue,
-                Ok(Tick::Busy) => POLL,
-                Ok(Tick::Waiting { until }) => self.until(until).min(LOOK),
-                Err(error) => {
-                    tracing::warn!(integration = self.integration, %error, "the schedule could not go on");
-                    LOOK
-                }
-            };
-            self.clock.sleep(pause).await;
-        }
+        let pause = match self.tick(run).await {
+            Ok(Tick::Ran(..)) => return,
+            Ok(Tick::Busy) => POLL,
+            Ok(Tick::Waiting { until }) => self.until(until).min(LOOK),
+            Err(error) => {
+                tracing::warn!(integration = self.integration, %error, "the schedule could not go on");
+                LOOK
+            }
+        };
+        self.clock.sleep(pause).await;
     }
 
     fn until(&self, moment: Timestamp) -> Duration {
         // A clock that counts whole seconds must still move.
-        Duration::try_from(moment.duration_since(self.clock.wall())).unwrap_or_default().max(Duration::from_secs(1))
+        Duration::try_from(moment.duration_since(self.clock.wall()))
+            .unwrap_or_default()
+            .max(Duration::from_secs(1))
     }
 
     /// A run beside the schedule, at any time; it neither replaces nor cancels the scheduled one (T4).
@@ -256,7 +262,9 @@ impl Runner {
 
     async fn in_progress(&self) -> Result<ScheduleError, ScheduleError> {
         let holder = self.lanes.lane(&self.integration).await?.held_by;
-        Ok(ScheduleError::RunInProgress { by: holder.unwrap_or_else(|| "one that has just ended".to_owned()) })
+        Ok(ScheduleError::RunInProgress {
+            by: holder.unwrap_or_else(|| "one that has just ended".to_owned()),
+        })
     }
 
     /// Does the work while the lease is renewed beside it; the work is dropped if the lease is lost.
@@ -324,7 +332,9 @@ fn after(history: History, began: Timestamp, ending: Ending) -> History {
 }
 
 fn unreadable(cause: serde_json::Error) -> ScheduleError {
-    StoreError::new(StoreErrorKind::Corrupt, "the schedule's history cannot be read").with_source(cause).into()
+    StoreError::new(StoreErrorKind::Corrupt, "the schedule's history cannot be read")
+        .with_source(cause)
+        .into()
 }
 
 #[cfg(test)]
