@@ -114,7 +114,8 @@ impl<L: Login> Session<L> {
         Self { login, clock, margin, pause_after_failure, failures, state: Mutex::default() }
     }
 
-    /// Refuses further logins for this long after a failed one, so that a wrong password is not hammered.
+    /// Refuses further logins for this long after one that the service refused or answered wrongly, so that a wrong password is not
+    /// hammered. A login that never reached the service, or whose answer was lost, blocks nothing.
     #[must_use]
     pub fn pause_after_failure(mut self, pause: Duration) -> Self {
         self.pause_after_failure = pause;
@@ -147,7 +148,8 @@ impl<L: Login> Session<L> {
                 Ok(authorization)
             }
             Err(error) => {
-                let blocked_until = self.clock.elapsed().saturating_add(self.pause_after_failure);
+                let pause = if answered(&error) { self.pause_after_failure } else { Duration::ZERO };
+                let blocked_until = self.clock.elapsed().saturating_add(pause);
                 state.failed = Some(Failed { error: error.clone(), blocked_until });
                 self.failures.fetch_add(1, Ordering::SeqCst);
                 Err(error)
@@ -164,7 +166,7 @@ impl<L: Login> Session<L> {
         match self.login.log_in(Some(&held.ticket)).await {
             Ok(ticket) => Ok(self.hold(ticket, Some(held))),
             // The service answered, so it can be asked: what it no longer takes is the refresh secret.
-            Err(error) if error.is_refused() || error.status().is_some() => {
+            Err(error) if answered(&error) => {
                 self.login.log_in(None).await.map(|ticket| self.hold(ticket, None))
             }
             Err(error) => Err(error),
@@ -186,6 +188,10 @@ impl<L: Login> Session<L> {
         }
         Held { ticket, renew_at, refresh_until }
     }
+}
+
+fn answered(error: &Error) -> bool {
+    error.is_refused() || error.status().is_some()
 }
 
 fn paused(failed: &Failed, now: Duration) -> Error {

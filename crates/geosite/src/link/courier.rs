@@ -21,7 +21,7 @@ use super::error::LinkError;
 use super::ledger::{Ledger, Page, Task, Writes};
 use super::port::{DetachPolicy, Link};
 use super::write_back::{
-    Confirmed, Found, PortLinkReader, PortLinkWriter, Released, WriteBack, WriteBackError, attach_key,
+    Confirmed, Found, PortLinkReader, PortLinkWriter, Released, Told, WriteBackError, attach_key,
     detach_key, has_arrived, outbox_key,
 };
 
@@ -31,7 +31,7 @@ const LEASE: Duration = Duration::from_secs(300);
 const SETTLING: SignedDuration = SignedDuration::from_secs(60);
 
 /// What became of one write-back in a round.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Delivered {
     /// The link.
@@ -39,11 +39,11 @@ pub struct Delivered {
     /// Whether it was to be undone.
     pub detaching: bool,
     /// How far GeoSite has been told.
-    pub state: WriteBack,
+    pub state: Told,
 }
 
 /// What a round would do, had it been made now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Planned {
     /// The link.
@@ -53,7 +53,7 @@ pub struct Planned {
 }
 
 /// One step of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Step {
     /// A new customer would be made (L2).
@@ -80,7 +80,7 @@ pub enum Step {
 }
 
 /// What is remembered of an entry.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Note {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fid: Option<u64>,
@@ -197,9 +197,9 @@ impl Courier {
     }
 
     /// How far GeoSite has been told of a link.
-    pub(super) async fn standing(&self, link: &Link) -> Result<WriteBack, LinkError> {
+    pub(super) async fn standing(&self, link: &Link) -> Result<Told, LinkError> {
         let entry = self.outbox.find(&attach_key(link.id)).await?;
-        Ok(entry.as_ref().map_or(WriteBack::Queued, standing))
+        Ok(entry.as_ref().map_or(Told::Queued, standing))
     }
 
     /// Puts what is due into the outbox, in the order in which it became so. Twice is no harm: the keys are the same.
@@ -316,7 +316,7 @@ impl Round<'_> {
         Ok(self.courier.outbox.find(key).await?.is_none_or(|entry| entry.state.is_open()))
     }
 
-    async fn task(&self, entry: &Entry, task: &Task) -> Result<WriteBack, LinkError> {
+    async fn task(&self, entry: &Entry, task: &Task) -> Result<Told, LinkError> {
         if !self.courier.is_settled(entry).await? || self.courier.waits(task).await? {
             return Ok(standing(entry));
         }
@@ -326,7 +326,7 @@ impl Round<'_> {
         }
     }
 
-    async fn attach(&self, entry: &Entry, link: &Link) -> Result<WriteBack, LinkError> {
+    async fn attach(&self, entry: &Entry, link: &Link) -> Result<Told, LinkError> {
         let undone = self.courier.is_undone(link).await?;
         if undone && entry.state == State::Prepared {
             return self.moved(entry, State::Dead, Note::dropped()).await;
@@ -343,7 +343,7 @@ impl Round<'_> {
         }
     }
 
-    async fn detach(&self, entry: &Entry, link: &Link, policy: DetachPolicy) -> Result<WriteBack, LinkError> {
+    async fn detach(&self, entry: &Entry, link: &Link, policy: DetachPolicy) -> Result<Told, LinkError> {
         if !self.courier.was_told(link).await? {
             return self.done(entry, None).await;
         }
@@ -360,9 +360,9 @@ impl Round<'_> {
     }
 
     /// GeoSite could not be asked: nothing was sent, so all stays as it is, unless only a person can go on.
-    async fn unasked(&self, entry: &Entry, error: &WriteBackError) -> Result<WriteBack, LinkError> {
+    async fn unasked(&self, entry: &Entry, error: &WriteBackError) -> Result<Told, LinkError> {
         match (error, entry.state) {
-            (WriteBackError::Call(cause), _) => Ok(WriteBack::Failed { reason: cause.to_string() }),
+            (WriteBackError::Call(cause), _) => Ok(Told::Failed { reason: cause.to_string() }),
             (_, State::Prepared) => self.moved(entry, State::Dead, Note::reason(error.to_string())).await,
             _ => self.moved(entry, State::Refused, Note::reason(error.to_string())).await,
         }
@@ -377,7 +377,7 @@ impl Round<'_> {
         &self,
         entry: &Entry,
         answer: Result<Option<u64>, WriteBackError>,
-    ) -> Result<WriteBack, LinkError> {
+    ) -> Result<Told, LinkError> {
         let (state, note) = match answer {
             Ok(fid) => (State::Done, Note::fid(fid)),
             Err(WriteBackError::Call(cause)) => (after_failure(&cause), Note::reason(cause.to_string())),
@@ -386,13 +386,13 @@ impl Round<'_> {
         self.moved(entry, state, note).await
     }
 
-    async fn done(&self, entry: &Entry, fid: Option<u64>) -> Result<WriteBack, LinkError> {
+    async fn done(&self, entry: &Entry, fid: Option<u64>) -> Result<Told, LinkError> {
         // The store knows no way from prepared to done but through flight.
         let entry = if entry.state == State::Prepared { self.sending(entry).await? } else { entry.clone() };
         self.moved(&entry, State::Done, Note::fid(fid)).await
     }
 
-    async fn moved(&self, entry: &Entry, state: State, note: Note) -> Result<WriteBack, LinkError> {
+    async fn moved(&self, entry: &Entry, state: State, note: Note) -> Result<Told, LinkError> {
         Ok(standing(&self.written(entry, state, &note).await?))
     }
 
@@ -413,15 +413,15 @@ fn after_failure(cause: &Error) -> State {
     }
 }
 
-fn standing(entry: &Entry) -> WriteBack {
+fn standing(entry: &Entry) -> Told {
     let note = note(entry);
     let reason = note.reason.clone();
     match entry.state {
-        State::Prepared => reason.map_or(WriteBack::Queued, |reason| WriteBack::Failed { reason }),
-        State::Done => WriteBack::Acknowledged { fid: note.fid },
-        State::Refused | State::Dead if note.dropped => WriteBack::Dropped,
-        State::Refused | State::Dead => WriteBack::Rejected { reason: reason.unwrap_or_default() },
-        _ => WriteBack::Sent,
+        State::Prepared => reason.map_or(Told::Queued, |reason| Told::Failed { reason }),
+        State::Done => Told::Acknowledged { fid: note.fid },
+        State::Refused | State::Dead if note.dropped => Told::Dropped,
+        State::Refused | State::Dead => Told::Rejected { reason: reason.unwrap_or_default() },
+        _ => Told::Sent,
     }
 }
 
@@ -432,7 +432,7 @@ fn entry_of(task: &Task) -> Result<NewEntry, LinkError> {
 }
 
 fn contract(link: &Link) -> u64 {
-    link.customer.key.contrato().get()
+    link.customer.key.contract
 }
 
 fn task(entry: &Entry) -> Result<Task, LinkError> {

@@ -3,7 +3,7 @@
 use integration_core::tax::id::IdError;
 use integration_store::{StoreError, StoreErrorKind};
 
-use super::customer::CustomerKey;
+use crate::CustomerKey;
 use super::port::Port;
 
 /// Why a link could not be made or undone. Nothing was changed, and nothing was sent.
@@ -11,7 +11,7 @@ use super::port::Port;
 #[non_exhaustive]
 pub enum LinkError {
     /// Somebody else holds the port, here or in the plant. There is no forcing it.
-    #[error("{port} is taken by {by}")]
+    #[error("{port} is taken by {by:?}")]
     PortTaken {
         /// The port.
         port: Port,
@@ -67,7 +67,7 @@ pub enum LinkError {
         ports: u32,
     },
     /// The contract belongs to another document.
-    #[error("contract {} belongs to {known}, not to {given}", .given.contrato())]
+    #[error("contract {} belongs to {known:?}, not to {given:?}", .given.contract)]
     IdentityConflict {
         /// As it was given.
         given: CustomerKey,
@@ -75,7 +75,7 @@ pub enum LinkError {
         known: CustomerKey,
     },
     /// The customer is linked elsewhere; GeoSite keeps one port per customer.
-    #[error("{customer} is on {on}; detach it there first")]
+    #[error("{customer:?} is on {on}; detach it there first")]
     CustomerElsewhere {
         /// The customer.
         customer: CustomerKey,

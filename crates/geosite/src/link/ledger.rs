@@ -8,7 +8,7 @@ use integration_store::{Checkpoints, Commit, Record, Store, StoreError, StoreErr
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::customer::{Contrato, CustomerKey};
+use crate::CustomerKey;
 use super::error::LinkError;
 use super::port::{DetachPolicy, Link, Port, PortState};
 
@@ -20,14 +20,14 @@ const PAGE: usize = 500;
 const TRIES: u32 = 256;
 
 /// Whose a contract is, and where it is linked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Contract {
     pub(super) key: CustomerKey,
     pub(super) on: Option<Port>,
 }
 
 /// A write-back as it waits and goes out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Task {
     Attach(Link),
@@ -122,8 +122,8 @@ impl Page<'_> {
         Ok(self.ledger.one(PORTS, (port_key(before), port_key(port))).await?.unwrap_or_default())
     }
 
-    pub(super) async fn contract(&self, contrato: Contrato) -> Result<Option<Contract>, LinkError> {
-        let number = contrato.get();
+    pub(super) async fn contract(&self, contrato: u64) -> Result<Option<Contract>, LinkError> {
+        let number = contrato;
         self.ledger.one(CONTRACTS, (wide(number.saturating_sub(1)), wide(number))).await
     }
 
@@ -145,8 +145,8 @@ impl Writes {
         self.put(PORTS, port_key(port), Some(state))
     }
 
-    pub(super) fn contract(&mut self, contrato: Contrato, value: Option<&Contract>) -> Result<(), LinkError> {
-        self.put(CONTRACTS, wide(contrato.get()), value)
+    pub(super) fn contract(&mut self, contrato: u64, value: Option<&Contract>) -> Result<(), LinkError> {
+        self.put(CONTRACTS, wide(contrato), value)
     }
 
     pub(super) fn due(&mut self, serial: i64, task: Option<&Task>) -> Result<(), LinkError> {

@@ -9,15 +9,16 @@ use integration_store::Store;
 use jiff::SignedDuration;
 
 use super::courier::Courier;
-use super::customer::{Customer, CustomerKey};
+use super::customer::Subscriber;
+use crate::CustomerKey;
 use super::error::LinkError;
 use super::ledger::{Contract, Ledger, Page, Task, Writes};
 use super::plant::{Plant, SplitterFacts, Use};
 use super::port::{DetachPolicy, Link, Orphaned, Port, PortState, RESERVATION_TTL, Reservation};
-use super::write_back::WriteBack;
+use super::write_back::Told;
 
 /// A port on which a sync saw somebody else than the register holds. Nothing was changed; a person decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Conflict {
     /// The port.
@@ -29,7 +30,7 @@ pub struct Conflict {
 }
 
 /// A link and how it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Linked {
     /// The link.
@@ -97,12 +98,12 @@ impl Links {
     ///
     /// [`PortTaken`](LinkError::PortTaken) and [`PortBlocked`](LinkError::PortBlocked); what is wrong with the splitter, the port or the
     /// customer; the store's and the register's own.
-    pub async fn propose(&self, port: Port, customer: Customer) -> Result<Reservation, LinkError> {
+    pub async fn propose(&self, port: Port, customer: Subscriber) -> Result<Reservation, LinkError> {
         check(&customer)?;
         self.check_plant(port, &customer.key).await?;
         let until = self.clock.wall().saturating_add(self.ttl).unwrap_or(jiff::Timestamp::MAX);
         let decide = async |page: &Page<'_>, writes: &mut Writes| {
-            known_as(page.contract(customer.key.contrato()).await?.as_ref(), &customer.key)?;
+            known_as(page.contract(customer.key.contract).await?.as_ref(), &customer.key)?;
             let before = self.stand(page, port).await?;
             let wanted = Reservation { id: page.serial(), port, customer: customer.clone(), until };
             let (after, kept) = before.propose(wanted)?;
@@ -123,17 +124,17 @@ impl Links {
     /// [`CustomerElsewhere`](LinkError::CustomerElsewhere), since GeoSite keeps one port per customer; otherwise as
     /// [`propose`](Links::propose).
     pub async fn confirm(&self, reservation: &Reservation) -> Result<Link, LinkError> {
-        let (port, key) = (reservation.port, reservation.customer.key);
-        self.check_plant(port, &key).await?;
+        let (port, key) = (reservation.port, &reservation.customer.key);
+        self.check_plant(port, key).await?;
         let decide = async |page: &Page<'_>, writes: &mut Writes| {
             let before = self.stand(page, port).await?;
             let (after, link) = before.confirm(reservation, self.clock.wall(), self.write_back)?;
             if after != before {
-                let contract = page.contract(key.contrato()).await?;
-                known_as(contract.as_ref(), &key)?;
+                let contract = page.contract(key.contract).await?;
+                known_as(contract.as_ref(), key)?;
                 nowhere_else(contract.as_ref(), port)?;
                 writes.port(port, &after)?;
-                writes.contract(key.contrato(), Some(&Contract { key, on: Some(port) }))?;
+                writes.contract(key.contract, Some(&Contract { key: key.clone(), on: Some(port) }))?;
                 self.note_due(writes, page.serial(), &Task::Attach(link.clone()))?;
             }
             Ok(link)
@@ -157,12 +158,12 @@ impl Links {
     /// [`NotLinked`](LinkError::NotLinked) if it was detached already, [`PortTaken`](LinkError::PortTaken) if somebody else is on the
     /// port now; the store's.
     pub async fn detach(&self, link: &Link, policy: DetachPolicy, reason: &str) -> Result<(), LinkError> {
-        let contrato = link.customer.key.contrato();
+        let contrato = link.customer.key.contract;
         let decide = async |page: &Page<'_>, writes: &mut Writes| {
             let clearing = link.written_back.then_some(link.id);
             let after = self.stand(page, link.port).await?.detach(link, clearing)?;
             writes.port(link.port, &after)?;
-            let kept = Contract { key: link.customer.key, on: None };
+            let kept = Contract { key: link.customer.key.clone(), on: None };
             writes.contract(contrato, (policy == DetachPolicy::KeepCustomer).then_some(&kept))?;
             if link.written_back {
                 let reason = reason.to_owned();
@@ -196,9 +197,9 @@ impl Links {
     /// # Errors
     ///
     /// The store's.
-    pub async fn write_back(&self, link: &Link) -> Result<WriteBack, LinkError> {
+    pub async fn write_back(&self, link: &Link) -> Result<Told, LinkError> {
         if !link.written_back {
-            return Ok(WriteBack::NotDue);
+            return Ok(Told::NotDue);
         }
         self.courier.standing(link).await
     }
@@ -214,8 +215,8 @@ impl Links {
         port: Port,
         seen: Option<CustomerKey>,
     ) -> Result<Option<Conflict>, LinkError> {
-        let state = self.turned(port, |state| Ok(state.seen(seen))).await?;
-        let register = state.holder().copied();
+        let state = self.turned(port, |state| Ok(state.seen(seen.as_ref()))).await?;
+        let register = state.holder().cloned();
         Ok(state.conflict.map(|plant| Conflict { port, register, plant }))
     }
 
@@ -304,9 +305,9 @@ impl Links {
         if let Some(by) = seen.into_iter().find(|seen| seen != key) {
             return Err(LinkError::PortTaken { port, by });
         }
-        let namesakes = self.plant.customers_of(key.contrato()).await.map_err(LinkError::Plant)?;
+        let namesakes = self.plant.customers_of(key.contract).await.map_err(LinkError::Plant)?;
         match namesakes.into_iter().find(|known| known != key) {
-            Some(known) => Err(LinkError::IdentityConflict { given: *key, known }),
+            Some(known) => Err(LinkError::IdentityConflict { given: key.clone(), known }),
             None => Ok(()),
         }
     }
@@ -317,8 +318,8 @@ fn linked(state: PortState) -> Option<Linked> {
     Some(Linked { link, conflict: state.conflict, orphaned: state.orphaned })
 }
 
-fn check(customer: &Customer) -> Result<(), LinkError> {
-    customer.key.verify().map_err(LinkError::Document)?;
+fn check(customer: &Subscriber) -> Result<(), LinkError> {
+    customer.key.document.verified().map_err(LinkError::Document)?;
     if customer.name.trim().is_empty() { Err(LinkError::NameMissing) } else { Ok(()) }
 }
 
@@ -337,13 +338,13 @@ fn linkable(facts: Option<SplitterFacts>, port: Port) -> Result<(), LinkError> {
 
 fn known_as(contract: Option<&Contract>, given: &CustomerKey) -> Result<(), LinkError> {
     match contract.filter(|contract| contract.key != *given) {
-        Some(other) => Err(LinkError::IdentityConflict { given: *given, known: other.key }),
+        Some(other) => Err(LinkError::IdentityConflict { given: given.clone(), known: other.key.clone() }),
         None => Ok(()),
     }
 }
 
 fn nowhere_else(contract: Option<&Contract>, port: Port) -> Result<(), LinkError> {
-    let elsewhere = contract.and_then(|contract| Some((contract.key, contract.on?)));
+    let elsewhere = contract.and_then(|contract| Some((contract.key.clone(), contract.on?)));
     match elsewhere.filter(|(_, on)| *on != port) {
         Some((customer, on)) => Err(LinkError::CustomerElsewhere { customer, on }),
         None => Ok(()),

@@ -21,6 +21,8 @@ mod courier;
 #[cfg(feature = "store")]
 mod error;
 #[cfg(feature = "store")]
+mod http;
+#[cfg(feature = "store")]
 mod ledger;
 #[cfg(feature = "store")]
 mod links;
@@ -32,12 +34,14 @@ pub mod reconcile;
 #[cfg(feature = "store")]
 mod write_back;
 
-pub use customer::{Contrato, Customer, CustomerKey, NotAContract};
+pub use customer::Subscriber;
 
 #[cfg(feature = "store")]
 pub use courier::{Courier, Delivered, Planned, Step};
 #[cfg(feature = "store")]
 pub use error::LinkError;
+#[cfg(feature = "store")]
+pub use http::{HttpLinkReader, HttpLinkWriter};
 #[cfg(feature = "store")]
 pub use links::{Conflict, Linked, Links};
 #[cfg(feature = "store")]
@@ -45,4 +49,4 @@ pub use plant::{Plant, SplitterFacts, Use};
 #[cfg(feature = "store")]
 pub use port::{DetachPolicy, Holding, Link, Orphaned, Port, PortState, RESERVATION_TTL, Reservation};
 #[cfg(feature = "store")]
-pub use write_back::{Confirmed, Found, PortLinkReader, PortLinkWriter, Released, WriteBack, WriteBackError};
+pub use write_back::{Confirmed, Found, PortLinkReader, PortLinkWriter, Released, Told, WriteBackError};

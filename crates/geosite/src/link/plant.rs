@@ -5,11 +5,11 @@
 
 use integration_core::{BoxFuture, Error};
 
-use super::customer::{Contrato, CustomerKey};
+use crate::CustomerKey;
 use super::port::{Orphaned, Port};
 
 /// What a splitter is for (contract 4.4).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Use {
     /// Customers.
@@ -19,7 +19,7 @@ pub enum Use {
 }
 
 /// A splitter as the register holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SplitterFacts {
     /// What it is for.
@@ -60,5 +60,5 @@ pub trait Plant: std::fmt::Debug + Send + Sync {
     fn customers_on(&self, port: Port) -> BoxFuture<'_, Result<Vec<CustomerKey>, Error>>;
 
     /// The customers whom the last sync saw with a contract, whatever their documents.
-    fn customers_of(&self, contrato: Contrato) -> BoxFuture<'_, Result<Vec<CustomerKey>, Error>>;
+    fn customers_of(&self, contrato: u64) -> BoxFuture<'_, Result<Vec<CustomerKey>, Error>>;
 }

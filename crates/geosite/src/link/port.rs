@@ -8,7 +8,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::customer::{Customer, CustomerKey};
+use super::customer::Subscriber;
+use crate::CustomerKey;
 use super::error::LinkError;
 
 /// How long a reservation holds unless another time is set.
@@ -39,27 +40,27 @@ impl fmt::Display for Port {
 }
 
 /// A port that is being kept for a customer; the right to [`confirm`](super::Links::confirm) it or to give it up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Reservation {
     pub(super) id: i64,
     /// Where.
     pub port: Port,
     /// For whom.
-    pub customer: Customer,
+    pub customer: Subscriber,
     /// Until when.
     pub until: Timestamp,
 }
 
 /// A customer on a port.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Link {
     pub(super) id: i64,
     /// Where.
     pub port: Port,
     /// Who.
-    pub customer: Customer,
+    pub customer: Subscriber,
     /// When it was confirmed.
     pub confirmed_at: Timestamp,
     /// Whether GeoSite is to be told.
@@ -78,7 +79,7 @@ impl Link {
 }
 
 /// Who holds a port.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Holding {
@@ -110,7 +111,7 @@ pub enum Orphaned {
 }
 
 /// A port as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PortState {
     /// Who holds it.
@@ -170,7 +171,7 @@ impl PortState {
     fn taken(&self, port: Port) -> LinkError {
         match (&self.holding, self.holder()) {
             (Holding::Blocked { reason }, _) => LinkError::PortBlocked { port, reason: reason.clone() },
-            (_, Some(by)) => LinkError::PortTaken { port, by: *by },
+            (_, Some(by)) => LinkError::PortTaken { port, by: by.clone() },
             (_, None) => LinkError::NotReserved { port },
         }
     }
@@ -251,8 +252,8 @@ impl PortState {
     }
 
     /// Whom a sync sees on it: never a change of who holds it.
-    pub(super) fn seen(&self, seen: Option<CustomerKey>) -> Self {
-        let other = seen.filter(|seen| self.holder() != Some(seen) && self.is_claimed());
+    pub(super) fn seen(&self, seen: Option<&CustomerKey>) -> Self {
+        let other = seen.filter(|seen| self.holder() != Some(*seen) && self.is_claimed()).cloned();
         Self { conflict: other, ..self.clone() }
     }
 

@@ -7,14 +7,15 @@ use std::fmt::Debug;
 
 use integration_core::{BoxFuture, Error};
 
-use super::customer::{Contrato, Customer, CustomerKey};
+use super::customer::Subscriber;
+use crate::CustomerKey;
 use super::ledger::Task;
 use super::port::{DetachPolicy, Link, Port};
 
 /// How far GeoSite has been told of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum WriteBack {
+pub enum Told {
     /// It is not to be told: write-back was off when the link was confirmed.
     NotDue,
     /// It waits to be sent.
@@ -41,7 +42,7 @@ pub enum WriteBack {
 }
 
 /// A customer as GeoSite holds it (L1).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Found {
     /// Its `fid`.
@@ -80,7 +81,7 @@ impl Confirmed {
 
     /// The customer.
     #[must_use]
-    pub const fn customer(&self) -> &Customer {
+    pub const fn customer(&self) -> &Subscriber {
         &self.link.customer
     }
 
@@ -138,7 +139,7 @@ pub enum WriteBackError {
     #[error("the port is taken at GeoSite{}", .by.map(|by| format!(" by contract {by}")).unwrap_or_default())]
     PortTaken {
         /// Whose contract, if GeoSite said so.
-        by: Option<Contrato>,
+        by: Option<u64>,
     },
     /// GeoSite holds the customer more than once.
     #[error("GeoSite holds the customer {found} times")]
