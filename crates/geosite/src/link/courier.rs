@@ -18,7 +18,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::error::LinkError;
-use super::ledger::{Ledger, Page, Task, Writes};
+use super::ledger::{Ledger, Task, Writes};
 use super::port::{DetachPolicy, Link};
 use super::write_back::{
     Confirmed, Found, PortLinkReader, PortLinkWriter, Released, Told, WriteBackError, attach_key,
@@ -213,10 +213,8 @@ impl Courier {
             for (_, task) in &due {
                 self.outbox.append(&worker, vec![entry_of(task)?]).await?;
             }
-            let strike = async |_: &Page<'_>, writes: &mut Writes| {
-                due.iter().try_for_each(|(serial, _)| writes.due(*serial, None))
-            };
-            self.ledger.change(strike).await?;
+            let strike = |_, writes: &mut Writes| due.iter().try_for_each(|(serial, _)| writes.due(*serial, None));
+            self.ledger.change((None, None), strike).await?;
         }
     }
 

@@ -54,6 +54,15 @@ pub(super) struct Page<'l> {
     version: i64,
 }
 
+/// What a change is decided on.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// A number that no change before this one had.
+    pub(super) serial: i64,
+    pub(super) port: PortState,
+    pub(super) contract: Option<Contract>,
+}
+
 /// What a change writes.
 #[derive(Debug, Default)]
 pub(super) struct Writes(Vec<Record>);
@@ -71,12 +80,13 @@ impl Ledger {
     /// Reads, decides and commits, again and again until nobody came between.
     pub(super) async fn change<T>(
         &self,
-        decide: impl AsyncFn(&Page<'_>, &mut Writes) -> Result<T, LinkError>,
+        (port, contract): (Option<Port>, Option<u64>),
+        decide: impl Fn(Seen, &mut Writes) -> Result<T, LinkError>,
     ) -> Result<T, LinkError> {
         for _ in 0..TRIES {
             let page = self.open().await?;
             let mut writes = Writes::default();
-            let decided = decide(&page, &mut writes).await?;
+            let decided = decide(page.seen(port, contract).await?, &mut writes)?;
             if page.commit(writes).await? {
                 return Ok(decided);
             }
@@ -112,9 +122,16 @@ impl Ledger {
 }
 
 impl Page<'_> {
-    /// A number that no change before this one had.
-    pub(super) const fn serial(&self) -> i64 {
-        self.version.saturating_add(1)
+    async fn seen(&self, port: Option<Port>, contract: Option<u64>) -> Result<Seen, LinkError> {
+        let port = match port {
+            Some(port) => self.port(port).await?,
+            None => PortState::default(),
+        };
+        let contract = match contract {
+            Some(number) => self.contract(number).await?,
+            None => None,
+        };
+        Ok(Seen { serial: self.version.saturating_add(1), port, contract })
     }
 
     pub(super) async fn port(&self, port: Port) -> Result<PortState, LinkError> {
@@ -122,7 +139,7 @@ impl Page<'_> {
         Ok(self.ledger.one(PORTS, (port_key(before), port_key(port))).await?.unwrap_or_default())
     }
 
-    pub(super) async fn contract(&self, contrato: u64) -> Result<Option<Contract>, LinkError> {
+    async fn contract(&self, contrato: u64) -> Result<Option<Contract>, LinkError> {
         let number = contrato;
         self.ledger.one(CONTRACTS, (wide(number.saturating_sub(1)), wide(number))).await
     }

@@ -12,7 +12,7 @@ use super::courier::Courier;
 use super::customer::Subscriber;
 use crate::CustomerKey;
 use super::error::LinkError;
-use super::ledger::{Contract, Ledger, Page, Task, Writes};
+use super::ledger::{Contract, Ledger, Seen, Task, Writes};
 use super::plant::{Plant, SplitterFacts, Use};
 use super::port::{DetachPolicy, Link, Orphaned, Port, PortState, RESERVATION_TTL, Reservation};
 use super::write_back::Told;
@@ -102,17 +102,17 @@ impl Links {
         check(&customer)?;
         self.check_plant(port, &customer.key).await?;
         let until = self.clock.wall().saturating_add(self.ttl).unwrap_or(jiff::Timestamp::MAX);
-        let decide = async |page: &Page<'_>, writes: &mut Writes| {
-            known_as(page.contract(customer.key.contract).await?.as_ref(), &customer.key)?;
-            let before = self.stand(page, port).await?;
-            let wanted = Reservation { id: page.serial(), port, customer: customer.clone(), until };
+        let decide = |seen: Seen, writes: &mut Writes| {
+            known_as(seen.contract.as_ref(), &customer.key)?;
+            let before = seen.port.at(self.clock.wall());
+            let wanted = Reservation { id: seen.serial, port, customer: customer.clone(), until };
             let (after, kept) = before.propose(wanted)?;
             if after != before {
                 writes.port(port, &after)?;
             }
             Ok(kept)
         };
-        self.ledger.change(decide).await
+        self.ledger.change((Some(port), Some(customer.key.contract)), decide).await
     }
 
     /// Puts the customer of a reservation on its port, for good. Only from here on GeoSite may be told, and only if write-back is on.
@@ -126,20 +126,19 @@ impl Links {
     pub async fn confirm(&self, reservation: &Reservation) -> Result<Link, LinkError> {
         let (port, key) = (reservation.port, &reservation.customer.key);
         self.check_plant(port, key).await?;
-        let decide = async |page: &Page<'_>, writes: &mut Writes| {
-            let before = self.stand(page, port).await?;
+        let decide = |seen: Seen, writes: &mut Writes| {
+            let before = seen.port.at(self.clock.wall());
             let (after, link) = before.confirm(reservation, self.clock.wall(), self.write_back)?;
             if after != before {
-                let contract = page.contract(key.contract).await?;
-                known_as(contract.as_ref(), key)?;
-                nowhere_else(contract.as_ref(), port)?;
+                known_as(seen.contract.as_ref(), key)?;
+                nowhere_else(seen.contract.as_ref(), port)?;
                 writes.port(port, &after)?;
                 writes.contract(key.contract, Some(&Contract { key: key.clone(), on: Some(port) }))?;
-                self.note_due(writes, page.serial(), &Task::Attach(link.clone()))?;
+                self.note_due(writes, seen.serial, &Task::Attach(link.clone()))?;
             }
             Ok(link)
         };
-        self.ledger.change(decide).await
+        self.ledger.change((Some(port), Some(key.contract)), decide).await
     }
 
     /// Gives a reservation up. Nothing is sent.
@@ -159,19 +158,19 @@ impl Links {
     /// port now; the store's.
     pub async fn detach(&self, link: &Link, policy: DetachPolicy, reason: &str) -> Result<(), LinkError> {
         let contrato = link.customer.key.contract;
-        let decide = async |page: &Page<'_>, writes: &mut Writes| {
+        let decide = |seen: Seen, writes: &mut Writes| {
             let clearing = link.written_back.then_some(link.id);
-            let after = self.stand(page, link.port).await?.detach(link, clearing)?;
+            let after = seen.port.at(self.clock.wall()).detach(link, clearing)?;
             writes.port(link.port, &after)?;
             let kept = Contract { key: link.customer.key.clone(), on: None };
             writes.contract(contrato, (policy == DetachPolicy::KeepCustomer).then_some(&kept))?;
             if link.written_back {
                 let reason = reason.to_owned();
-                writes.due(page.serial(), Some(&Task::Detach { link: link.clone(), policy, reason }))?;
+                writes.due(seen.serial, Some(&Task::Detach { link: link.clone(), policy, reason }))?;
             }
             Ok(())
         };
-        self.ledger.change(decide).await
+        self.ledger.change((Some(link.port), None), decide).await
     }
 
     /// Takes a free port out of use.
@@ -265,10 +264,6 @@ impl Links {
         Ok(self.ledger.ports(after).await?.into_iter().map(|(port, state)| (port, state.at(now))).collect())
     }
 
-    async fn stand(&self, page: &Page<'_>, port: Port) -> Result<PortState, LinkError> {
-        Ok(page.port(port).await?.at(self.clock.wall()))
-    }
-
     async fn turn(
         &self,
         port: Port,
@@ -282,15 +277,15 @@ impl Links {
         port: Port,
         turn: impl Fn(&PortState) -> Result<PortState, LinkError>,
     ) -> Result<PortState, LinkError> {
-        let decide = async |page: &Page<'_>, writes: &mut Writes| {
-            let before = self.stand(page, port).await?;
+        let decide = |seen: Seen, writes: &mut Writes| {
+            let before = seen.port.at(self.clock.wall());
             let after = turn(&before)?;
             if after != before {
                 writes.port(port, &after)?;
             }
             Ok(after)
         };
-        self.ledger.change(decide).await
+        self.ledger.change((Some(port), None), decide).await
     }
 
     fn note_due(&self, writes: &mut Writes, serial: i64, task: &Task) -> Result<(), LinkError> {
