@@ -14,7 +14,8 @@ use serde_json::Value;
 use crate::error::{ErrorExt, Problem, Route};
 
 pub(crate) const LOG_IN: Operation = Operation::post("log in", "/auth/generatetoken", Idempotency::Keyed);
-pub(crate) const REFRESH: Operation = Operation::post("refresh the login", "/auth/refresh", Idempotency::Keyed);
+pub(crate) const REFRESH: Operation =
+    Operation::post("refresh the login", "/auth/refresh", Idempotency::Keyed);
 pub(crate) const LEGACY: Operation =
     Operation::post("log in by the older dialect", "/auth/token", Idempotency::Keyed);
 
@@ -101,7 +102,11 @@ fn verdict(route: &Route, verdict: Verdict<Granted>) -> Verdict<Granted> {
         Verdict::Doubt { error, .. }
             if matches!(
                 error.problem(),
-                Some(Problem::LoginShape | Problem::UnexpectedShape { .. } | Problem::UnexpectedContentType { .. })
+                Some(
+                    Problem::LoginShape
+                        | Problem::UnexpectedShape { .. }
+                        | Problem::UnexpectedContentType { .. }
+                )
             ) =>
         {
             Verdict::Refuse(route.error(Problem::LoginShape))
@@ -111,7 +116,8 @@ fn verdict(route: &Route, verdict: Verdict<Granted>) -> Verdict<Granted> {
 }
 
 fn granted(value: &Value) -> Result<Granted, Problem> {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let text =
+        |name: &str| value.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let token = text("token").ok_or(Problem::LoginShape)?;
     Ok(Granted { token: Secret::new(token), refresh: text("refreshToken").map(Secret::new) })
 }

@@ -171,12 +171,18 @@ impl ClientBuilder {
         let (Some(environment), Some(password), Ok(times), true) =
             (self.environment, self.password, times, faults.is_empty())
         else {
-            return Err(Error::validation("configure", faults).with_hint("nothing was sent; set what is named"));
+            return Err(
+                Error::validation("configure", faults).with_hint("nothing was sent; set what is named")
+            );
         };
         let anonymous = self.caller.base(environment.base()?).build()?;
         let clock = anonymous.clock().clone();
-        let login =
-            PasswordLogin { caller: anonymous.clone(), username: self.username, password, legacy: self.legacy };
+        let login = PasswordLogin {
+            caller: anonymous.clone(),
+            username: self.username,
+            password,
+            legacy: self.legacy,
+        };
         let session = Session::new(login, clock, auth::MARGIN).pause_after_failure(auth::PAUSE);
         let credentials = Arc::new(session);
         Ok(Client(Arc::new(Parts {
@@ -193,7 +199,8 @@ impl ClientBuilder {
 
     fn missing(&self) -> Vec<Fault> {
         let empty = |missing: bool, path: &'static str, what: &'static str| {
-            missing.then(|| Fault::error("CONFIG", path).with_expected(what).with_hint("set it on the builder"))
+            missing
+                .then(|| Fault::error("CONFIG", path).with_expected(what).with_hint("set it on the builder"))
         };
         let no_password = self.password.as_ref().is_none_or(Secret::is_empty);
         [
@@ -510,7 +517,10 @@ mod tests {
             builder.build().unwrap_err().faults().iter().map(|fault| fault.path().to_owned()).collect()
         };
         assert_eq!(paths(Client::builder()), ["environment", "username", "password"]);
-        assert_eq!(paths(Client::builder().environment(Environment::Hosted).credentials("u", "")), ["password"]);
+        assert_eq!(
+            paths(Client::builder().environment(Environment::Hosted).credentials("u", "")),
+            ["password"]
+        );
         let mut assumptions = Assumptions::default();
         (assumptions.page_size, assumptions.change_zone) = (0, "Mars/Phobos".into());
         let builder = Client::builder().environment(Environment::Hosted).credentials("u", "p");
@@ -520,7 +530,10 @@ mod tests {
     #[test]
     fn the_hosted_address_is_the_documented_one() {
         let base = Environment::Hosted.base().unwrap();
-        assert_eq!(base.join("/cto/list").as_str(), "https://telecom.digicade.com.br/geosite-telecom-api/cto/list");
+        assert_eq!(
+            base.join("/cto/list").as_str(),
+            "https://telecom.digicade.com.br/geosite-telecom-api/cto/list"
+        );
         let slash = Environment::at("https://h/x/").unwrap().base().unwrap();
         assert_eq!(slash.join("/cto/list").as_str(), "https://h/x/cto/list");
     }

@@ -76,7 +76,12 @@ impl Document {
     pub(crate) fn warning(&self, path: &str) -> Option<Fault> {
         let problem = self.problem()?;
         let hint = "it is kept as it came; it will be refused on writing";
-        Some(Fault::warning("C4", path).with_expected("a valid CPF or CNPJ").with_actual(problem.to_string()).with_hint(hint))
+        Some(
+            Fault::warning("C4", path)
+                .with_expected("a valid CPF or CNPJ")
+                .with_actual(problem.to_string())
+                .with_hint(hint),
+        )
     }
 }
 
@@ -90,7 +95,8 @@ impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.normalized.chars().count();
         // Of a short text two characters would be all of it.
-        let tail: String = self.normalized.chars().skip(count.saturating_sub(2)).filter(|_| count > 6).collect();
+        let tail: String =
+            self.normalized.chars().skip(count.saturating_sub(2)).filter(|_| count > 6).collect();
         write!(f, "Document(..{tail})")
     }
 }
@@ -219,7 +225,8 @@ mod tests {
     #[test]
     fn at_most_two_characters_are_shown() {
         let long = Document::read("529.982.247-26");
-        let shown = format!("{long:?} {:?} {:?}", CustomerKey::read("529.982.247-26", 1), long.warning("documento"));
+        let shown =
+            format!("{long:?} {:?} {:?}", CustomerKey::read("529.982.247-26", 1), long.warning("documento"));
         assert!(!shown.contains("982") && !shown.contains("247"), "{shown}");
         assert_eq!(format!("{:?}", Document::read("ab12")), "Document(..)");
         let error = CustomerKey::new("529.982.247-26", 1).unwrap_err();

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use http::header;
-use integration_core::call::retry::parse_retry_after;
 use integration_core::call::Verdict;
+use integration_core::call::retry::parse_retry_after;
 use integration_core::clock::Clock;
 use integration_core::{Answer, Error, ErrorKind, Outcome};
 use serde_json::Value;
@@ -211,7 +211,9 @@ impl Problem {
             Self::LoginShape => ErrorKind::Authentication,
             Self::Http { .. } => ErrorKind::UnexpectedStatus,
             Self::ApiRefused { .. } => ErrorKind::Refused,
-            Self::ColumnUnknown { .. } | Self::FilterInvalid { .. } | Self::Document(_) => ErrorKind::Validation,
+            Self::ColumnUnknown { .. } | Self::FilterInvalid { .. } | Self::Document(_) => {
+                ErrorKind::Validation
+            }
             _ => ErrorKind::UnexpectedAnswer,
         }
     }
@@ -220,7 +222,9 @@ impl Problem {
         match self {
             Self::LoginShape => "check the address: a login there brings no token",
             Self::Http { .. } => "look at the status; repeat it later if it may pass",
-            Self::UnexpectedContentType { .. } => "check the address: a page for people answered, a login page most likely",
+            Self::UnexpectedContentType { .. } => {
+                "check the address: a page for people answered, a login page most likely"
+            }
             Self::UnexpectedShape { .. } | Self::WrongRecord { .. } | Self::RowUnreadable { .. } => {
                 "compare with the contract; nothing was taken for empty"
             }
@@ -309,7 +313,7 @@ impl Route {
         }
     }
 
-    fn unread(&self, answer: &Answer) -> Problem {
+    pub(crate) fn unread(&self, answer: &Answer) -> Problem {
         let first = answer.body().iter().find(|byte| !byte.is_ascii_whitespace());
         match first {
             None => self.shape(Vec::new(), "the answer is empty"),
@@ -467,7 +471,8 @@ mod tests {
 
     #[test]
     fn the_text_of_a_refusal_is_told() {
-        let Verdict::Refuse(error) = judged(200, r#"{"success":"false","mensagem":"não","codigo":"N1"}"#) else {
+        let Verdict::Refuse(error) = judged(200, r#"{"success":"false","mensagem":"não","codigo":"N1"}"#)
+        else {
             panic!()
         };
         assert_eq!(error.service_code(), Some("N1"));

@@ -3,9 +3,9 @@
 //! The rules enforced here: "could not ask" is an error and never "no coverage"; all boxes full is lack of ports and not of network;
 //! a figure that is not there is unknown and not zero. The routes are observed; nothing says that they are meant for integrators.
 
+use integration_core::Error;
 use integration_core::Fault;
 use integration_core::call::{Idempotency, Operation};
-use integration_core::Error;
 use serde_json::{Map, Value, json};
 
 use crate::client::{Ask, Client, FEASIBILITY};
@@ -179,7 +179,12 @@ impl Feasibility {
         }
     }
 
-    fn of(mut boxes: Vec<NearBox>, failed: Vec<RowError>, radius: u32, route: &Route) -> Result<Self, Problem> {
+    fn of(
+        mut boxes: Vec<NearBox>,
+        failed: Vec<RowError>,
+        radius: u32,
+        route: &Route,
+    ) -> Result<Self, Problem> {
         boxes.sort_by(|one, other| far(one).total_cmp(&far(other)));
         let has_free = |near: &NearBox| matches!(near.free, FreePorts::Known(1..));
         if let Some(place) = boxes.iter().position(has_free) {
@@ -295,7 +300,11 @@ fn near(ask: Ask, place: &Place, radius: u32) -> Result<Ask, Error> {
         Place::Cep(text) => {
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();
             let plain = text.trim().chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '.' | ' '));
-            if digits.len() == 8 && plain { Ok(ask.query("endereco", digits)) } else { Err(no_place("a CEP of 8 digits")) }
+            if digits.len() == 8 && plain {
+                Ok(ask.query("endereco", digits))
+            } else {
+                Err(no_place("a CEP of 8 digits"))
+            }
         }
     }
 }
@@ -383,7 +392,9 @@ fn near_box(fields: Map<String, Value>) -> Result<NearBox, RowError> {
     let mut warnings = Vec::new();
     let fid = row.fid();
     let type_code = row.text("tipoCodigo");
-    let code = type_code.as_deref().map(|text| text.split_once(": ").map_or(text, |(_, code)| code).trim().to_owned());
+    let code = type_code
+        .as_deref()
+        .map(|text| text.split_once(": ").map_or(text, |(_, code)| code).trim().to_owned());
     let kind = row.integer("fidTipoCaixaEmenda").and_then(ElementKind::of_box_type);
     let splitter_ports = row.integer("qtdPortasSplitter");
     let splitter_ports_occupied = row.integer("qtdPortasSplitterOcup");
@@ -425,7 +436,8 @@ fn free_ports(row: &mut Taking, of_splitters: Option<i64>, warnings: &mut Vec<Fa
         && newer != older
     {
         let hint = "qtdTotalDisponivel says something else; the newer name wins";
-        warnings.push(Fault::warning("ALIAS", "qtdDisponivel").with_actual(newer.to_string()).with_hint(hint));
+        warnings
+            .push(Fault::warning("ALIAS", "qtdDisponivel").with_actual(newer.to_string()).with_hint(hint));
     }
     let Some(figure) = newer.or(older).or(of_splitters) else { return FreePorts::Unknown };
     if figure < 0 {

@@ -223,7 +223,11 @@ impl SplitterRole {
 
 /// Lower case without the accents of Portuguese.
 pub(crate) fn fold(text: &str) -> String {
-    text.chars().filter(|c| !('\u{300}'..='\u{36f}').contains(c)).flat_map(char::to_lowercase).map(bare).collect()
+    text.chars()
+        .filter(|c| !('\u{300}'..='\u{36f}').contains(c))
+        .flat_map(char::to_lowercase)
+        .map(bare)
+        .collect()
 }
 
 const fn bare(c: char) -> char {

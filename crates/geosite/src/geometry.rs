@@ -162,7 +162,8 @@ pub(crate) fn number(text: &str) -> Option<f64> {
 /// Whether it is WKT of something else than a point: kept, and no place.
 pub(crate) fn is_other_wkt(text: &str) -> bool {
     let word: String = text.trim().chars().take_while(char::is_ascii_alphabetic).collect();
-    let others = ["LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRYCOLLECTION"];
+    let others =
+        ["LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRYCOLLECTION"];
     others.iter().any(|other| word.eq_ignore_ascii_case(other))
 }
 

@@ -101,7 +101,15 @@ impl Client {
     /// Starts a list of a feature's elements.
     pub fn list(&self, feature: Feature) -> List {
         let client = self.clone();
-        List { client, feature, columns: Vec::new(), filter: None, sorter: Vec::new(), limit: None, start: None }
+        List {
+            client,
+            feature,
+            columns: Vec::new(),
+            filter: None,
+            sorter: Vec::new(),
+            limit: None,
+            start: None,
+        }
     }
 
     /// One element by its number (F2), or nothing if the service says that there is none.
@@ -186,8 +194,7 @@ fn checked(row: Row, asked: Fid, reader: &Reader, route: &Route) -> Result<Recor
     if let Some(column) = row.doubled() {
         return Err(Problem::AmbiguousColumn { route: route.text.clone(), column: column.to_owned() });
     }
-    let record =
-        reader.read(row).map_err(|row| Problem::RowUnreadable { route: route.text.clone(), row })?;
+    let record = reader.read(row).map_err(|row| Problem::RowUnreadable { route: route.text.clone(), row })?;
     if record.fid != asked {
         return Err(Problem::WrongRecord { route: route.text.clone(), asked: asked.0, found: record.fid.0 });
     }
@@ -237,7 +244,10 @@ impl List {
     fn query(&self, ask: Ask, schema: &Schema, route: &Route) -> Result<Ask, Problem> {
         let columns = resolved(&self.columns, schema, route)?;
         if columns.is_empty() {
-            return Err(Problem::ColumnUnknown { route: route.text.clone(), columns: vec!["(none asked for)".to_owned()] });
+            return Err(Problem::ColumnUnknown {
+                route: route.text.clone(),
+                columns: vec!["(none asked for)".to_owned()],
+            });
         }
         let mut ask = ask.query("columns", columns.join(","));
         if let Some(limit) = self.limit {
@@ -297,7 +307,9 @@ impl List {
             true => route.doubt(route.content_type(answer)),
             // Only what the head did not recommend is read whole.
             false => match route.whole(answer, &*clock, Ok) {
-                Verdict::Accept(value) => route.doubt(route.shape(keys_of(&value), "it calls itself a page for people")),
+                Verdict::Accept(value) => {
+                    route.doubt(route.shape(keys_of(&value), "it calls itself a page for people"))
+                }
                 Verdict::Refuse(error) => Verdict::Refuse(error),
                 Verdict::Unauthorized(error) => Verdict::Unauthorized(error),
                 Verdict::NotApplied(error) => Verdict::NotApplied(error),
@@ -458,7 +470,10 @@ impl Stream for Rows {
 
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rows").field("route", &self.route.text).field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("Rows")
+            .field("route", &self.route.text)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
     }
 }
 

@@ -54,7 +54,10 @@ mod tests {
     #[test]
     fn without_a_limit_nothing_waits() {
         for pace in [Pace::default(), Pace::new(0, Duration::from_secs(1))] {
-            assert_eq!((pace.take(Duration::ZERO), pace.take(Duration::ZERO)), (Duration::ZERO, Duration::ZERO));
+            assert_eq!(
+                (pace.take(Duration::ZERO), pace.take(Duration::ZERO)),
+                (Duration::ZERO, Duration::ZERO)
+            );
         }
     }
 }

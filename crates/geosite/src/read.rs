@@ -341,7 +341,8 @@ impl ReadAll {
 
     /// A page that broke off is taken up after the last row; nothing if it is not to be.
     fn broken(&mut self, error: &Error) -> Option<Step> {
-        let may_pass = matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Timeout | ErrorKind::Connect);
+        let may_pass =
+            matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Timeout | ErrorKind::Connect);
         self.page.broken = self.page.broken.saturating_add(1);
         if !may_pass || self.page.broken >= TRIES {
             return None;
@@ -349,7 +350,8 @@ impl ReadAll {
         self.forget_unnumbered();
         let clock = self.client.clock();
         let most = BACKOFF.saturating_mul(1 << self.page.broken.min(5));
-        let wait = Duration::try_from_secs_f64(most.as_secs_f64() * clock.random().clamp(0.0, 1.0)).unwrap_or(most);
+        let wait =
+            Duration::try_from_secs_f64(most.as_secs_f64() * clock.random().clamp(0.0, 1.0)).unwrap_or(most);
         Some(Step::Pausing(clock.sleep(wait)))
     }
 
@@ -408,7 +410,9 @@ impl ReadAll {
 
     fn incomplete(&self, total: u64) -> Stop {
         let route = format!("GET /{}/list", self.feature);
-        Stop::Error(Problem::Incomplete { route, collected: self.progress.collected, total }.error("read a feature"))
+        Stop::Error(
+            Problem::Incomplete { route, collected: self.progress.collected, total }.error("read a feature"),
+        )
     }
 
     /// G3: a last look without the keyset part.
@@ -580,7 +584,9 @@ async fn choose(
     }
     if selection.missing.iter().any(|name| name == "fid") {
         let columns = vec!["fid".to_owned()];
-        return Err(Problem::ColumnUnknown { route, columns }.error("read a feature").with_outcome(Outcome::NotSent));
+        return Err(Problem::ColumnUnknown { route, columns }
+            .error("read a feature")
+            .with_outcome(Outcome::NotSent));
     }
     Ok(selection)
 }
@@ -616,7 +622,11 @@ impl ReadMany {
     }
 
     /// Asks the one at this place; nothing if it has ended and another has taken the place.
-    fn poll_one(&mut self, place: usize, context: &mut Context<'_>) -> Poll<Option<(Feature, Result<Read, Error>)>> {
+    fn poll_one(
+        &mut self,
+        place: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<(Feature, Result<Read, Error>)>> {
         let Some(reading) = self.running.get_mut(place) else { return Poll::Pending };
         match ready!(Pin::new(&mut *reading).poll_next(context)) {
             Some(item) => Poll::Ready(Some((reading.feature, item))),

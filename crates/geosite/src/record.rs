@@ -210,7 +210,11 @@ pub struct RowError {
 }
 
 fn said(faults: &[Fault]) -> String {
-    faults.iter().map(|fault| format!("`{}` is not {}", fault.path(), fault.expected())).collect::<Vec<_>>().join("; ")
+    faults
+        .iter()
+        .map(|fault| format!("`{}` is not {}", fault.path(), fault.expected()))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// What a column means.
@@ -279,7 +283,8 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(feature: Feature, assumptions: &Assumptions, times: Arc<LocalTimes>) -> Self {
         let mut roles = own_roles(feature, assumptions);
-        let configured = [(&assumptions.change_column, Role::Changed), (&assumptions.status_column, Role::Status)];
+        let configured =
+            [(&assumptions.change_column, Role::Changed), (&assumptions.status_column, Role::Status)];
         roles.extend(configured.into_iter().filter_map(|(name, role)| Some((name.clone()?, role))));
         roles.extend(COMMON.iter().map(|(name, role)| ((*name).to_owned(), *role)));
         let service = assumptions.role_service_values.clone();
@@ -359,7 +364,11 @@ impl Reader {
             Feature::Splitter => {
                 let role = draft.text(Role::SplitterRole).unwrap_or_default();
                 let role = SplitterRole::read(&role, &self.service, &self.distribution);
-                Detail::Splitter(Splitter { role, parent: draft.number(Role::Parent).map(Fid), ports: draft.small(Role::Ports) })
+                Detail::Splitter(Splitter {
+                    role,
+                    parent: draft.number(Role::Parent).map(Fid),
+                    ports: draft.small(Role::Ports),
+                })
             }
             Feature::Cliente => {
                 let document = draft.document();
@@ -422,7 +431,8 @@ struct Draft {
 impl Draft {
     /// Of two columns with the same meaning (`endereco`, `logradouro`) the one that says something wins, and the other is kept.
     fn take(&mut self, role: Role, name: String, value: Value) {
-        let says_nothing = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+        let says_nothing =
+            |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
         match self.known.iter_mut().find(|(known, ..)| *known == role) {
             None => self.known.push((role, name, value)),
             Some(known) if says_nothing(&known.2) => {
@@ -464,7 +474,9 @@ impl Draft {
     fn small(&mut self, role: Role) -> Option<u32> {
         self.get(role, |value| match wire::integer(value)? {
             None => Ok(None),
-            Some(number) => u32::try_from(number).map(Some).map_err(|_| Unparsable("a number from 0 to 4294967295")),
+            Some(number) => {
+                u32::try_from(number).map(Some).map_err(|_| Unparsable("a number from 0 to 4294967295"))
+            }
         })
     }
 
@@ -511,13 +523,22 @@ impl Draft {
         match Position::parse_wkt(&text) {
             Ok(place) => self.placed(place.latitude.degrees(), place.longitude.degrees(), PlacedBy::Wkt),
             Err(bad) => {
-                self.faults.push(Fault::error("R9", "geometry").with_expected("a WKT point in range").with_hint(bad.to_string()));
+                self.faults.push(
+                    Fault::error("R9", "geometry")
+                        .with_expected("a WKT point in range")
+                        .with_hint(bad.to_string()),
+                );
                 (None, None)
             }
         }
     }
 
-    fn placed(&mut self, latitude: f64, longitude: f64, by: PlacedBy) -> (Option<Position>, Option<PlacedBy>) {
+    fn placed(
+        &mut self,
+        latitude: f64,
+        longitude: f64,
+        by: PlacedBy,
+    ) -> (Option<Position>, Option<PlacedBy>) {
         match Position::new(latitude, longitude) {
             Ok(place) => {
                 self.warnings.extend(place.doubt().map(doubtful));
@@ -548,7 +569,8 @@ mod tests {
     use super::*;
 
     fn reader(feature: Feature) -> Reader {
-        let assumptions = Assumptions { change_column: Some("dataAlteracao".into()), ..Assumptions::default() };
+        let assumptions =
+            Assumptions { change_column: Some("dataAlteracao".into()), ..Assumptions::default() };
         Reader::new(feature, &assumptions, Arc::new(assumptions.times().unwrap()))
     }
 
@@ -589,7 +611,13 @@ mod tests {
         let (fid, mut paths) = faulty(Feature::Cto, wrong);
         paths.sort();
         assert_eq!((fid, paths), (Some(7), vec!["capacidade".into(), "latitude".into(), "nome".into()]));
-        for without in [json!({"nome": "a"}), json!({"fid": null}), json!({"fid": ""}), json!({"fid": -1}), json!({"fid": "x"})] {
+        for without in [
+            json!({"nome": "a"}),
+            json!({"fid": null}),
+            json!({"fid": ""}),
+            json!({"fid": -1}),
+            json!({"fid": "x"}),
+        ] {
             assert_eq!(faulty(Feature::Cto, without.clone()), (None, vec!["fid".to_owned()]), "{without}");
         }
     }
@@ -599,7 +627,10 @@ mod tests {
     fn places_are_trusted_in_the_order_of_the_contract() {
         let place = |value: Value| {
             let record = read(Feature::Cto, value).unwrap();
-            (record.position.map(|place| (place.latitude.degrees(), place.longitude.degrees())), record.placed_by)
+            (
+                record.position.map(|place| (place.latitude.degrees(), place.longitude.degrees())),
+                record.placed_by,
+            )
         };
         let all = json!({"fid": 1, "latitude": -1, "longitude": -41, "x": -42, "y": -2, "geometry": "POINT (-43 -3)"});
         assert_eq!(place(all), (Some((-1.0, -41.0)), Some(PlacedBy::LatitudeLongitude)));
@@ -614,7 +645,8 @@ mod tests {
 
     #[test]
     fn doubtful_places_are_warned_of_and_impossible_ones_refused() {
-        let swapped = read(Feature::Poste, json!({"fid": 1, "latitude": -47.65, "longitude": -22.73})).unwrap();
+        let swapped =
+            read(Feature::Poste, json!({"fid": 1, "latitude": -47.65, "longitude": -22.73})).unwrap();
         assert_eq!(swapped.position.unwrap().latitude.degrees(), -47.65);
         assert!(swapped.warnings[0].hint().contains("swapped"));
         let abroad = read(Feature::Poste, json!({"fid": 1, "latitude": 48.8, "longitude": 2.3})).unwrap();
@@ -631,10 +663,15 @@ mod tests {
             let record = read(Feature::Splitter, value).unwrap();
             (record.kind(), record.splitter().unwrap().clone())
         };
-        let (kind, service) = splitter(json!({"fid": 1, "tipo": "ATENDIMENTO", "fidCaixaEmenda": "9", "qtdPortas": "8"}));
-        assert_eq!((kind, service.parent, service.ports), (Some(ElementKind::SplitterAtendimento), Some(Fid(9)), Some(8)));
+        let (kind, service) =
+            splitter(json!({"fid": 1, "tipo": "ATENDIMENTO", "fidCaixaEmenda": "9", "qtdPortas": "8"}));
+        assert_eq!(
+            (kind, service.parent, service.ports),
+            (Some(ElementKind::SplitterAtendimento), Some(Fid(9)), Some(8))
+        );
         assert_eq!(splitter(json!({"fid": 1, "tipo": "Rede"})).0, Some(ElementKind::SplitterDistribuicao));
-        for value in [json!({"fid": 1}), json!({"fid": 1, "tipo": null}), json!({"fid": 1, "tipo": "Outro"})] {
+        for value in [json!({"fid": 1}), json!({"fid": 1, "tipo": null}), json!({"fid": 1, "tipo": "Outro"})]
+        {
             let (kind, unknown) = splitter(value);
             assert!(kind.is_none() && !unknown.role.offers_ports() && unknown.ports.is_none());
         }
@@ -643,7 +680,9 @@ mod tests {
     #[test]
     fn customers_keep_their_documents_whole() {
         let customer = |value: Value| read(Feature::Cliente, value).unwrap();
-        let ana = customer(json!({"fid": 1, "documento": "12.ABC.345/01DE-35", "contrato": "00100001", "fidSplitter": 5, "porta": 3, "nome": "Ana"}));
+        let ana = customer(
+            json!({"fid": 1, "documento": "12.ABC.345/01DE-35", "contrato": "00100001", "fidSplitter": 5, "porta": 3, "nome": "Ana"}),
+        );
         let key = ana.customer().unwrap().key().unwrap();
         assert_eq!((key.document.normalized(), key.contract), ("12ABC34501DE35", 100_001));
         assert!(ana.warnings.is_empty());
@@ -657,7 +696,9 @@ mod tests {
 
     #[test]
     fn a_splice_box_list_may_hold_every_box() {
-        let kind = |code: Value| read(Feature::CaixaEmenda, json!({"fid": 1, "fidTipoCaixaEmenda": code})).unwrap().kind();
+        let kind = |code: Value| {
+            read(Feature::CaixaEmenda, json!({"fid": 1, "fidTipoCaixaEmenda": code})).unwrap().kind()
+        };
         assert_eq!(kind(json!(2)), Some(ElementKind::Cto));
         assert_eq!(kind(json!("5")), Some(ElementKind::Hub));
         assert_eq!(kind(json!(null)), Some(ElementKind::CaixaEmenda));

@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn candidates_for_the_last_change_are_proposed() {
-        let schema = read(&json!({"columns": ["fid", {"name": "dt2", "alias": "Última alteração"}, "updated_at"]}));
+        let schema =
+            read(&json!({"columns": ["fid", {"name": "dt2", "alias": "Última alteração"}, "updated_at"]}));
         assert_eq!(schema.unwrap().change_candidates(), ["dt2", "updated_at"]);
     }
 }

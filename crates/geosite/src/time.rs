@@ -22,7 +22,10 @@ impl LocalTimes {
     pub(crate) fn new(zone: &str, pattern: &str) -> Result<Self, Vec<Fault>> {
         let found = TimeZone::get(zone).map_err(|_| {
             let hint = "a name of the IANA database, such as America/Sao_Paulo";
-            Fault::error("ASSUMPTION", "change_zone").with_expected("a known zone").with_actual(zone).with_hint(hint)
+            Fault::error("ASSUMPTION", "change_zone")
+                .with_expected("a known zone")
+                .with_actual(zone)
+                .with_hint(hint)
         });
         let format = translated(pattern).ok_or_else(|| {
             let hint = "yyyy, MM, dd, HH, mm and ss, each once; other letters in single quotes";
@@ -48,7 +51,9 @@ impl LocalTimes {
             return Some(at);
         }
         let local = strtime::parse(&self.format, text).and_then(|parsed| parsed.to_datetime());
-        self.instant(local.or_else(|_| text.parse::<DateTime>()).ok()?)
+        // A date alone is none: nobody knows at what time of day.
+        let iso = || text.contains(':').then(|| text.parse::<DateTime>().ok()).flatten();
+        self.instant(local.ok().or_else(iso)?)
     }
 
     fn instant(&self, local: DateTime) -> Option<Timestamp> {

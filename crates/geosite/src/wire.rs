@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use integration_core::body::fields::{Scalar, Token};
 use integration_core::body::beside::Beside;
+use integration_core::body::fields::{Scalar, Token};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 

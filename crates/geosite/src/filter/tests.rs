@@ -37,7 +37,10 @@ fn filters_are_written_by_the_grammar() {
             Filter::eq("fid", 1).or(Filter::eq("fid", 2)).and(Filter::gt("fid", 0)),
             "(fid = 1 OR fid = 2) AND fid > 0",
         ),
-        (Filter::eq("fid", 1).and(Filter::eq("fid", 2)).and(Filter::eq("fid", 3)), "fid = 1 AND fid = 2 AND fid = 3"),
+        (
+            Filter::eq("fid", 1).and(Filter::eq("fid", 2)).and(Filter::eq("fid", 3)),
+            "fid = 1 AND fid = 2 AND fid = 3",
+        ),
         (
             Filter::raw_filter(" a = 1 OR b = ';--)' ").and(Filter::gt("fid", 9)),
             "(a = 1 OR b = ';--)') AND fid > 9",
@@ -144,12 +147,12 @@ fn list(words: &mut Vec<Word>, joint: &str, of: &dyn Fn(&mut Vec<Word>) -> Read)
     parts
 }
 
-fn any(words: &mut Vec<Word>) -> Read {
-    let mut parts = list(words, "OR", &all);
+fn either(words: &mut Vec<Word>) -> Read {
+    let mut parts = list(words, "OR", &conjunction);
     if parts.len() == 1 { parts.remove(0) } else { Read::Any(parts) }
 }
 
-fn all(words: &mut Vec<Word>) -> Read {
+fn conjunction(words: &mut Vec<Word>) -> Read {
     let mut parts = list(words, "AND", &term);
     if parts.len() == 1 { parts.remove(0) } else { Read::All(parts) }
 }
@@ -157,7 +160,7 @@ fn all(words: &mut Vec<Word>) -> Read {
 fn term(words: &mut Vec<Word>) -> Read {
     if is(words, "(") {
         words.pop();
-        let inner = any(words);
+        let inner = either(words);
         assert_eq!(words.pop(), Some(Word::Other(")".into())));
         return inner;
     }
@@ -198,15 +201,18 @@ fn filters() -> impl Strategy<Value = (Filter, Read)> {
     let text = r#"[^\p{Cc}]{0,12}|'{0,3}( OR | AND |\)|\(|=|--|;|'){0,4}'{0,3}"#;
     let test = |op: &str, values: Vec<String>| Read::Test("Nome".into(), op.into(), values);
     let leaf = prop_oneof![
-        text.prop_map(move |text| (Filter::eq("nome", text.as_str()), test("=", vec![format!("text {text}")]))),
-        any::<i64>().prop_map(move |n| (Filter::ge("NOME", n), test(">=", vec![format!("number {n}")]))),
+        text.prop_map(move |text| (
+            Filter::eq("nome", text.as_str()),
+            test("=", vec![format!("text {text}")])
+        )),
+        proptest::prelude::any::<i64>().prop_map(move |n| (Filter::ge("NOME", n), test(">=", vec![format!("number {n}")]))),
         prop::collection::vec(text, 1..4).prop_map(move |texts| {
             let read = test("IN", texts.iter().map(|text| format!("text {text}")).collect());
             (Filter::is_in("nome", texts), read)
         }),
     ];
     leaf.prop_recursive(4, 12, 2, |inner| {
-        (inner.clone(), inner, any::<bool>()).prop_map(|((one, one_read), (two, two_read), and)| {
+        (inner.clone(), inner, proptest::prelude::any::<bool>()).prop_map(|((one, one_read), (two, two_read), and)| {
             // The builder lists what is joined by the same word on its left.
             let join = |read: Read, other: Read| match (read, and) {
                 (Read::All(mut parts), true) => {
@@ -231,7 +237,7 @@ proptest! {
     fn whatever_is_built_means_what_was_built((filter, meant) in filters()) {
         let text = render(&filter).unwrap();
         let mut words = words(&text);
-        let read = self::any(&mut words);
+        let read = either(&mut words);
         prop_assert!(words.is_empty(), "{text}");
         prop_assert_eq!(read, meant, "{}", text);
     }
