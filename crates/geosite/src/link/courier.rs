@@ -21,8 +21,8 @@ use super::error::LinkError;
 use super::ledger::{Ledger, Task, Writes};
 use super::port::{DetachPolicy, Link};
 use super::write_back::{
-    Confirmed, Found, PortLinkReader, PortLinkWriter, Released, Told, WriteBackError, attach_key,
-    detach_key, has_arrived, outbox_key,
+    Confirmed, Found, PortLinkReader, PortLinkWriter, Released, Told, WriteBackError, attach_key, detach_key,
+    has_arrived, outbox_key,
 };
 
 /// Outlasts L1 with its retries (60 s in all) and a write (30 s).
@@ -213,7 +213,8 @@ impl Courier {
             for (_, task) in &due {
                 self.outbox.append(&worker, vec![entry_of(task)?]).await?;
             }
-            let strike = |_, writes: &mut Writes| due.iter().try_for_each(|(serial, _)| writes.due(*serial, None));
+            let strike =
+                |_, writes: &mut Writes| due.iter().try_for_each(|(serial, _)| writes.due(*serial, None));
             self.ledger.change((None, None), strike).await?;
         }
     }

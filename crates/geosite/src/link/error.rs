@@ -3,8 +3,8 @@
 use integration_core::tax::id::IdError;
 use integration_store::{StoreError, StoreErrorKind};
 
-use crate::CustomerKey;
 use super::port::Port;
+use crate::CustomerKey;
 
 /// Why a link could not be made or undone. Nothing was changed, and nothing was sent.
 #[derive(Debug, thiserror::Error)]

@@ -10,9 +10,7 @@ use serde_json::Value;
 
 use super::customer::Subscriber;
 use super::port::{DetachPolicy, Port};
-use super::write_back::{
-    Confirmed, Found, PortLinkReader, PortLinkWriter, Released, WriteBackError,
-};
+use super::write_back::{Confirmed, Found, PortLinkReader, PortLinkWriter, Released, WriteBackError};
 use crate::client::Ask;
 use crate::error::{Problem, Route, keys_of};
 use crate::record::Record;
@@ -46,7 +44,8 @@ impl HttpLinkReader {
         let is_theirs = Filter::eq(names.document.as_str(), key.document.normalized())
             .and(Filter::eq(names.contract.as_str(), key.contract.to_string()));
         let columns = columns.into_iter().cloned().chain(["fid".to_owned()]);
-        let page = self.client.list(Feature::Cliente).columns(columns).filter(is_theirs).limit(2).all().await?;
+        let page =
+            self.client.list(Feature::Cliente).columns(columns).filter(is_theirs).limit(2).all().await?;
         if let Some(row) = page.failed.into_iter().next() {
             return Err(unreadable(row.to_string()).into());
         }

@@ -8,9 +8,9 @@ use integration_store::{Checkpoints, Commit, Record, Store, StoreError, StoreErr
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::CustomerKey;
 use super::error::LinkError;
 use super::port::{DetachPolicy, Link, Port, PortState};
+use crate::CustomerKey;
 
 const PORTS: &str = "port";
 const CONTRACTS: &str = "contract";

@@ -10,12 +10,12 @@ use jiff::SignedDuration;
 
 use super::courier::Courier;
 use super::customer::Subscriber;
-use crate::CustomerKey;
 use super::error::LinkError;
 use super::ledger::{Contract, Ledger, Seen, Task, Writes};
 use super::plant::{Plant, SplitterFacts, Use};
 use super::port::{DetachPolicy, Link, Orphaned, Port, PortState, RESERVATION_TTL, Reservation};
 use super::write_back::Told;
+use crate::CustomerKey;
 
 /// A port on which a sync saw somebody else than the register holds. Nothing was changed; a person decides.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,8 @@
 
 use integration_core::{BoxFuture, Error};
 
-use crate::CustomerKey;
 use super::port::{Orphaned, Port};
+use crate::CustomerKey;
 
 /// What a splitter is for (contract 4.4).
 #[derive(Debug, Clone, PartialEq)]

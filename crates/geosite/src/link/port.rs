@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::customer::Subscriber;
-use crate::CustomerKey;
 use super::error::LinkError;
+use crate::CustomerKey;
 
 /// How long a reservation holds unless another time is set.
 pub const RESERVATION_TTL: SignedDuration = SignedDuration::from_hours(72);

@@ -8,9 +8,9 @@ use std::fmt::Debug;
 use integration_core::{BoxFuture, Error};
 
 use super::customer::Subscriber;
-use crate::CustomerKey;
 use super::ledger::Task;
 use super::port::{DetachPolicy, Link, Port};
+use crate::CustomerKey;
 
 /// How far GeoSite has been told of a link.
 #[derive(Debug, Clone, PartialEq)]

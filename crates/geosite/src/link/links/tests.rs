@@ -38,7 +38,10 @@ impl Plant for Shelf {
 }
 
 impl Shelf {
-    fn seen(&self, which: impl Fn(&(Port, CustomerKey)) -> bool) -> BoxFuture<'_, Result<Vec<CustomerKey>, Error>> {
+    fn seen(
+        &self,
+        which: impl Fn(&(Port, CustomerKey)) -> bool,
+    ) -> BoxFuture<'_, Result<Vec<CustomerKey>, Error>> {
         let shelved = self.0.lock().unwrap();
         let seen = shelved.seen.iter().filter(|row| which(row)).map(|(_, key)| key.clone()).collect();
         Box::pin(std::future::ready(Ok(seen)))
@@ -80,7 +83,11 @@ impl Far {
         state.customers.iter().filter(|row| row.1.contract == contract).map(|row| row.3).collect()
     }
 
-    fn write(&self, call: &'static str, act: impl FnOnce(&mut FarState) -> Result<u64, WriteBackError>) -> Result<u64, WriteBackError> {
+    fn write(
+        &self,
+        call: &'static str,
+        act: impl FnOnce(&mut FarState) -> Result<u64, WriteBackError>,
+    ) -> Result<u64, WriteBackError> {
         let mut state = self.0.lock().unwrap();
         state.calls.push(call);
         let fault = if state.faults.is_empty() { None } else { state.faults.remove(0) };
@@ -114,7 +121,8 @@ impl PortLinkWriter for Far {
     fn save<'a>(&'a self, link: &'a Confirmed) -> BoxFuture<'a, Result<u64, WriteBackError>> {
         let saved = self.write("save", |state| {
             let (key, port) = (link.customer().key.clone(), Some(link.port()));
-            if let Some(other) = state.customers.iter().find(|row| row.3 == port && Some(row.0) != link.fid()) {
+            if let Some(other) = state.customers.iter().find(|row| row.3 == port && Some(row.0) != link.fid())
+            {
                 return Err(WriteBackError::PortTaken { by: Some(other.1.contract) });
             }
             let fid = link.fid().unwrap_or(state.customers.len() as u64 + 1);
@@ -125,7 +133,11 @@ impl PortLinkWriter for Far {
         Box::pin(std::future::ready(saved))
     }
 
-    fn remove<'a>(&'a self, link: &'a Released, _: DetachPolicy) -> BoxFuture<'a, Result<(), WriteBackError>> {
+    fn remove<'a>(
+        &'a self,
+        link: &'a Released,
+        _: DetachPolicy,
+    ) -> BoxFuture<'a, Result<(), WriteBackError>> {
         let removed = self.write("remove", |state| {
             state.customers.iter_mut().filter(|row| row.0 == link.fid()).for_each(|row| row.3 = None);
             Ok(link.fid())
@@ -169,7 +181,11 @@ async fn the_table_of_4_5() {
     let house = house();
     let links = &house.links;
     let reserved = links.propose(port(1), who(1)).await.unwrap();
-    assert_eq!(links.propose(port(1), who(1)).await.unwrap(), reserved, "the same customer gets the same one");
+    assert_eq!(
+        links.propose(port(1), who(1)).await.unwrap(),
+        reserved,
+        "the same customer gets the same one"
+    );
     let taken = links.propose(port(1), who(2)).await.unwrap_err();
     assert!(matches!(&taken, LinkError::PortTaken { by, .. } if by.contract == 1), "{taken}");
     assert!(matches!(links.block(port(1), "x").await.unwrap_err(), LinkError::PortTaken { .. }));
@@ -209,7 +225,8 @@ async fn a_reservation_is_over_after_72_hours() {
 #[tokio::test]
 async fn only_ports_of_synchronised_service_splitters() {
     let house = house();
-    let refused = async |splitter, index| house.links.propose(Port::new(splitter, index), who(1)).await.unwrap_err();
+    let refused =
+        async |splitter, index| house.links.propose(Port::new(splitter, index), who(1)).await.unwrap_err();
     assert!(matches!(refused(7, 1).await, LinkError::NotSynchronised { .. }));
     assert!(matches!(refused(SPLITTER, 9).await, LinkError::NoSuchPort { ports: 8, .. }));
     assert!(matches!(refused(SPLITTER, 0).await, LinkError::NoSuchPort { .. }));
@@ -253,7 +270,10 @@ async fn a_link_whose_splitter_goes_is_orphaned_kept_and_examined_again() {
     let link = confirmed(&house, 1, 3).await;
     house.shelf.set(SPLITTER, None);
     let orphans = house.links.examine(SPLITTER).await.unwrap();
-    assert_eq!(orphans.iter().map(|orphan| (orphan.link.id(), orphan.orphaned)).collect::<Vec<_>>(), [(link.id(), Some(Orphaned::SplitterGone))]);
+    assert_eq!(
+        orphans.iter().map(|orphan| (orphan.link.id(), orphan.orphaned)).collect::<Vec<_>>(),
+        [(link.id(), Some(Orphaned::SplitterGone))]
+    );
     house.shelf.set(SPLITTER, Some(SplitterFacts::other("Distribuição", Some(8))));
     assert_eq!(house.links.examine(SPLITTER).await.unwrap()[0].orphaned, Some(Orphaned::NotService));
     house.shelf.set(SPLITTER, Some(SplitterFacts::service(Some(2))));
@@ -303,14 +323,18 @@ async fn a_lost_answer_makes_no_second_customer() {
 
 #[tokio::test]
 async fn failed_is_tried_again_and_refused_waits_for_a_person() {
-    let (house, far) = (house(), Far::default().plan([Some((Outcome::NotSent, false)), Some((Outcome::Refused, false))]));
+    let (house, far) =
+        (house(), Far::default().plan([Some((Outcome::NotSent, false)), Some((Outcome::Refused, false))]));
     let link = confirmed(&house, 1, 1).await;
     let mut told = Vec::new();
     for _ in 0..3 {
         house.links.courier().deliver(&far).await.unwrap();
         told.push(house.links.write_back(&link).await.unwrap());
     }
-    assert!(matches!(told[..], [Told::Failed { .. }, Told::Rejected { .. }, Told::Rejected { .. }]), "{told:?}");
+    assert!(
+        matches!(told[..], [Told::Failed { .. }, Told::Rejected { .. }, Told::Rejected { .. }]),
+        "{told:?}"
+    );
     assert_eq!(house.links.port(port(1)).await.unwrap().link(), Some(&link), "the link stands");
     assert!(house.links.courier().retry(&link).await.unwrap());
     house.links.courier().deliver(&far).await.unwrap();
