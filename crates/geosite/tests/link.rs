@@ -103,7 +103,7 @@ async fn a_confirmed_link_arrives_once_and_is_taken_back() {
 
 #[tokio::test]
 async fn a_lost_answer_creates_no_second_customer() {
-    for fault in [Fault::ResetBefore, Fault::ResetAfter] {
+    for fault in [Fault::ResetBeforeActing, Fault::ActThenReset] {
         let house = house().await;
         house.geosite.inject(Endpoint::Save, fault.clone());
         let link = house.confirmed(7).await;
