@@ -69,7 +69,8 @@ impl HttpLinkWriter {
 
     async fn post(&self, body: &Body<'_>) -> Result<u64, WriteBackError> {
         let json = serde_json::to_vec(body).map_err(|cause| unreadable(cause.to_string()))?;
-        let saved = self.reader.client.ask(Ask::new(SAVE).json(json), saved_fid).await;
+        let saved =
+            self.reader.client.ask(Ask::new(SAVE).json(json), |value, route| saved_fid(&value, route)).await;
         saved.map_err(refused)
     }
 }
@@ -154,10 +155,10 @@ fn found(record: &Record) -> Found {
     Found::new(record.fid.0, record.name.clone(), seat)
 }
 
-fn saved_fid(value: Value, route: &Route) -> Result<u64, Problem> {
+fn saved_fid(value: &Value, route: &Route) -> Result<u64, Problem> {
     let fid = value.get("fid").and_then(|fid| wire::integer(fid).ok().flatten());
     let fid = fid.and_then(|fid| u64::try_from(fid).ok());
-    fid.ok_or_else(|| route.shape(keys_of(&value), "there is no `fid`"))
+    fid.ok_or_else(|| route.shape(keys_of(value), "there is no `fid`"))
 }
 
 /// 409 `PORTA_OCUPADA` has an answer of its own.
