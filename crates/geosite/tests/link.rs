@@ -1,4 +1,5 @@
 //! Links written back to the simulated GeoSite: L1 to L3 over HTTP (contract 3.6, 4.5, section 7 "links").
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg(feature = "store")]
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! The rules of sections 4 and 6, row by row, on every register there is: in memory, in SQLite, and in PostgreSQL where a server
 //! is named. The expected values are the contract's.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod fake;
 

@@ -12,7 +12,7 @@ use super::links::Links;
 use super::plant::{Plant, SplitterFacts};
 use super::port::Port;
 use crate::CustomerKey;
-use crate::sync::{self, Element, Kind, Notice, Register, Shelf, SyncError, SyncErrorKind};
+use crate::sync::{self, Element, Kind, Notice, Register, Shelf, Stored, SyncError, SyncErrorKind};
 
 const ASK: &str = "ask the register";
 
@@ -50,21 +50,34 @@ impl RegisterPlant {
         Self { register, integration: integration.into() }
     }
 
-    /// What a synchronisation tells about its changes: splitters that changed, went or came back are examined, customers whom it
-    /// saw are noted on their ports.
+    /// What a synchronisation tells about its changes: splitters that changed, went or came back, by themselves or with their box,
+    /// are examined; customers whom it saw are noted on their ports. Every run begins with [`Links::examine_all`].
     #[must_use]
     pub fn telling(&self, links: Links) -> LinkNotices {
         LinkNotices { links, plant: self.clone() }
     }
 
-    async fn element(&self, shelf: Shelf, fid: i64) -> Result<Option<Element>, SyncError> {
-        let stored = self.register.get(&self.integration, shelf, fid).await?;
-        Ok(stored.filter(|stored| stored.tombstone.is_none()).map(|stored| stored.element))
+    async fn stored(&self, shelf: Shelf, fid: i64) -> Result<Option<Stored>, SyncError> {
+        self.register.get(&self.integration, shelf, fid).await
     }
 
     async fn facts(&self, fid: u64) -> Result<Option<SplitterFacts>, SyncError> {
         let Ok(fid) = i64::try_from(fid) else { return Ok(None) };
-        Ok(self.element(Shelf::Splitter, fid).await?.map(|splitter| facts(&splitter)))
+        let stored = self.stored(Shelf::Splitter, fid).await?;
+        let Some(stored) = stored.filter(|stored| stored.tombstone.is_none()) else { return Ok(None) };
+        let went = self.box_went(&stored.element).await?;
+        Ok((!went).then(|| facts(&stored.element)))
+    }
+
+    /// A box that goes leaves its splitters in the register (contract 4.10). One that was never stored is only not selected.
+    async fn box_went(&self, splitter: &Element) -> Result<bool, SyncError> {
+        let Some(parent) = splitter.parent else { return Ok(false) };
+        Ok(self.stored(Shelf::Box, parent).await?.is_some_and(|stored| stored.tombstone.is_some()))
+    }
+
+    async fn splitters_in(&self, parent: i64) -> Result<Vec<i64>, SyncError> {
+        let splitters = self.register.children(&self.integration, Shelf::Splitter, parent).await?;
+        Ok(splitters.iter().map(|stored| stored.element.fid).collect())
     }
 
     async fn seated(&self, port: Port) -> Result<Vec<CustomerKey>, SyncError> {
@@ -123,12 +136,22 @@ pub struct LinkNotices {
 impl LinkNotices {
     async fn heed(&self, notice: &Notice) -> Result<(), SyncError> {
         match *notice {
-            Notice::Removed { shelf: Shelf::Splitter, fid } | Notice::SplitterChanged { fid, .. } => {
-                self.examine(fid).await
-            }
-            Notice::Restored { kind, fid } if kind.shelf() == Shelf::Splitter => self.examine(fid).await,
-            Notice::Restored { kind: Kind::Cliente, fid } | Notice::CustomerChanged { fid } => {
-                self.observe(fid).await
+            Notice::Removed { shelf, fid } => self.look_at(shelf, fid).await,
+            Notice::Restored { kind, fid } => self.look_at(kind.shelf(), fid).await,
+            Notice::SplitterChanged { fid, .. } => self.examine(fid).await,
+            Notice::CustomerChanged { fid } => self.observe(fid).await,
+        }
+    }
+
+    async fn look_at(&self, shelf: Shelf, fid: i64) -> Result<(), SyncError> {
+        match shelf {
+            Shelf::Splitter => self.examine(fid).await,
+            Shelf::Cliente => self.observe(fid).await,
+            Shelf::Box => {
+                for splitter in self.plant.splitters_in(fid).await? {
+                    self.examine(splitter).await?;
+                }
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -139,10 +162,11 @@ impl LinkNotices {
         self.links.examine(splitter).await.map(drop).map_err(untold)
     }
 
+    /// Where a customer sits, or sat before it was deleted.
     async fn observe(&self, fid: i64) -> Result<(), SyncError> {
-        let Some(customer) = self.plant.element(Shelf::Cliente, fid).await? else { return Ok(()) };
-        let (Some(port), Some(key)) = (seat(&customer), key(&customer)) else { return Ok(()) };
-        self.links.observe(port, Some(key)).await.map(drop).map_err(untold)
+        let customer = self.plant.stored(Shelf::Cliente, fid).await?;
+        let Some(port) = customer.and_then(|stored| seat(&stored.element)) else { return Ok(()) };
+        self.links.look(port).await.map(drop).map_err(untold)
     }
 
     async fn any(&self, splitter: i64) -> Result<bool, SyncError> {
@@ -179,5 +203,9 @@ impl sync::Links for LinkNotices {
             }
             Ok(())
         })
+    }
+
+    fn begun(&self) -> BoxFuture<'_, Result<(), SyncError>> {
+        Box::pin(async move { self.links.examine_all().await.map_err(untold) })
     }
 }

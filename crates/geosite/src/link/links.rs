@@ -15,7 +15,7 @@ use super::ledger::{Contract, Ledger, Seen, Task, Writes};
 use super::plant::{Plant, SplitterFacts, Use};
 use super::port::{DetachPolicy, Link, Orphaned, Port, PortState, RESERVATION_TTL, Reservation};
 use super::write_back::Told;
-use crate::CustomerKey;
+use crate::{Assumptions, CustomerKey, WriteBack};
 
 /// A port on which a sync saw somebody else than the register holds. Nothing was changed; a person decides.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +67,14 @@ impl Links {
     #[must_use]
     pub fn with_write_back(mut self) -> Self {
         self.write_back = true;
+        self
+    }
+
+    /// As the assumptions of a client say: write-back is on with [`WriteBack::Http`], and off with [`WriteBack::Disabled`], the
+    /// default.
+    #[must_use]
+    pub fn assuming(mut self, assumptions: &Assumptions) -> Self {
+        self.write_back = assumptions.write_back == WriteBack::Http;
         self
     }
 
@@ -235,6 +243,57 @@ impl Links {
         let mut links = self.links_of(splitter).await?;
         links.retain(|linked| linked.orphaned.is_some());
         Ok(links)
+    }
+
+    /// Looks again at every port of which something is known: what went under it, and whom the last sync saw on it. This finds what
+    /// a notice that was lost in a kill would have told, and conflicts that are over because the other customer has moved.
+    ///
+    /// # Errors
+    ///
+    /// The store's and the register's.
+    pub async fn examine_all(&self) -> Result<(), LinkError> {
+        let (mut after, mut last) = (None, None);
+        loop {
+            let page = self.ports_after(after).await?;
+            let Some((end, _)) = page.last() else { return Ok(()) };
+            after = Some(*end);
+            for (port, state) in page {
+                let facts = match last.take() {
+                    Some((splitter, facts)) if splitter == port.splitter => facts,
+                    _ => self.plant.splitter(port.splitter).await.map_err(LinkError::Plant)?,
+                };
+                self.review(port, &state, facts.as_ref()).await?;
+                last = Some((port.splitter, facts));
+            }
+        }
+    }
+
+    async fn review(
+        &self,
+        port: Port,
+        state: &PortState,
+        facts: Option<&SplitterFacts>,
+    ) -> Result<(), LinkError> {
+        let orphaned = SplitterFacts::orphans(facts, port);
+        let stranger = self.stranger(port, state).await?;
+        let reviewed = |state: &PortState| state.examined(orphaned).seen(stranger.as_ref());
+        if reviewed(state) == *state {
+            return Ok(());
+        }
+        self.turn(port, |state| Ok(reviewed(state))).await
+    }
+
+    /// Notes whom the plant shows on a port now.
+    pub(super) async fn look(&self, port: Port) -> Result<Option<Conflict>, LinkError> {
+        let state = self.port(port).await?;
+        let stranger = self.stranger(port, &state).await?;
+        self.observe(port, stranger).await
+    }
+
+    /// Whom the plant shows on a port beside its holder, or in its holder's place.
+    async fn stranger(&self, port: Port, state: &PortState) -> Result<Option<CustomerKey>, LinkError> {
+        let seen = self.plant.customers_on(port).await.map_err(LinkError::Plant)?;
+        Ok(seen.into_iter().find(|seen| state.holder() != Some(seen)))
     }
 
     /// The links on a splitter.

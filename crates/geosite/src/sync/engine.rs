@@ -329,6 +329,9 @@ impl PlantSync {
     ) -> Result<Run, SyncError> {
         self.tell(&Event::Started { run: run.run_id, mode: run.mode, resumed: run.resumed });
         self.delete_deselected(sink, &mut run).await?;
+        if !run.dry_run {
+            self.links().begun().await?;
+        }
         let mut cancelled = false;
         for pass in &plan.passes {
             let resumed = progress.remove(&pass.shelf);
@@ -572,7 +575,9 @@ fn with_number(row: &RunRow) -> Result<Run, SyncError> {
 
 fn add(run: &mut Run, progress: Progress) {
     for (kind, report) in progress.kinds {
-        merge(run.kinds.entry(kind).or_default(), report);
+        let counted = run.kinds.entry(kind).or_default();
+        // What the deletion of deselected kinds has counted already stays counted.
+        *counted = KindReport { removed: counted.removed + report.removed, ..report };
     }
     for report in &progress.features {
         if let Some(error) = &report.error {
@@ -588,12 +593,6 @@ fn add(run: &mut Run, progress: Progress) {
     run.features.extend(progress.features);
     run.conflicts.extend(progress.conflicts);
     run.conflicts.truncate(super::report::NAMED);
-}
-
-/// What the deletion of deselected kinds has counted already stays counted.
-fn merge(into: &mut KindReport, report: KindReport) {
-    let removed = into.removed + report.removed;
-    *into = KindReport { removed, ..report };
 }
 
 fn outcome_of(run: &Run) -> Outcome {

@@ -6,7 +6,7 @@ use super::error::SyncError;
 use super::kind::{Kind, Shelf};
 
 /// A change that may matter to links. Told after it was stored; told again if a run is killed in between, or never, so whoever
-/// keeps links also looks at the register itself when it starts.
+/// keeps links also looks at the register itself when a run [begins](Links::begun).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -45,6 +45,12 @@ pub trait Links: Send + Sync + 'static {
 
     /// What was stored just now.
     fn told<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<(), SyncError>>;
+
+    /// A run begins, or goes on after a kill; deselected kinds are deleted already. Whatever was stored and could not be told
+    /// before is in the register now.
+    fn begun(&self) -> BoxFuture<'_, Result<(), SyncError>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// No links are kept.

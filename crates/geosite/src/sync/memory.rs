@@ -199,10 +199,11 @@ impl MemoryRegister {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with<T: Send>(&self, integration: &str, work: impl FnOnce(&mut House) -> T) -> Done<'static, T>
-    where
-        T: 'static,
-    {
+    fn with<T: Send + 'static>(
+        &self,
+        integration: &str,
+        work: impl FnOnce(&mut House) -> T,
+    ) -> Done<'static, T> {
         let done = work(self.houses().entry(integration.to_owned()).or_default());
         Box::pin(async { Ok(done) })
     }

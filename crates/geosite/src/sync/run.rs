@@ -113,7 +113,7 @@ impl Progress {
             (feature.read, feature.failed, feature.complete, feature.error) = (0, 0, false, None);
         }
         for report in self.kinds.values_mut() {
-            let kept = written.then(|| report.clone()).unwrap_or_default();
+            let kept = if written { report.clone() } else { KindReport::default() };
             let KindReport { added, changed, restored, drift, .. } = kept;
             *report = KindReport { added, changed, restored, drift, ..KindReport::default() };
         }

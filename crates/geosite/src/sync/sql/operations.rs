@@ -35,10 +35,10 @@ fn text(moment: Timestamp) -> String {
 }
 
 fn moment(text: &str) -> Done<Timestamp> {
-    text.parse().map_err(|_| corrupt(format!("{text:?} is not a moment")))
+    text.parse().map_err(|_| corrupt(&format!("{text:?} is not a moment")))
 }
 
-fn corrupt(what: String) -> SyncError {
+fn corrupt(what: &str) -> SyncError {
     SyncError::new(SyncErrorKind::Store, format!("the register is damaged: {what}"))
 }
 
@@ -58,15 +58,15 @@ fn rows(limit: usize) -> i64 {
 }
 
 fn kind(name: &str) -> Done<Kind> {
-    Kind::named(name).ok_or_else(|| corrupt(format!("{name:?} is no kind")))
+    Kind::named(name).ok_or_else(|| corrupt(&format!("{name:?} is no kind")))
 }
 
 fn shelf(name: &str) -> Done<Shelf> {
-    Shelf::named(name).ok_or_else(|| corrupt(format!("{name:?} is no shelf")))
+    Shelf::named(name).ok_or_else(|| corrupt(&format!("{name:?} is no shelf")))
 }
 
 fn reason(name: &str) -> Done<Reason> {
-    Reason::named(name).ok_or_else(|| corrupt(format!("{name:?} is no reason")))
+    Reason::named(name).ok_or_else(|| corrupt(&format!("{name:?} is no reason")))
 }
 
 /// A transaction. One that is dropped before its commit takes its connection with it: whoever was dropped in the midst of a
@@ -81,7 +81,7 @@ impl Writing {
     }
 
     pub(super) fn connection(&mut self) -> Done<&mut Connection> {
-        self.0.as_deref_mut().ok_or_else(|| corrupt("a transaction was used after its end".to_owned()))
+        self.0.as_deref_mut().ok_or_else(|| corrupt("a transaction was used after its end"))
     }
 
     pub(super) async fn commit(mut self) -> Done<()> {
@@ -148,7 +148,8 @@ pub(super) async fn cursors(connection: &mut Connection, name: &str) -> Done<BTr
     let found = sqlx::query(sql).bind(name).fetch_all(connection).await.map_err(failed)?;
     let cursor = |row: &Row| {
         let segment: String = get(row, 0)?;
-        let feature = feature_named(&segment).ok_or_else(|| corrupt(format!("{segment:?} is no feature")))?;
+        let feature =
+            feature_named(&segment).ok_or_else(|| corrupt(&format!("{segment:?} is no feature")))?;
         Ok((feature, moment(&get::<String>(row, 1)?)?))
     };
     found.iter().map(cursor).collect()
@@ -570,8 +571,7 @@ pub(super) async fn candidates(
 const KNOWN: &str = "fid, kind, digest, tombstoned_at IS NULL, flag IS NOT NULL";
 
 fn known_row(row: &Row) -> Done<Known> {
-    let digest =
-        Digest::try_from(get::<Vec<u8>>(row, 2)?).map_err(|_| corrupt("a digest is too short".to_owned()))?;
+    let digest = Digest::try_from(get::<Vec<u8>>(row, 2)?).map_err(|_| corrupt("a digest is too short"))?;
     Ok(Known::new(get(row, 0)?, kind(&get::<String>(row, 1)?)?, digest, get(row, 3)?, get(row, 4)?))
 }
 
