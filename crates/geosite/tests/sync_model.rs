@@ -1,7 +1,15 @@
-//! Two hundred rounds of edits, deletions, drift, faults and kills: after each completed full run the register equals the plant,
+//! Rounds of edits, deletions, drift, faults and kills: after each completed full run the register equals the plant,
 //! and nothing was ever deleted that the plant still had (contract section 6). The checker reads the plant and the register
 //! only.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+//!
+//! `GEOSITE_TEST_ROUNDS=200` runs so many in memory, and a fifth of them with each other seed and each other register.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod fake;
 
@@ -201,6 +209,11 @@ impl House {
     }
 }
 
+/// How many in memory; enough for each kind of mishap unless more are asked for.
+fn count() -> u64 {
+    std::env::var("GEOSITE_TEST_ROUNDS").map_or(60, |rounds| rounds.parse().unwrap())
+}
+
 async fn rounds(register: Arc<dyn Register>, seed: u64, count: u64) {
     let mut house = House::new(register, seed).await;
     for _ in 0..count {
@@ -214,14 +227,14 @@ async fn rounds(register: Arc<dyn Register>, seed: u64, count: u64) {
 }
 
 #[tokio::test]
-async fn two_hundred_rounds_in_memory() {
-    rounds(Arc::new(MemoryRegister::new()), 7, 200).await;
+async fn rounds_in_memory() {
+    rounds(Arc::new(MemoryRegister::new()), 7, count()).await;
 }
 
 #[tokio::test]
 async fn other_seeds() {
     for seed in 20..26 {
-        rounds(Arc::new(MemoryRegister::new()), seed, 40).await;
+        rounds(Arc::new(MemoryRegister::new()), seed, count() / 5).await;
     }
 }
 
@@ -230,7 +243,7 @@ async fn other_seeds() {
 async fn rounds_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}/register.db", folder.path().display());
-    rounds(Arc::new(geosite::sync::SqliteRegister::open(&url).await.unwrap()), 7, 40).await;
+    rounds(Arc::new(geosite::sync::SqliteRegister::open(&url).await.unwrap()), 7, count() / 5).await;
 }
 
 #[cfg(feature = "postgres")]
@@ -238,5 +251,5 @@ async fn rounds_in_sqlite() {
 #[ignore = "needs INTEGRATION_TEST_POSTGRES_URL: .ci/with-postgres cargo test -p geosite --all-features -- --ignored"]
 async fn rounds_in_postgres() {
     let url = std::env::var("INTEGRATION_TEST_POSTGRES_URL").unwrap();
-    rounds(Arc::new(geosite::sync::PostgresRegister::open(&url).await.unwrap()), 7, 40).await;
+    rounds(Arc::new(geosite::sync::PostgresRegister::open(&url).await.unwrap()), 7, count() / 5).await;
 }

@@ -35,6 +35,20 @@ struct House {
 struct FakeLinks {
     linked: Mutex<BTreeSet<i64>>,
     told: Mutex<Vec<Notice>>,
+    gate: Mutex<Option<Arc<Gate>>>,
+}
+
+/// Where a run stands still when it begins, with nothing of the register in its hands.
+#[derive(Default)]
+struct Gate {
+    reached: tokio::sync::Notify,
+    opened: tokio::sync::Notify,
+}
+
+impl FakeLinks {
+    fn shut(&self) -> Arc<Gate> {
+        Arc::clone(self.gate.lock().unwrap().insert(Arc::default()))
+    }
 }
 
 impl Links for FakeLinks {
@@ -47,6 +61,17 @@ impl Links for FakeLinks {
     fn told<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<(), SyncError>> {
         self.told.lock().unwrap().extend(notices);
         Box::pin(async { Ok(()) })
+    }
+
+    fn begun(&self) -> BoxFuture<'_, Result<(), SyncError>> {
+        let gate = self.gate.lock().unwrap().take();
+        Box::pin(async move {
+            if let Some(gate) = gate {
+                gate.reached.notify_one();
+                gate.opened.notified().await;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -578,15 +603,10 @@ async fn one_run_at_a_time() {
         house.plant.fill(Kind::Cto, 100);
         let other =
             open(house.plant.clone(), Arc::clone(&house.register), &[Kind::Cto], "worker-2").await.unwrap();
-        let mut running = Box::pin(house.sync.run(Request::full()));
-        while house.register.history(NAME, None, 1).await.unwrap().is_empty() {
-            std::future::poll_fn(|context| {
-                assert!(running.as_mut().poll(context).is_pending(), "it has only begun");
-                std::task::Poll::Ready(())
-            })
-            .await;
-            tokio::task::yield_now().await;
-        }
+        let gate = house.links.shut();
+        let first = house.sync.clone();
+        let running = tokio::spawn(async move { first.run(Request::full()).await });
+        gate.reached.notified().await;
         let by = "worker-1".to_owned();
         assert_eq!(kind_of(other.sync.run(Request::full()).await), SyncErrorKind::RunInProgress { by });
         // A dry run writes nothing, and may run beside it.
@@ -595,7 +615,8 @@ async fn one_run_at_a_time() {
         other.clock.advance(std::time::Duration::from_secs(301));
         let run = other.sync.run(Request::full()).await.unwrap();
         assert!(run.resumed);
-        assert_eq!(kind_of(running.await), SyncErrorKind::LeaseLost);
+        gate.opened.notify_one();
+        assert_eq!(kind_of(running.await.unwrap()), SyncErrorKind::LeaseLost);
         house.assert_equal().await;
     }
 }

@@ -1,6 +1,12 @@
 //! Runs over HTTP against the simulated service: rounds of changes and faults, after each of which a completed full run has made
 //! the register equal to the plant. The plant is read back from the simulator, not through the client.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
