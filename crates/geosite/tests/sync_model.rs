@@ -20,7 +20,7 @@ use fake::{Dice, FakePlant, held, killed_after, truth};
 use geosite::Feature;
 use geosite::sync::{
     Kind, MemoryRegister, Outcome, PlantSync, Project, Register, Request, Run, Selection, Settings, Shelf,
-    SyncError, SyncErrorKind,
+    SyncErrorKind,
 };
 use integration_core::clock::ManualClock;
 

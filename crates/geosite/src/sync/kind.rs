@@ -154,6 +154,7 @@ pub const fn shelf_of(feature: Feature) -> Shelf {
 }
 
 /// The feature of this path segment.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn feature_named(segment: &str) -> Option<Feature> {
     Feature::ALL.into_iter().find(|feature| feature.segment() == segment)
 }

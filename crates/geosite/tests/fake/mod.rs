@@ -60,8 +60,11 @@ pub struct State {
     pub asked: Vec<(Feature, Option<Timestamp>, From)>,
     pub rows_sent: u64,
     pub looked_up: Vec<(Feature, i64)>,
-    pub on_page: Option<Box<dyn FnMut(&mut State) + Send>>,
+    pub on_page: Option<OnPage>,
 }
+
+/// What happens between two pages.
+pub type OnPage = Box<dyn FnMut(&mut State) + Send>;
 
 #[derive(Clone)]
 pub struct FakePlant(Arc<Mutex<State>>);
