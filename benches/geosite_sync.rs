@@ -3,6 +3,13 @@
 //!
 //! `cargo bench -p integration-benches --bench geosite_sync`. The plant is made up row by row and holds nothing; the register is a
 //! file, so that what the process holds is the engine's.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
