@@ -5,6 +5,7 @@
 //! service posts to us.
 
 pub mod base64;
+pub mod beside;
 pub mod fields;
 pub mod page;
 pub mod stream;

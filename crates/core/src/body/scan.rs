@@ -1,23 +1,37 @@
-//! Finds the elements of a list in JSON that arrives in pieces, byte by byte and without recursion.
+//! Finds the elements of a list in JSON that arrives in pieces, without recursion, and keeps what stands beside the list.
 //!
-//! It checks the structure of what it walks through; what is inside an element is checked by whoever decodes it.
+//! It checks the structure of what it walks through; what is inside an element is checked by whoever decodes it. Within texts and
+//! within brackets it runs from one byte that matters to the next.
 
 use std::fmt;
+
+use super::beside::Beside;
 
 /// A name on the way to the list longer than this is none that anybody asked for.
 const NAME_LIMIT: usize = 1024;
 
-/// Why a text is not one with the list.
+/// Why a text is not one with the list that was asked for: the cause behind the error of
+/// [`Elements`](super::stream::Elements).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Broken {
+#[non_exhaustive]
+pub enum Broken {
+    /// It is not JSON.
     NotJson,
+    /// It ends too early.
     Truncated,
+    /// It goes on after its end.
     Trailing,
+    /// It is JSON, and there is no list at this path.
     NoList(String),
+    /// What leads to this path is there twice.
     Twice(String),
+    /// It nests deeper than this.
     TooDeep(usize),
+    /// An element has more bytes than this.
     ElementTooLarge(usize),
 }
+
+impl std::error::Error for Broken {}
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,7 +53,7 @@ impl fmt::Display for Broken {
 }
 
 /// Where the scanner is. `level` counts the open objects on the way to the list.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     /// Before a value that lies on the way.
     Value,
@@ -50,21 +64,24 @@ enum At {
     },
     Colon,
     BeforeSkipped,
-    Skipped(Inside),
+    Skipped,
     AfterField,
     ElementOrEnd,
     BeforeElement,
-    Element(Inside),
+    Element,
     AfterElement,
     End,
 }
 
-/// What a byte did.
-enum Step {
-    Taken,
-    /// It belongs to what comes next.
-    Again,
-    Found,
+/// What the scanner stopped at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The end of the bytes.
+    Nothing,
+    /// The first byte of an element, which is the next to be read.
+    Start,
+    /// The end of an element that [`Scanner::element`] now holds.
+    Element,
 }
 
 #[derive(Debug)]
@@ -77,7 +94,10 @@ pub(crate) struct Scanner {
     /// For every open object, whether its name on the way was there.
     seen: Vec<bool>,
     name: Vec<u8>,
+    /// The value that is being walked through.
+    inside: Inside,
     element: Vec<u8>,
+    pub(crate) beside: Beside,
 }
 
 impl Scanner {
@@ -91,68 +111,87 @@ impl Scanner {
             level: 0,
             seen: Vec::new(),
             name: Vec::new(),
+            inside: Inside::default(),
             element: Vec::new(),
+            beside: Beside::default(),
         }
     }
 
-    /// Reads `bytes` up to the end of the next element; how many were used, and the element.
-    pub(crate) fn scan(&mut self, bytes: &[u8]) -> (usize, Result<Option<Vec<u8>>, Broken>) {
-        for (index, byte) in bytes.iter().enumerate() {
-            let step = loop {
-                match self.step(*byte) {
-                    Ok(Step::Again) => {}
-                    other => break other,
-                }
-            };
-            let used = index.saturating_add(1);
-            match step {
-                Ok(Step::Found) => return (self.used(used), Ok(Some(std::mem::take(&mut self.element)))),
-                Ok(_) => {}
-                Err(broken) => return (used, Err(broken)),
+    /// Reads `bytes` up to the beginning or the end of the next element; how many were used, and what was found.
+    pub(crate) fn scan(&mut self, bytes: &[u8]) -> (usize, Result<Found, Broken>) {
+        if let (At::AfterElement, Some(b",{" | b",[" | b",\"")) = (self.at, bytes.first_chunk()) {
+            // By far the most frequent case.
+            return (1, Ok(self.begin_element()));
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let found = self.advance(&mut rest);
+            if found != Ok(Found::Nothing) {
+                return (bytes.len().saturating_sub(rest.len()), found);
             }
         }
-        (bytes.len(), Ok(None))
+        (bytes.len(), Ok(Found::Nothing))
     }
 
-    /// A number or word ends only at the byte after it, which is read again.
-    fn used(&self, used: usize) -> usize {
-        let ended_before = matches!(self.at, At::AfterElement) && self.element_ended_before();
-        used.saturating_sub(usize::from(ended_before))
+    fn begin_element(&mut self) -> Found {
+        self.at = At::Element;
+        self.inside.restart();
+        self.element.clear();
+        Found::Start
     }
 
-    fn element_ended_before(&self) -> bool {
-        !matches!(self.element.last(), Some(b'"' | b'}' | b']'))
+    /// The element that was found.
+    pub(crate) fn element(&self) -> &[u8] {
+        &self.element
+    }
+
+    /// Says that the element which starts here was taken by somebody else.
+    pub(crate) fn taken(&mut self) {
+        self.at = At::AfterElement;
     }
 
     /// # Errors
     /// If this is not the end of the text.
     pub(crate) fn end(&self) -> Result<(), Broken> {
-        if matches!(self.at, At::End) { Ok(()) } else { Err(Broken::Truncated) }
+        if self.at == At::End { Ok(()) } else { Err(Broken::Truncated) }
     }
 
     fn no_list(&self) -> Broken {
         Broken::NoList(self.path.join("."))
     }
 
-    fn step(&mut self, byte: u8) -> Result<Step, Broken> {
-        match &mut self.at {
-            At::InName { .. } => return self.in_name(byte),
-            At::Skipped(_) => return self.in_skipped(byte),
-            At::Element(_) => return self.in_element(byte),
-            _ if matches!(byte, b' ' | b'\t' | b'\r' | b'\n') => return Ok(Step::Taken),
-            At::BeforeSkipped => {
-                self.at = At::Skipped(Inside::default());
-                return Ok(Step::Again);
-            }
-            _ => {}
+    fn advance(&mut self, rest: &mut &[u8]) -> Result<Found, Broken> {
+        match self.at {
+            At::Element => return self.collect(rest),
+            At::Skipped => self.skip(rest)?,
+            _ => return self.step(rest),
         }
-        self.at = self.between(byte)?;
-        Ok(if matches!(self.at, At::Element(_)) { Step::Again } else { Step::Taken })
+        Ok(Found::Nothing)
+    }
+
+    /// One byte outside values, or none if a value begins with it.
+    fn step(&mut self, rest: &mut &[u8]) -> Result<Found, Broken> {
+        let Some((byte, after)) = rest.split_first() else { return Ok(Found::Nothing) };
+        let in_name = matches!(self.at, At::InName { .. });
+        if !in_name && is_blank(*byte) {
+            *rest = after;
+            return Ok(Found::Nothing);
+        }
+        self.at = if in_name { self.in_name(*byte)? } else { self.between(*byte)? };
+        if self.at == At::Element {
+            return Ok(self.begin_element());
+        }
+        if self.at == At::Skipped {
+            self.inside.restart();
+            return Ok(Found::Nothing);
+        }
+        *rest = after;
+        Ok(Found::Nothing)
     }
 
     /// A byte that is no blank, outside names and values.
     fn between(&mut self, byte: u8) -> Result<At, Broken> {
-        match (&self.at, byte) {
+        match (self.at, byte) {
             (At::Value, _) => self.on_the_way(byte),
             (At::NameOrEnd | At::AfterField, b'}') => self.close(),
             (At::NameOrEnd | At::Name, b'"') => {
@@ -161,10 +200,11 @@ impl Scanner {
             }
             (At::AfterField, b',') => Ok(At::Name),
             (At::Colon, b':') => self.named(),
+            (At::BeforeSkipped, _) => Ok(At::Skipped),
             (At::ElementOrEnd | At::AfterElement, b']') => Ok(self.after_value()),
             (At::AfterElement, b',') => Ok(At::BeforeElement),
             (At::ElementOrEnd | At::BeforeElement, b',' | b']') => Err(Broken::NotJson),
-            (At::ElementOrEnd | At::BeforeElement, _) => Ok(At::Element(Inside::default())),
+            (At::ElementOrEnd | At::BeforeElement, _) => Ok(At::Element),
             (At::End, _) => Err(Broken::Trailing),
             _ => Err(Broken::NotJson),
         }
@@ -179,6 +219,8 @@ impl Scanner {
                 self.seen.push(false);
                 Ok(At::NameOrEnd)
             }
+            // Nothing in JSON begins with it: a page for people, most likely.
+            _ if self.level == 0 && !begins_json(byte) => Err(Broken::NotJson),
             _ => Err(self.no_list()),
         }
     }
@@ -195,24 +237,25 @@ impl Scanner {
         if self.level == 0 { At::End } else { At::AfterField }
     }
 
-    fn in_name(&mut self, byte: u8) -> Result<Step, Broken> {
-        let At::InName { escaped } = &mut self.at else { return Err(Broken::NotJson) };
-        match byte {
-            b'"' if !*escaped => self.at = At::Colon,
-            _ if self.name.len() >= NAME_LIMIT => return Err(Broken::NotJson),
-            _ => {
-                *escaped = byte == b'\\' && !*escaped;
-                self.name.push(byte);
-            }
+    fn in_name(&mut self, byte: u8) -> Result<At, Broken> {
+        let At::InName { escaped } = self.at else { return Err(Broken::NotJson) };
+        if byte == b'"' && !escaped {
+            return Ok(At::Colon);
         }
-        Ok(Step::Taken)
+        if self.name.len() >= NAME_LIMIT {
+            return Err(Broken::NotJson);
+        }
+        self.name.push(byte);
+        Ok(At::InName { escaped: byte == b'\\' && !escaped })
     }
 
     /// After a name and its colon: whether its value lies on the way.
     fn named(&mut self) -> Result<At, Broken> {
         let quoted = [b"\"".as_slice(), &self.name, b"\""].concat();
         let name: String = serde_json::from_slice(&quoted).map_err(|_| Broken::NotJson)?;
-        if self.path.get(self.level.saturating_sub(1)) != Some(&name) {
+        let above = self.level.saturating_sub(1);
+        self.beside.begin(self.path.get(..above).unwrap_or_default(), &name);
+        if self.path.get(above) != Some(&name) {
             return Ok(At::BeforeSkipped);
         }
         match self.seen.last_mut() {
@@ -222,30 +265,47 @@ impl Scanner {
         Ok(At::Value)
     }
 
-    fn in_skipped(&mut self, byte: u8) -> Result<Step, Broken> {
-        let At::Skipped(inside) = &mut self.at else { return Err(Broken::NotJson) };
-        let progress = inside.push(byte, self.depth_limit)?;
-        if progress != Progress::Inside {
+    fn skip(&mut self, rest: &mut &[u8]) -> Result<(), Broken> {
+        let (value, ended) = self.inside.walk(rest, self.depth_limit)?;
+        self.beside.push(value);
+        if ended {
+            self.beside.end().map_err(|()| Broken::NotJson)?;
             self.at = At::AfterField;
         }
-        Ok(if progress == Progress::EndedBefore { Step::Again } else { Step::Taken })
+        Ok(())
     }
 
-    fn in_element(&mut self, byte: u8) -> Result<Step, Broken> {
-        let At::Element(inside) = &mut self.at else { return Err(Broken::NotJson) };
-        let progress = inside.push(byte, self.depth_limit)?;
-        if progress != Progress::EndedBefore {
-            if self.element.len() >= self.element_limit {
-                return Err(Broken::ElementTooLarge(self.element_limit));
-            }
-            self.element.push(byte);
+    fn collect(&mut self, rest: &mut &[u8]) -> Result<Found, Broken> {
+        let (value, ended) = self.inside.walk(rest, self.depth_limit)?;
+        if value.len() > self.element_limit.saturating_sub(self.element.len()) {
+            return Err(Broken::ElementTooLarge(self.element_limit));
         }
-        if progress == Progress::Inside {
-            return Ok(Step::Taken);
+        self.element.extend_from_slice(value);
+        if !ended {
+            return Ok(Found::Nothing);
         }
         self.at = At::AfterElement;
-        Ok(Step::Found)
+        Ok(Found::Element)
     }
+}
+
+pub(crate) const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+const fn begins_json(byte: u8) -> bool {
+    matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+}
+
+/// Whether a value of so many bytes provably nests no deeper than `limit`: it has no more brackets than that.
+pub(crate) fn nests_within(value: &[u8], limit: usize) -> bool {
+    value.len() / 2 <= limit || openings(value) <= limit
+}
+
+/// `[` and `{` differ in one bit. Counted in small steps, which the compiler turns into vector instructions.
+fn openings(value: &[u8]) -> usize {
+    let of = |piece: &[u8]| piece.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
+    value.chunks(128).map(|piece| usize::from(of(piece))).sum()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,11 +329,50 @@ struct Inside {
 }
 
 impl Inside {
+    /// Before another value; what was allocated is kept.
+    fn restart(&mut self) {
+        self.closing.clear();
+        (self.text, self.escaped, self.bare) = (false, false, false);
+    }
+
+    /// Takes from `rest` what belongs to the value, and tells whether that ended it.
+    fn walk<'b>(&mut self, rest: &mut &'b [u8], depth_limit: usize) -> Result<(&'b [u8], bool), Broken> {
+        let bytes = *rest;
+        let (used, ended) = self.end_in(bytes, depth_limit)?;
+        let (value, after) = bytes.split_at_checked(used).unwrap_or((bytes, &[]));
+        *rest = after;
+        Ok((value, ended))
+    }
+
+    fn end_in(&mut self, bytes: &[u8], depth_limit: usize) -> Result<(usize, bool), Broken> {
+        let mut used = 0_usize;
+        loop {
+            used = used.saturating_add(self.plain(bytes.get(used..).unwrap_or_default()));
+            let Some(byte) = bytes.get(used) else { return Ok((bytes.len(), false)) };
+            match self.push(*byte, depth_limit)? {
+                Progress::EndedBefore => return Ok((used, true)),
+                Progress::Ended => return Ok((used.saturating_add(1), true)),
+                Progress::Inside => used = used.saturating_add(1),
+            }
+        }
+    }
+
+    /// How many bytes from here on change nothing.
+    fn plain(&self, bytes: &[u8]) -> usize {
+        let end = match self {
+            Self { escaped: true, .. } => Some(0),
+            Self { text: true, .. } => bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=31)),
+            Self { closing, .. } if closing.is_empty() => Some(0),
+            _ => bytes.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')),
+        };
+        end.unwrap_or(bytes.len())
+    }
+
     fn push(&mut self, byte: u8, depth_limit: usize) -> Result<Progress, Broken> {
         if self.text {
             return self.in_text(byte);
         }
-        if self.bare && matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b']' | b'}') {
+        if self.bare && (is_blank(byte) || matches!(byte, b',' | b']' | b'}')) {
             return Ok(Progress::EndedBefore);
         }
         match byte {

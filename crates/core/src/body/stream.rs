@@ -3,6 +3,9 @@
 //! The rules enforced here: memory holds one element and never the list; an element has a limit in bytes and in depth; a list
 //! that breaks off, is not where it should be, or is followed by anything else is an error and never the end of a shorter
 //! list. The whole answer is read to its last byte before the list counts as ended.
+//!
+//! An element that has arrived whole is decoded where it lies, in one pass and without a copy; only one that is cut in two by the
+//! end of a piece is looked for first, put together and decoded then. Either way leads to the same elements and errors.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -14,7 +17,9 @@ use bytes::{Buf, Bytes};
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
 
-use super::scan::{Broken, Scanner};
+use super::beside::Beside;
+pub use super::scan::Broken;
+use super::scan::{Found, Scanner, is_blank, nests_within};
 use crate::call::AnswerStream;
 use crate::call::answer::from_json;
 use crate::{Error, ErrorKind, Outcome};
@@ -85,6 +90,55 @@ impl<T, S> Elements<T, S> {
         self
     }
 
+    /// Keeps what stands beside the list, up to so many bytes; nothing unless set.
+    ///
+    /// ```
+    /// use integration_core::body::stream::Elements;
+    /// # use std::pin::Pin;
+    /// # use std::task::{Context, Poll};
+    /// # struct Text(Option<&'static str>);
+    /// # impl futures_core::Stream for Text {
+    /// #     type Item = Result<bytes::Bytes, integration_core::Error>;
+    /// #     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    /// #         Poll::Ready(self.0.take().map(|text| Ok(text.into())))
+    /// #     }
+    /// # }
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let text = Text(Some(r#"{"success":true,"records":[1,2],"total":"2"}"#));
+    /// let mut numbers = Elements::<u32, _>::new(text, "records").keep_beside(4096);
+    /// while let Some(number) = numbers.next().await {
+    ///     number?;
+    /// }
+    /// assert_eq!(numbers.beside().scalar("total").integer(), Some(2));
+    /// assert_eq!(numbers.beside().scalar("success").boolean(), Some(true));
+    /// # Ok::<(), integration_core::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn keep_beside(mut self, bytes: usize) -> Self {
+        self.scanner.beside = Beside::up_to(bytes);
+        self
+    }
+
+    /// What stands beside the list, as far as it has been read: whole once the list has ended, and after an error as far as it got.
+    #[must_use]
+    pub fn beside(&self) -> &Beside {
+        &self.scanner.beside
+    }
+
+    /// Where the bytes come from.
+    #[must_use]
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// How many elements were handed out.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.index
+    }
+
     /// Names the operation in errors, and what a failure to read its answer means for it.
     pub fn of_operation(mut self, operation: &'static str, outcome: Outcome) -> Self {
         (self.operation, self.outcome) = (operation, outcome);
@@ -97,7 +151,7 @@ impl<T, S> Elements<T, S> {
             Broken::ElementTooLarge(_) => ErrorKind::TooLarge,
             _ => ErrorKind::UnexpectedAnswer,
         };
-        self.error(kind, broken.to_string())
+        self.error(kind, broken.to_string()).with_source(broken.clone())
     }
 
     fn error(&self, kind: ErrorKind, message: String) -> Error {
@@ -120,19 +174,42 @@ impl<T: DeserializeOwned, S: Stream<Item = Result<Bytes, Error>> + Unpin> Elemen
 
     /// The next element of what has arrived already.
     fn scan(&mut self) -> Option<Result<T, Error>> {
-        let (used, found) = self.scanner.scan(&self.chunk);
-        self.chunk.advance(used.min(self.chunk.len()));
-        match found {
-            Err(broken) => Some(Err(self.fail(&broken))),
-            Ok(None) => None,
-            Ok(Some(element)) => Some(self.decode(&element)),
+        loop {
+            let (used, found) = self.scanner.scan(&self.chunk);
+            self.chunk.advance(used.min(self.chunk.len()));
+            match found {
+                Err(broken) => return Some(Err(self.fail(&broken))),
+                Ok(Found::Nothing) => return None,
+                Ok(Found::Element) => return Some(self.decode()),
+                Ok(Found::Start) => {
+                    if let Some(element) = self.decode_in_place() {
+                        return Some(Ok(element));
+                    }
+                }
+            }
         }
     }
 
-    fn decode(&mut self, element: &[u8]) -> Result<T, Error> {
+    /// The element that begins here, if all of it has arrived and nothing is wrong with it. Whatever is wrong with it is told by
+    /// [`decode`](Self::decode).
+    #[inline]
+    fn decode_in_place(&mut self) -> Option<T> {
+        let (element, length) = whole(&self.chunk)?;
+        let bytes = self.chunk.get(..length)?;
+        if length > self.scanner.element_limit || !nests_within(bytes, self.scanner.depth_limit) {
+            return None;
+        }
+        self.scanner.taken();
+        self.chunk.advance(length);
+        self.index = self.index.saturating_add(1);
+        Some(element)
+    }
+
+    fn decode(&mut self) -> Result<T, Error> {
+        let decoded = from_json(self.scanner.element());
         let index = self.index;
         self.index = self.index.saturating_add(1);
-        from_json(element).map_err(|message| {
+        decoded.map_err(|message| {
             self.ended = true;
             self.error(ErrorKind::UnexpectedAnswer, format!("element {index} of the list: {message}"))
         })
@@ -143,6 +220,18 @@ impl<T: DeserializeOwned, S: Stream<Item = Result<Bytes, Error>> + Unpin> Elemen
         self.ended = true;
         ended.err().map(Err)
     }
+}
+
+/// A value at the beginning of `bytes`, and its length, if it certainly ends there.
+#[inline]
+fn whole<T: DeserializeOwned>(bytes: &[u8]) -> Option<(T, usize)> {
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<T>();
+    let value = values.next()?.ok()?;
+    let length = values.byte_offset();
+    let closed = matches!(bytes.first(), Some(b'{' | b'[' | b'"'));
+    // A number may go on in the next piece.
+    let ends = |byte: &u8| is_blank(*byte) || matches!(byte, b',' | b']' | b'}');
+    (length > 0 && (closed || bytes.get(length).is_some_and(ends))).then_some((value, length))
 }
 
 impl<T: DeserializeOwned, S: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for Elements<T, S> {
@@ -273,7 +362,7 @@ mod tests {
             (r#"{"a":{"b":[1]}}"#, "a", 0, "has no list at `a`"),
             ("{}", "", 0, "has no list"),
             ("null", "", 0, "has no list"),
-            ("<html>", "", 0, "has no list"),
+            ("<html>", "", 0, "is not JSON"),
             ("[1,]", "", 1, "is not JSON"),
             ("[1 2]", "", 1, "is not JSON"),
             ("[,1]", "", 0, "is not JSON"),
@@ -319,6 +408,85 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_beside_the_list_is_kept_wherever_it_stands() {
+        let text = r#" {"total" : "7","data":{"n":[1,{"a":"]"}],"items":[{"total":9}],"s":1.50},"ok":true,"z":null}"#;
+        for size in 1..=text.len() {
+            let mut elements =
+                Elements::<Value, _>::new(in_chunks(text, size), "data.items").keep_beside(1000);
+            run(async {
+                while let Some(next) = elements.next().await {
+                    next.unwrap();
+                }
+            });
+            let beside = elements.beside();
+            let names: Vec<&str> = beside.names().collect();
+            assert_eq!(names, ["total", "data", "data.n", "data.items", "data.s", "ok", "z"], "by {size}");
+            assert_eq!(beside.get("data.n").unwrap().get(), r#"[1,{"a":"]"}]"#);
+            assert_eq!(beside.scalar("data.s").text().as_deref(), Some("1.50"));
+            assert_eq!(
+                (beside.scalar("total").integer(), beside.scalar("ok").boolean()),
+                (Some(7), Some(true))
+            );
+            assert!(beside.get("items").is_none() && beside.get("data.items").is_none() && !beside.is_cut());
+            assert_eq!(elements.count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_the_list_is_left_out_and_what_comes_after_it_is_kept() {
+        let long = "x".repeat(200);
+        let text = format!(r#"{{"note":"{long}","a":[1],"total":3,"{long}":1}}"#);
+        for size in [1, 7, 1000] {
+            let mut elements = Elements::<u8, _>::new(in_chunks(&text, size), "a").keep_beside(40);
+            run(async {
+                while let Some(next) = elements.next().await {
+                    next.unwrap();
+                }
+            });
+            let beside = elements.beside();
+            assert!(beside.is_cut() && beside.get("note").is_none());
+            assert_eq!(beside.scalar("total").integer(), Some(3));
+            assert_eq!(beside.names().collect::<Vec<_>>(), ["note", "a", "total"]);
+        }
+        assert!(read(&text, "a", 9).1.is_none(), "nothing is kept unless asked for");
+    }
+
+    #[test]
+    fn what_stands_beside_a_missing_list_is_known_and_so_is_the_reason() {
+        let mut elements =
+            Elements::<u8, _>::new(in_chunks(r#"{"success":"false","rows":[1]}"#, 3), "records")
+                .keep_beside(100);
+        let error = run(async { elements.next().await.unwrap().unwrap_err() });
+        assert_eq!(error.find_source::<Broken>(), Some(&Broken::NoList("records".into())));
+        assert_eq!(elements.beside().names().collect::<Vec<_>>(), ["success", "rows"]);
+        assert_eq!(elements.beside().scalar("success").boolean(), Some(false));
+    }
+
+    #[test]
+    fn what_stands_beside_has_to_be_json_when_it_is_kept() {
+        let mut elements =
+            Elements::<u8, _>::new(in_chunks(r#"{"x":nul,"a":[1]}"#, 99), "a").keep_beside(100);
+        assert_eq!(
+            run(async { elements.next().await.unwrap().unwrap_err() }).kind(),
+            ErrorKind::UnexpectedAnswer
+        );
+    }
+
+    #[test]
+    fn depth_and_size_are_limited_whether_decoded_in_place_or_not() {
+        let deep = format!("[{}1{}]", "[".repeat(65), "]".repeat(65));
+        for size in [3, 1000] {
+            let mut elements = Elements::<Value, _>::new(in_chunks(&deep, size), "");
+            let error = run(async { elements.next().await.unwrap().unwrap_err() });
+            assert_eq!(error.find_source::<Broken>(), Some(&Broken::TooDeep(64)), "by {size}");
+            let mut elements =
+                Elements::<Value, _>::new(in_chunks("[[1,2,3,4,5]]", size), "").with_element_limit(8);
+            let error = run(async { elements.next().await.unwrap().unwrap_err() });
+            assert_eq!(error.kind(), ErrorKind::TooLarge, "by {size}");
+        }
+    }
+
+    #[test]
     fn what_the_source_met_is_passed_on() {
         let chunks = [Ok(Bytes::from_static(b"[1,2")), Err(Error::new(ErrorKind::Interrupted, "list"))];
         let mut numbers = Elements::<u8, _>::new(Chunks(chunks.into_iter().collect()), "");
@@ -348,7 +516,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_list_is_read_as_serde_reads_it(
-            items in prop::collection::vec(json(), 0..6), aside in json(), size in 1usize..40, pretty in any::<bool>()
+            items in prop::collection::vec(json(), 0..6), aside in json(), size in prop_oneof![1usize..40, 40usize..4000], pretty in any::<bool>()
         ) {
             let whole = serde_json::json!({"aside": aside, "data": {"items": items, "z": 1}});
             let text = if pretty { format!("{whole:#}") } else { whole.to_string() };

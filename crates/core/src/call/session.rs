@@ -114,7 +114,8 @@ impl<L: Login> Session<L> {
         Self { login, clock, margin, pause_after_failure, failures, state: Mutex::default() }
     }
 
-    /// Refuses further logins for this long after a failed one, so that a wrong password is not hammered.
+    /// Refuses further logins for this long after one that the service refused or answered wrongly, so that a wrong password is not
+    /// hammered. A login that never reached the service, or whose answer was lost, blocks nothing.
     #[must_use]
     pub fn pause_after_failure(mut self, pause: Duration) -> Self {
         self.pause_after_failure = pause;
@@ -147,7 +148,8 @@ impl<L: Login> Session<L> {
                 Ok(authorization)
             }
             Err(error) => {
-                let blocked_until = self.clock.elapsed().saturating_add(self.pause_after_failure);
+                let pause = if answered(&error) { self.pause_after_failure } else { Duration::ZERO };
+                let blocked_until = self.clock.elapsed().saturating_add(pause);
                 state.failed = Some(Failed { error: error.clone(), blocked_until });
                 self.failures.fetch_add(1, Ordering::SeqCst);
                 Err(error)
@@ -164,7 +166,7 @@ impl<L: Login> Session<L> {
         match self.login.log_in(Some(&held.ticket)).await {
             Ok(ticket) => Ok(self.hold(ticket, Some(held))),
             // The service answered, so it can be asked: what it no longer takes is the refresh secret.
-            Err(error) if error.is_refused() || error.status().is_some() => {
+            Err(error) if answered(&error) => {
                 self.login.log_in(None).await.map(|ticket| self.hold(ticket, None))
             }
             Err(error) => Err(error),
@@ -186,6 +188,10 @@ impl<L: Login> Session<L> {
         }
         Held { ticket, renew_at, refresh_until }
     }
+}
+
+fn answered(error: &Error) -> bool {
+    error.is_refused() || error.status().is_some()
 }
 
 fn paused(failed: &Failed, now: Duration) -> Error {
@@ -228,6 +234,7 @@ mod tests {
     struct CountingLogin {
         logins: AtomicU32,
         fail: bool,
+        answered: bool,
         hang: Arc<AtomicU32>,
         lifetime: Duration,
         refresh: Option<Duration>,
@@ -237,6 +244,9 @@ mod tests {
 
     impl CountingLogin {
         fn failure(&self, previous: Option<&Ticket>) -> Option<Error> {
+            if self.fail && !self.answered {
+                return Some(Error::new(ErrorKind::Connect, "log in"));
+            }
             let refused = self.refuse_refresh && previous.is_some();
             let error = Error::new(ErrorKind::Authentication, "log in");
             (self.fail || refused).then(|| error.with_outcome(crate::Outcome::Refused))
@@ -271,6 +281,7 @@ mod tests {
         CountingLogin {
             logins: AtomicU32::new(0),
             fail: false,
+            answered: true,
             hang: Arc::default(),
             lifetime: Duration::from_secs(100),
             refresh: None,
@@ -406,6 +417,15 @@ mod tests {
         session.authorize().await.unwrap();
         assert!(session.renew(&old).await);
         assert_eq!(session.authorize().await.unwrap().secret().reveal(), "ticket-1");
+    }
+
+    #[tokio::test]
+    async fn a_login_that_got_no_answer_blocks_nothing() {
+        let (session, _) = session_of(CountingLogin { fail: true, answered: false, ..login() });
+        for _ in 0..2 {
+            assert_eq!(session.authorize().await.unwrap_err().kind(), ErrorKind::Connect);
+        }
+        assert_eq!(session.login.logins.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]
