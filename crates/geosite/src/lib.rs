@@ -27,6 +27,7 @@
 //! | ask for some rows only | [`Filter`] |
 //! | ask whether a place can be served | [`Client::feasibility`], [`Client::facilities`], [`Client::has_cable`] |
 //! | recognise a customer | [`CustomerKey`], [`Document`] |
+//! | keep a register equal to the plant | [`sync`] |
 //! | understand a failure | [`ErrorExt::problem`], [`Problem`], [`Error::outcome`] |
 //!
 //! With the feature `hubsoft`: `hubsoft::HubSoft`, look-ups in HubSoft's public API.
@@ -67,6 +68,7 @@ mod pace;
 mod read;
 mod record;
 mod schema;
+pub mod sync;
 mod time;
 mod wire;
 

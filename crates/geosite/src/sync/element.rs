@@ -1,0 +1,147 @@
+//! One element as a register holds it, and the digest that tells a changed one from an unchanged one (contract 4.9, Y3).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::kind::Kind;
+
+/// Sixteen bytes of the SHA-256 of an element's content.
+pub type Digest = [u8; 16];
+
+/// An element of the plant. What has no field of its own is kept in [`extra`](Self::extra).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Element {
+    /// What it is.
+    pub kind: Kind,
+    /// Its number at GeoSite.
+    pub fid: i64,
+    /// `codigo`.
+    pub code: Option<String>,
+    /// `nome`.
+    pub name: Option<String>,
+    /// Degrees north in ten-millionths (about a centimetre).
+    pub latitude_e7: Option<i64>,
+    /// Degrees east in ten-millionths.
+    pub longitude_e7: Option<i64>,
+    /// Of a splitter its box, of a customer the splitter.
+    pub parent: Option<i64>,
+    /// A splitter's role as it came.
+    pub role: Option<String>,
+    /// How many customer ports it has, where that is known.
+    pub ports: Option<i64>,
+    /// How many of them are free, where the plant says so.
+    pub free_ports: Option<i64>,
+    /// A customer's document, normalised.
+    pub document: Option<String>,
+    /// A customer's contract.
+    pub contract: Option<String>,
+    /// The port that a customer sits on.
+    pub port: Option<i64>,
+    /// The value of the change column, if there is one.
+    pub changed_at: Option<Timestamp>,
+    /// Every other column, a JSON object.
+    pub extra: String,
+    /// Why somebody should look at it: a service splitter that changed its role under links.
+    pub flag: Option<String>,
+}
+
+impl Element {
+    /// An element of which nothing else is known yet.
+    #[must_use]
+    pub fn new(kind: Kind, fid: i64) -> Self {
+        Self {
+            kind,
+            fid,
+            code: None,
+            name: None,
+            latitude_e7: None,
+            longitude_e7: None,
+            parent: None,
+            role: None,
+            ports: None,
+            free_ports: None,
+            document: None,
+            contract: None,
+            port: None,
+            changed_at: None,
+            extra: "{}".to_owned(),
+            flag: None,
+        }
+    }
+
+    /// What its content comes to; two elements of one digest are the same. The flag is ours and does not count.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut content = Content(ring::digest::Context::new(&ring::digest::SHA256));
+        content.text(Some(self.kind.name()));
+        for text in [&self.code, &self.name, &self.role, &self.document, &self.contract] {
+            content.text(text.as_deref());
+        }
+        let changed = self.changed_at.map(Timestamp::as_microsecond);
+        let numbers =
+            [self.latitude_e7, self.longitude_e7, self.parent, self.ports, self.free_ports, self.port];
+        for number in numbers.into_iter().chain([changed]) {
+            content.number(number);
+        }
+        content.text(Some(&self.extra));
+        content.finish()
+    }
+}
+
+struct Content(ring::digest::Context);
+
+impl Content {
+    /// Each part with its length, so that no two contents run together.
+    fn text(&mut self, text: Option<&str>) {
+        self.number(text.and_then(|text| i64::try_from(text.len()).ok()));
+        self.0.update(text.unwrap_or_default().as_bytes());
+    }
+
+    fn number(&mut self, number: Option<i64>) {
+        let mut bytes = [u8::from(number.is_some()); 9];
+        if let Some((_, value)) = bytes.split_first_mut() {
+            value.copy_from_slice(&number.unwrap_or_default().to_le_bytes());
+        }
+        self.0.update(&bytes);
+    }
+
+    fn finish(self) -> Digest {
+        let mut digest = Digest::default();
+        for (to, from) in digest.iter_mut().zip(self.0.finish().as_ref()) {
+            *to = *from;
+        }
+        digest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_but_the_flag_counts() {
+        let plain = Element::new(Kind::Cto, 7);
+        let text = || Some("1".to_owned());
+        let others = [
+            Element { kind: Kind::Hub, ..plain.clone() },
+            Element { code: text(), ..plain.clone() },
+            Element { name: text(), ..plain.clone() },
+            Element { role: text(), ..plain.clone() },
+            Element { document: text(), ..plain.clone() },
+            Element { contract: text(), ..plain.clone() },
+            Element { latitude_e7: Some(1), ..plain.clone() },
+            Element { longitude_e7: Some(1), ..plain.clone() },
+            Element { parent: Some(1), ..plain.clone() },
+            Element { ports: Some(0), ..plain.clone() },
+            Element { free_ports: Some(0), ..plain.clone() },
+            Element { port: Some(0), ..plain.clone() },
+            Element { changed_at: Some(Timestamp::UNIX_EPOCH), ..plain.clone() },
+            Element { extra: "{\"a\":1}".to_owned(), ..plain.clone() },
+            plain.clone(),
+        ];
+        let digests: std::collections::BTreeSet<_> = others.iter().map(Element::digest).collect();
+        assert_eq!(digests.len(), others.len());
+        assert_eq!(Element { flag: text(), ..plain.clone() }.digest(), plain.digest());
+    }
+}
