@@ -63,10 +63,13 @@ mod filter;
 mod geometry;
 #[cfg(feature = "hubsoft")]
 pub mod hubsoft;
+pub mod link;
 mod list;
 mod pace;
+pub mod picture;
 mod read;
 mod record;
+pub mod schedule;
 mod schema;
 pub mod sync;
 mod time;

@@ -205,30 +205,33 @@ fn filters() -> impl Strategy<Value = (Filter, Read)> {
             Filter::eq("nome", text.as_str()),
             test("=", vec![format!("text {text}")])
         )),
-        any::<i64>().prop_map(move |n| (Filter::ge("NOME", n), test(">=", vec![format!("number {n}")]))),
+        proptest::prelude::any::<i64>()
+            .prop_map(move |n| (Filter::ge("NOME", n), test(">=", vec![format!("number {n}")]))),
         prop::collection::vec(text, 1..4).prop_map(move |texts| {
             let read = test("IN", texts.iter().map(|text| format!("text {text}")).collect());
             (Filter::is_in("nome", texts), read)
         }),
     ];
     leaf.prop_recursive(4, 12, 2, |inner| {
-        (inner.clone(), inner, any::<bool>()).prop_map(|((one, one_read), (two, two_read), and)| {
-            // The builder lists what is joined by the same word on its left.
-            let join = |read: Read, other: Read| match (read, and) {
-                (Read::All(mut parts), true) => {
-                    parts.push(other);
-                    Read::All(parts)
-                }
-                (Read::Any(mut parts), false) => {
-                    parts.push(other);
-                    Read::Any(parts)
-                }
-                (read, true) => Read::All(vec![read, other]),
-                (read, false) => Read::Any(vec![read, other]),
-            };
-            let filter = if and { one.and(two) } else { one.or(two) };
-            (filter, join(one_read, two_read))
-        })
+        (inner.clone(), inner, proptest::prelude::any::<bool>()).prop_map(
+            |((one, one_read), (two, two_read), and)| {
+                // The builder lists what is joined by the same word on its left.
+                let join = |read: Read, other: Read| match (read, and) {
+                    (Read::All(mut parts), true) => {
+                        parts.push(other);
+                        Read::All(parts)
+                    }
+                    (Read::Any(mut parts), false) => {
+                        parts.push(other);
+                        Read::Any(parts)
+                    }
+                    (read, true) => Read::All(vec![read, other]),
+                    (read, false) => Read::Any(vec![read, other]),
+                };
+                let filter = if and { one.and(two) } else { one.or(two) };
+                (filter, join(one_read, two_read))
+            },
+        )
     })
 }
 

@@ -1,0 +1,132 @@
+//! Links written back to the simulated GeoSite: L1 to L3 over HTTP (contract 3.6, 4.5, section 7 "links").
+#![cfg(feature = "store")]
+
+use std::sync::Arc;
+
+use geosite::link::{
+    DetachPolicy, HttpLinkReader, HttpLinkWriter, Links, Plant, Port, SplitterFacts, Step, Subscriber, Told,
+};
+use geosite::{BoxFuture, Client, CustomerKey, Environment, Error, ManualClock};
+use integration_sandbox::geosite::{Endpoint, Feature, GeoSite, Network};
+use integration_sandbox::{Fault, Sandbox};
+use integration_store::Store;
+use jiff::SignedDuration;
+use serde_json::json;
+
+/// A register of service splitters with eight ports each, on which nobody was seen.
+#[derive(Debug)]
+struct Empty;
+
+impl Plant for Empty {
+    fn splitter(&self, _: u64) -> BoxFuture<'_, Result<Option<SplitterFacts>, Error>> {
+        Box::pin(std::future::ready(Ok(Some(SplitterFacts::service(Some(8))))))
+    }
+
+    fn customers_on(&self, _: Port) -> BoxFuture<'_, Result<Vec<CustomerKey>, Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn customers_of(&self, _: u64) -> BoxFuture<'_, Result<Vec<CustomerKey>, Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
+struct House {
+    _sandbox: Sandbox,
+    geosite: GeoSite,
+    client: Client,
+    links: Links,
+    port: Port,
+}
+
+async fn house() -> House {
+    let sandbox = Sandbox::start().await.unwrap();
+    let geosite = sandbox.geosite().clone();
+    geosite.generate(Network::new(0));
+    let values = json!({ "nome": "S-1", "tipo": "Atendimento", "qtdPortas": 8 });
+    let splitter = geosite.insert(Feature::Splitter, values).unwrap();
+    let client = Client::builder()
+        .environment(Environment::at(geosite.base_url()).unwrap())
+        .credentials(geosite.username(), geosite.password())
+        .build()
+        .unwrap();
+    let store = Store::open("memory:").await.unwrap();
+    let links = Links::new(&store, "p", Arc::new(Empty), Arc::new(ManualClock::new())).with_write_back();
+    House { _sandbox: sandbox, geosite, client, links, port: Port::new(splitter.into(), 3) }
+}
+
+fn ann(contract: u64) -> Subscriber {
+    Subscriber::new(CustomerKey::new("12.ABC.345/01DE-35", contract).unwrap(), "Ana d'Ávila")
+}
+
+impl House {
+    async fn confirmed(&self, contract: u64) -> geosite::link::Link {
+        let kept = self.links.propose(self.port, ann(contract)).await.unwrap();
+        self.links.confirm(&kept).await.unwrap()
+    }
+
+    async fn deliver(&self) {
+        let courier = self.links.courier().clone().with_settling(SignedDuration::ZERO);
+        courier.deliver(&HttpLinkWriter::new(&self.client)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_confirmed_link_arrives_once_and_is_taken_back() {
+    let house = house().await;
+    house.links.propose(house.port, ann(42)).await.unwrap();
+    house.deliver().await;
+    assert!(house.geosite.requests().is_empty(), "nothing is sent before confirm");
+    let link = house.confirmed(42).await;
+    let plan = house.links.courier().plan(&HttpLinkReader::new(&house.client)).await.unwrap();
+    assert_eq!(plan[0].step, Step::Create);
+    assert!(house.geosite.saves().is_empty(), "a plan sends nothing");
+    house.deliver().await;
+    house.deliver().await;
+    let saves = house.geosite.saves();
+    assert_eq!(saves.len(), 1);
+    assert_eq!(
+        (saves[0].document.as_str(), saves[0].contract, saves[0].created),
+        ("12ABC34501DE35", 42, true)
+    );
+    assert_eq!(
+        saves[0].seat.map(|(fid, port)| (u64::from(fid), u32::from(port))),
+        Some((house.port.splitter, 3))
+    );
+    let told = house.links.write_back(&link).await.unwrap();
+    assert_eq!(told, Told::Acknowledged { fid: Some(saves[0].fid.into()) });
+    house.links.detach(&link, DetachPolicy::KeepCustomer, "moved away").await.unwrap();
+    house.deliver().await;
+    let saves = house.geosite.saves();
+    assert_eq!((saves.len(), saves[1].created, saves[1].seat), (2, false, None));
+}
+
+#[tokio::test]
+async fn a_lost_answer_creates_no_second_customer() {
+    for fault in [Fault::ResetBeforeActing, Fault::ActThenReset] {
+        let house = house().await;
+        house.geosite.inject(Endpoint::Save, fault.clone());
+        let link = house.confirmed(7).await;
+        for _ in 0..3 {
+            house.deliver().await;
+        }
+        assert_eq!(house.geosite.fids(Feature::Cliente).len(), 1, "{fault:?}");
+        assert!(
+            matches!(house.links.write_back(&link).await.unwrap(), Told::Acknowledged { .. }),
+            "{fault:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_occupied_port_is_rejected_with_its_holder_and_the_link_stands() {
+    let house = house().await;
+    let other = json!({ "nome": "B", "documento": "52998224725", "contrato": 9,
+        "fidSplitter": house.port.splitter, "porta": 3 });
+    house.geosite.insert(Feature::Cliente, other).unwrap();
+    let link = house.confirmed(7).await;
+    house.deliver().await;
+    let told = house.links.write_back(&link).await.unwrap();
+    assert!(matches!(&told, Told::Rejected { reason } if reason.contains("contract 9")), "{told:?}");
+    assert_eq!(house.links.port(house.port).await.unwrap().link(), Some(&link));
+}

@@ -1,0 +1,102 @@
+//! The network as one HTML file with a map, and as GeoJSON: boxes by kind, coloured by their free ports.
+//!
+//! Run it with `cargo run --example network_map -- [FILE.html]`; beside the page it writes FILE.geojson.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufWriter;
+
+use geosite::picture::{Bounds, Element, GeoJson, Map};
+use geosite::{Client, Feature, Fid, Read, Record, SplitterRole};
+use integration_sandbox::Sandbox;
+
+/// What lies beneath comes first.
+const SHOWN: [Feature; 8] = [
+    Feature::Poste,
+    Feature::Cliente,
+    Feature::CaixaEmenda,
+    Feature::Cto,
+    Feature::TerminadorOptico,
+    Feature::Cah,
+    Feature::Hub,
+    Feature::Estacao,
+];
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let page = std::env::args().nth(1).unwrap_or_else(|| "network_map.html".to_owned());
+    let (client, _sandbox) = connect().await?;
+    let mut elements = Vec::new();
+    for feature in SHOWN {
+        elements.extend(read(&client, feature).await?);
+    }
+    let ports = ports_of_boxes(&read(&client, Feature::Splitter).await?, &elements);
+
+    let bounds: Bounds = elements.iter().filter_map(|element| element.position).collect();
+    let mut map = Map::new(BufWriter::new(File::create(&page)?), "Fibre network", bounds)?;
+    let beside = format!("{}.geojson", page.strip_suffix(".html").unwrap_or(&page));
+    let mut json = GeoJson::new(BufWriter::new(File::create(&beside)?))?;
+    for record in &elements {
+        let (all, free) = ports.get(&record.fid).copied().unzip();
+        let element = Element::of(record).with_ports(all, free);
+        map.add(&element)?;
+        json.add(&element)?;
+    }
+    map.finish()?;
+    json.finish()?;
+    println!("{} elements drawn in {page} and {beside}", elements.len());
+    Ok(())
+}
+
+/// GeoSite as the environment says, or a sandbox started for this run.
+async fn connect() -> Result<(Client, Option<Sandbox>), Box<dyn std::error::Error>> {
+    if std::env::var("GEOSITE_BASE_URL").is_ok_and(|url| !url.trim().is_empty()) {
+        return Ok((Client::from_env()?, None));
+    }
+    let sandbox = Sandbox::start().await?;
+    let geosite = sandbox.geosite();
+    eprintln!("no GEOSITE_BASE_URL: using an embedded sandbox at {}", geosite.base_url());
+    let client = Client::builder_from_lookup(|name| match name {
+        "GEOSITE_BASE_URL" => Some(geosite.base_url().to_owned()),
+        "GEOSITE_USERNAME" => Some(geosite.username().to_owned()),
+        "GEOSITE_PASSWORD" => Some(geosite.password().to_owned()),
+        other => std::env::var(other).ok(),
+    })?
+    .build()?;
+    Ok((client, Some(sandbox)))
+}
+
+/// A whole feature; a row that cannot be read is told and left out of the picture.
+async fn read(client: &Client, feature: Feature) -> Result<Vec<Record>, geosite::Error> {
+    let mut records = Vec::new();
+    let mut reading = client.read_all(feature);
+    while let Some(read) = reading.next().await {
+        match read? {
+            Read::Row(record) => records.push(record),
+            Read::Failed(row) => eprintln!("{feature}: {row}"),
+            // What was read before moved while it was being read.
+            Read::Restarted { .. } => records.clear(),
+            _ => {}
+        }
+    }
+    Ok(records)
+}
+
+/// All and free ports of each box whose service splitters all say how many they have.
+fn ports_of_boxes(splitters: &[Record], elements: &[Record]) -> HashMap<Fid, (u64, u64)> {
+    let mut taken: HashMap<Fid, u64> = HashMap::new();
+    for customer in elements.iter().filter_map(Record::customer) {
+        if let (Some(splitter), Some(_)) = (customer.splitter, customer.port) {
+            *taken.entry(splitter).or_default() += 1;
+        }
+    }
+    let mut boxes: HashMap<Fid, Option<(u64, u64)>> = HashMap::new();
+    for (fid, splitter) in splitters.iter().filter_map(|record| Some((record.fid, record.splitter()?))) {
+        let (Some(parent), SplitterRole::Service) = (splitter.parent, &splitter.role) else { continue };
+        let occupied = taken.get(&fid).copied().unwrap_or(0);
+        let here = splitter.ports.map(|ports| (u64::from(ports), u64::from(ports).saturating_sub(occupied)));
+        let sum = boxes.entry(parent).or_insert(Some((0, 0)));
+        *sum = sum.zip(here).map(|((all, free), (more, open))| (all + more, free + open));
+    }
+    boxes.into_iter().filter_map(|(fid, ports)| Some((fid, ports?))).collect()
+}
