@@ -578,26 +578,23 @@ async fn one_run_at_a_time() {
         let other =
             open(house.plant.clone(), Arc::clone(&house.register), &[Kind::Cto], "worker-2").await.unwrap();
         let mut running = Box::pin(house.sync.run(Request::full()));
-        let mut left = 12;
-        std::future::poll_fn(|context| {
-            left -= 1;
-            match running.as_mut().poll(context) {
-                std::task::Poll::Pending if left > 0 => std::task::Poll::Pending,
-                _ => std::task::Poll::Ready(()),
-            }
-        })
-        .await;
-        if !house.register.history(NAME, None, 1).await.unwrap().is_empty() {
-            let by = "worker-1".to_owned();
-            assert_eq!(kind_of(other.sync.run(Request::full()).await), SyncErrorKind::RunInProgress { by });
-            // A dry run writes nothing, and may run beside it.
-            other.sync.run(Request::full().dry()).await.unwrap();
-            // Its lease runs out: the other takes it over, and the first writes nothing more.
-            other.clock.advance(std::time::Duration::from_secs(301));
-            let run = other.sync.run(Request::full()).await.unwrap();
-            assert!(run.resumed);
-            assert_eq!(kind_of(running.await), SyncErrorKind::LeaseLost);
+        while house.register.history(NAME, None, 1).await.unwrap().is_empty() {
+            std::future::poll_fn(|context| {
+                assert!(running.as_mut().poll(context).is_pending(), "it has only begun");
+                std::task::Poll::Ready(())
+            })
+            .await;
+            tokio::task::yield_now().await;
         }
+        let by = "worker-1".to_owned();
+        assert_eq!(kind_of(other.sync.run(Request::full()).await), SyncErrorKind::RunInProgress { by });
+        // A dry run writes nothing, and may run beside it.
+        other.sync.run(Request::full().dry()).await.unwrap();
+        // Its lease runs out: the other takes it over, and the first writes nothing more.
+        other.clock.advance(std::time::Duration::from_secs(301));
+        let run = other.sync.run(Request::full()).await.unwrap();
+        assert!(run.resumed);
+        assert_eq!(kind_of(running.await), SyncErrorKind::LeaseLost);
         house.assert_equal().await;
     }
 }

@@ -127,6 +127,11 @@ CREATE TABLE geosite_elements (
     tombstone_reason TEXT,
     PRIMARY KEY (integration, kind, fid)
 );
+-- Gravestones are few among many: forgetting the old ones must not walk through the living.
+CREATE INDEX geosite_splitters_stones ON geosite_splitters (integration, tombstoned_at) WHERE tombstoned_at IS NOT NULL;
+CREATE INDEX geosite_boxes_stones ON geosite_boxes (integration, tombstoned_at) WHERE tombstoned_at IS NOT NULL;
+CREATE INDEX geosite_customers_stones ON geosite_customers (integration, tombstoned_at) WHERE tombstoned_at IS NOT NULL;
+CREATE INDEX geosite_elements_stones ON geosite_elements (integration, tombstoned_at) WHERE tombstoned_at IS NOT NULL;
 -- The ports of service splitters as the plant has them: each row a port, with whoever sits on it. Always in step with the tables
 -- that it is made of, and it costs a synchronisation nothing.
 CREATE VIEW geosite_ports AS
