@@ -21,6 +21,8 @@ mod courier;
 #[cfg(feature = "store")]
 mod error;
 #[cfg(feature = "store")]
+mod from_register;
+#[cfg(feature = "store")]
 mod http;
 #[cfg(feature = "store")]
 mod ledger;
@@ -40,6 +42,8 @@ pub use customer::Subscriber;
 pub use courier::{Courier, Delivered, Planned, Step};
 #[cfg(feature = "store")]
 pub use error::LinkError;
+#[cfg(feature = "store")]
+pub use from_register::{LinkNotices, RegisterPlant};
 #[cfg(feature = "store")]
 pub use http::{HttpLinkReader, HttpLinkWriter};
 #[cfg(feature = "store")]

@@ -1,0 +1,183 @@
+//! The register that a synchronisation keeps, as linking asks it; and linking, as a synchronisation tells it (contract 4.5, Y7).
+//!
+//! The rule enforced here: a link stands on what a run has stored, tombstones count as gone, and what a run sees on a port is
+//! noted beside the link and never put in its place.
+
+use std::fmt;
+use std::sync::Arc;
+
+use integration_core::{BoxFuture, Error, ErrorKind};
+
+use super::links::Links;
+use super::plant::{Plant, SplitterFacts};
+use super::port::Port;
+use crate::CustomerKey;
+use crate::sync::{self, Element, Kind, Notice, Register, Shelf, SyncError, SyncErrorKind};
+
+const ASK: &str = "ask the register";
+
+/// A synchronised register as the [`Plant`] that links stand on, and the bridge that tells links what a run changed.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use geosite::SystemClock;
+/// use geosite::link::{Links, RegisterPlant};
+/// use geosite::sync::MemoryRegister;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = integration_store::Store::open("memory:").await?;
+/// let plant = RegisterPlant::new(Arc::new(MemoryRegister::new()), "provider-1");
+/// let links = Links::new(&store, "provider-1", Arc::new(plant.clone()), Arc::new(SystemClock::new()));
+/// let told = plant.telling(links.clone()); // for `PlantSyncBuilder::links`
+/// # drop(told);
+/// # Ok::<(), integration_store::StoreError>(()) }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct RegisterPlant {
+    register: Arc<dyn Register>,
+    integration: String,
+}
+
+impl fmt::Debug for RegisterPlant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisterPlant").field("integration", &self.integration).finish_non_exhaustive()
+    }
+}
+
+impl RegisterPlant {
+    /// What the register holds of an integration.
+    pub fn new(register: Arc<dyn Register>, integration: impl Into<String>) -> Self {
+        Self { register, integration: integration.into() }
+    }
+
+    /// What a synchronisation tells about its changes: splitters that changed, went or came back are examined, customers whom it
+    /// saw are noted on their ports.
+    #[must_use]
+    pub fn telling(&self, links: Links) -> LinkNotices {
+        LinkNotices { links, plant: self.clone() }
+    }
+
+    async fn element(&self, shelf: Shelf, fid: i64) -> Result<Option<Element>, SyncError> {
+        let stored = self.register.get(&self.integration, shelf, fid).await?;
+        Ok(stored.filter(|stored| stored.tombstone.is_none()).map(|stored| stored.element))
+    }
+
+    async fn facts(&self, fid: u64) -> Result<Option<SplitterFacts>, SyncError> {
+        let Ok(fid) = i64::try_from(fid) else { return Ok(None) };
+        Ok(self.element(Shelf::Splitter, fid).await?.map(|splitter| facts(&splitter)))
+    }
+
+    async fn seated(&self, port: Port) -> Result<Vec<CustomerKey>, SyncError> {
+        let Ok(splitter) = i64::try_from(port.splitter) else { return Ok(Vec::new()) };
+        let customers = self.register.children(&self.integration, Shelf::Cliente, splitter).await?;
+        let here = |element: &Element| element.port == Some(i64::from(port.index));
+        Ok(customers.iter().map(|stored| &stored.element).filter(|one| here(one)).filter_map(key).collect())
+    }
+
+    async fn holding(&self, contract: u64) -> Result<Vec<CustomerKey>, SyncError> {
+        let holders = self.register.holders(&self.integration, &[contract.to_string()]).await?;
+        let known = holders.iter().filter_map(|(_, document, _)| document.as_deref());
+        Ok(known.map(|document| CustomerKey::read(document, contract)).collect())
+    }
+}
+
+fn facts(splitter: &Element) -> SplitterFacts {
+    let ports = splitter.ports.and_then(|ports| u32::try_from(ports).ok());
+    match splitter.kind {
+        Kind::SplitterAtendimento => SplitterFacts::service(ports),
+        other => SplitterFacts::other(splitter.role.as_deref().unwrap_or(other.name()), ports),
+    }
+}
+
+/// Nobody, if document or contract is missing: such a customer is listed by the run and matches nobody (C3).
+fn key(customer: &Element) -> Option<CustomerKey> {
+    let contract = customer.contract.as_deref()?.parse().ok()?;
+    Some(CustomerKey::read(customer.document.as_deref()?, contract))
+}
+
+fn unasked(error: SyncError) -> Error {
+    Error::new(ErrorKind::Store, ASK).with_message(error.to_string()).with_source(error)
+}
+
+impl Plant for RegisterPlant {
+    fn splitter(&self, fid: u64) -> BoxFuture<'_, Result<Option<SplitterFacts>, Error>> {
+        Box::pin(async move { self.facts(fid).await.map_err(unasked) })
+    }
+
+    fn customers_on(&self, port: Port) -> BoxFuture<'_, Result<Vec<CustomerKey>, Error>> {
+        Box::pin(async move { self.seated(port).await.map_err(unasked) })
+    }
+
+    fn customers_of(&self, contrato: u64) -> BoxFuture<'_, Result<Vec<CustomerKey>, Error>> {
+        Box::pin(async move { self.holding(contrato).await.map_err(unasked) })
+    }
+}
+
+/// Links, as a synchronisation tells them what it changed. Made by [`RegisterPlant::telling`].
+#[derive(Debug, Clone)]
+pub struct LinkNotices {
+    links: Links,
+    plant: RegisterPlant,
+}
+
+impl LinkNotices {
+    async fn heed(&self, notice: &Notice) -> Result<(), SyncError> {
+        match *notice {
+            Notice::Removed { shelf: Shelf::Splitter, fid } | Notice::SplitterChanged { fid, .. } => {
+                self.examine(fid).await
+            }
+            Notice::Restored { kind, fid } if kind.shelf() == Shelf::Splitter => self.examine(fid).await,
+            Notice::Restored { kind: Kind::Cliente, fid } | Notice::CustomerChanged { fid } => {
+                self.observe(fid).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn examine(&self, fid: i64) -> Result<(), SyncError> {
+        let Ok(splitter) = u64::try_from(fid) else { return Ok(()) };
+        self.links.examine(splitter).await.map(drop).map_err(untold)
+    }
+
+    async fn observe(&self, fid: i64) -> Result<(), SyncError> {
+        let Some(customer) = self.plant.element(Shelf::Cliente, fid).await? else { return Ok(()) };
+        let (Some(port), Some(key)) = (seat(&customer), key(&customer)) else { return Ok(()) };
+        self.links.observe(port, Some(key)).await.map(drop).map_err(untold)
+    }
+
+    async fn any(&self, splitter: i64) -> Result<bool, SyncError> {
+        let Ok(splitter) = u64::try_from(splitter) else { return Ok(false) };
+        Ok(!self.links.links_of(splitter).await.map_err(untold)?.is_empty())
+    }
+}
+
+fn seat(customer: &Element) -> Option<Port> {
+    let splitter = customer.parent.and_then(|fid| u64::try_from(fid).ok())?;
+    let index = customer.port.and_then(|port| u32::try_from(port).ok())?;
+    Some(Port::new(splitter, index))
+}
+
+fn untold(error: super::LinkError) -> SyncError {
+    SyncError::new(SyncErrorKind::Store, error.to_string()).with_source(error)
+}
+
+impl sync::Links for LinkNotices {
+    fn linked<'a>(&'a self, splitters: &'a [i64]) -> BoxFuture<'a, Result<Vec<i64>, SyncError>> {
+        Box::pin(async move {
+            let mut linked = Vec::new();
+            for splitter in splitters {
+                linked.extend(self.any(*splitter).await?.then_some(*splitter));
+            }
+            Ok(linked)
+        })
+    }
+
+    fn told<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<(), SyncError>> {
+        Box::pin(async move {
+            for notice in notices {
+                self.heed(notice).await?;
+            }
+            Ok(())
+        })
+    }
+}
