@@ -16,7 +16,7 @@ use crate::error::{Problem, Route, keys_of};
 use crate::record::Record;
 use crate::{Client, CustomerKey, Feature, Filter, wire};
 
-const SAVE: Operation = Operation::post("save a customer", "/cliente/save", Idempotency::Once);
+pub(crate) const SAVE: Operation = Operation::post("save a customer", "/cliente/save", Idempotency::Once);
 const TAKEN: &str = "PORTA_OCUPADA";
 
 /// Looks customers up at GeoSite (L1). It has no way to write.

@@ -45,6 +45,8 @@ pub use error::LinkError;
 #[cfg(feature = "store")]
 pub use from_register::{LinkNotices, RegisterPlant};
 #[cfg(feature = "store")]
+pub(crate) use http::SAVE;
+#[cfg(feature = "store")]
 pub use http::{HttpLinkReader, HttpLinkWriter};
 #[cfg(feature = "store")]
 pub use links::{Conflict, Linked, Links};

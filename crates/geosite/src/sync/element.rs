@@ -1,5 +1,7 @@
 //! One element as a register holds it, and the digest that tells a changed one from an unchanged one (contract 4.9, Y3).
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +10,9 @@ use super::kind::Kind;
 /// Sixteen bytes of the SHA-256 of an element's content.
 pub type Digest = [u8; 16];
 
-/// An element of the plant. What has no field of its own is kept in [`extra`](Self::extra).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An element of the plant. What has no field of its own is kept in [`extra`](Self::extra). Its `Debug` shows numbers and no
+/// texts, which are customers' data in some kinds.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Element {
     /// What it is.
@@ -44,6 +47,21 @@ pub struct Element {
     pub extra: String,
     /// Why somebody should look at it: a service splitter that changed its role under links.
     pub flag: Option<String>,
+}
+
+impl fmt::Debug for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, fid, parent, ports, free_ports, port, changed_at, .. } = self;
+        f.debug_struct("Element")
+            .field("kind", kind)
+            .field("fid", fid)
+            .field("parent", parent)
+            .field("ports", ports)
+            .field("free_ports", free_ports)
+            .field("port", port)
+            .field("changed_at", changed_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Element {
