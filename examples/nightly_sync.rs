@@ -45,8 +45,8 @@ async fn every_night(
     let sync = synchronisation(service, register, Arc::clone(&clock)).await?;
     // Remembers which nights were taken; of several machines over one store exactly one runs.
     let runner = Runner::new(&open_store().await?, INTEGRATION, Schedule::brasilia()?, clock);
-    let stop = std::future::pending();
-    runner.run_until(|order| async { ending(&one_run(&sync, order).await) }, stop).await;
+    let (sync, stop) = (&sync, std::future::pending());
+    runner.run_until(|order| async move { ending(&one_run(sync, order).await) }, stop).await;
     Ok(())
 }
 

@@ -23,10 +23,10 @@ fn operations_have_names_of_their_own() {
 /// Contract 2.3 of `geosite`: everything may be repeated but `cliente/save`, which makes a second customer.
 const GEOSITE: [(&str, Idempotency); 14] = [
     ("log in", Idempotency::Keyed),
-    ("refresh the session", Idempotency::Keyed),
-    ("log in the old way", Idempotency::Keyed),
+    ("refresh the login", Idempotency::Keyed),
+    ("log in by the older dialect", Idempotency::Keyed),
     ("describe a feature", Idempotency::Safe),
-    ("list a feature", Idempotency::Safe),
+    ("list elements", Idempotency::Safe),
     ("read an element", Idempotency::Safe),
     ("ask for boxes near a place", Idempotency::Safe),
     ("ask for elements near a place", Idempotency::Safe),

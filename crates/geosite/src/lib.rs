@@ -27,12 +27,20 @@
 //! | ask for some rows only | [`Filter`] |
 //! | ask whether a place can be served | [`Client::feasibility`], [`Client::facilities`], [`Client::has_cable`] |
 //! | recognise a customer | [`CustomerKey`], [`Document`] |
-//! | keep a register equal to the plant | [`sync`] |
+//! | keep a register equal to the plant | [`sync`], [`sync::PlantSync`] |
+//! | run it every night, on one machine at a time | [`schedule`] |
+//! | link customers to ports, and tell GeoSite afterwards | [`link`] |
+//! | draw the register | [`picture`] |
 //! | understand a failure | [`ErrorExt::problem`], [`Problem`], [`Error::outcome`] |
 //!
-//! With the feature `hubsoft`: `hubsoft::HubSoft`, look-ups in HubSoft's public API.
+//! | feature | brings |
+//! |---|---|
+//! | `sqlite`, `postgres` | `sync::SqliteRegister`, `sync::PostgresRegister`: the register as tables for the firm's own SQL |
+//! | `store` | `schedule::Runner`, `link::Links`: what has to survive a restart |
+//! | `hubsoft` | `hubsoft::HubSoft`: look-ups in HubSoft's public API |
 //!
-//! This client can only read: no call of it changes anything at the service.
+//! [`Client`] can only read: no call of it changes anything at the service. The one thing that writes is `link::HttpLinkWriter`, which
+//! takes nothing but confirmed links and is off until `link::Links::with_write_back`.
 //!
 //! # What is promised
 //!

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::fmt::{Debug, Write as _};
 use std::sync::Arc;
 
-use geosite::hubsoft::{Account, By, HubSoft, Listing};
+use geosite::hubsoft::{Account, By, HubSoft};
 use geosite::link::{HttpLinkReader, HttpLinkWriter, Links, Port, RegisterPlant, Subscriber};
 use geosite::sync::{Kind, Register, Request, Shelf, SqliteRegister};
 use geosite::{BaseUrl, CustomerKey, Document, Environment, Error, Feature, ManualClock, Place, Position, Secret};
@@ -201,7 +201,6 @@ async fn the_client_secret_of_hubsoft_is_not_printed() {
     }
     printed.holds_none_of("HubSoft", &[MARK]);
     assert!(!log.text().contains(MARK), "the log shows a secret");
-    let _ = Listing::default();
 }
 
 #[tokio::test]
