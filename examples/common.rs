@@ -6,6 +6,8 @@ use std::time::Duration;
 use fiscal_printer::{Client, Document, Error};
 use integration_sandbox::Sandbox;
 use integration_store::{Store, StoreError};
+use sugester::sync::{Done, Event, Report, Stopped};
+use sugester::{BaseUrl, bitfactura};
 
 /// A client and, if the program runs on it, the sandbox; the sandbox stops when this is dropped.
 pub struct Service {
@@ -80,6 +82,119 @@ impl LegaleService {
         let (total, pause) = if self.sandbox.is_some() { (60, 1) } else { (3600, 15) };
         let pause = Duration::from_secs(pause);
         legale::tracking::WaitLimits::new(Duration::from_secs(total)).pauses(pause, pause)
+    }
+}
+
+/// Clients of Sugester and BitFactura and, if the program runs on it, the sandbox; the sandbox stops when this is dropped.
+pub struct BothSystems {
+    /// The CRM.
+    pub crm: sugester::Client,
+    /// The invoicing.
+    pub billing: bitfactura::Client,
+    /// The embedded sandbox, unless the environment names another service.
+    pub sandbox: Option<Sandbox>,
+}
+
+/// Connects to the services of `SUGESTER_BASE_URL` and `BITFACTURA_BASE_URL` with the tokens of the environment, or, if neither is
+/// set, to a sandbox started for this run.
+pub async fn connect_both() -> Result<BothSystems, Box<dyn std::error::Error>> {
+    if is_set("SUGESTER_BASE_URL") || is_set("BITFACTURA_BASE_URL") {
+        let (crm, billing) = (sugester::Client::from_env()?, bitfactura::Client::from_env()?);
+        return Ok(BothSystems { crm, billing, sandbox: None });
+    }
+    let sandbox = embedded("SUGESTER_BASE_URL and no BITFACTURA_BASE_URL").await?;
+    let (crm, billing) = (crm_of(&sandbox)?, billing_of(&sandbox)?);
+    Ok(BothSystems { crm, billing, sandbox: Some(sandbox) })
+}
+
+/// Sugester alone, as [`connect_both`].
+pub async fn connect_crm() -> Result<(sugester::Client, Option<Sandbox>), Box<dyn std::error::Error>> {
+    if is_set("SUGESTER_BASE_URL") {
+        return Ok((sugester::Client::from_env()?, None));
+    }
+    let sandbox = embedded("SUGESTER_BASE_URL").await?;
+    Ok((crm_of(&sandbox)?, Some(sandbox)))
+}
+
+/// BitFactura alone, as [`connect_both`].
+pub async fn connect_billing() -> Result<(bitfactura::Client, Option<Sandbox>), Box<dyn std::error::Error>> {
+    if is_set("BITFACTURA_BASE_URL") {
+        return Ok((bitfactura::Client::from_env()?, None));
+    }
+    let sandbox = embedded("BITFACTURA_BASE_URL").await?;
+    Ok((billing_of(&sandbox)?, Some(sandbox)))
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var(name).is_ok_and(|value| !value.trim().is_empty())
+}
+
+async fn embedded(missing: &str) -> Result<Sandbox, integration_sandbox::Error> {
+    let sandbox = Sandbox::start().await?;
+    eprintln!("no {missing}: using an embedded sandbox, {}", sandbox.control_url());
+    Ok(sandbox)
+}
+
+fn crm_of(sandbox: &Sandbox) -> Result<sugester::Client, Error> {
+    let service = sandbox.sugester();
+    // A loopback address names no account, so it is said whose it is.
+    sugester::Client::builder()
+        .base_url(BaseUrl::parse(service.base_url())?)
+        .account(service.account().parse()?)
+        .token(service.token().parse()?)
+        .build()
+}
+
+fn billing_of(sandbox: &Sandbox) -> Result<bitfactura::Client, Error> {
+    let service = sandbox.bitfactura();
+    bitfactura::Client::builder()
+        .base_url(BaseUrl::parse(service.base_url())?)
+        .account(service.account().parse()?)
+        .token(service.token().parse()?)
+        .build()
+}
+
+/// Prints what a run of the synchronisation came to, one line for each kind, and what a person should see.
+pub fn print_report(run: &str, report: &Report) {
+    let counts = [
+        ("created", report.created),
+        ("updated", report.updated),
+        ("linked", report.linked),
+        ("unchanged", report.unchanged),
+        ("skipped", report.skipped),
+        ("conflicts", report.conflicts),
+        ("failed", report.failed),
+        ("paused", report.paused),
+        ("tombstones", report.tombstones),
+        ("resolved", report.resolved),
+    ];
+    let shown = counts.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}"));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    println!("{run:<16}{}", if shown.is_empty() { "nothing to do" } else { &shown });
+    for (why, count) in &report.skipped_because {
+        println!("skipped {count:<8}{why}");
+    }
+    for event in &report.notable {
+        match event {
+            Event::Settled { record, done: Done::Failed { reason, .. } } => {
+                println!("failed          {record}: {reason}")
+            }
+            Event::Settled { record, done } => println!("look at         {record}: {done:?}"),
+            Event::Conflict { bitfactura, sugester, conflict } => {
+                let said = &conflict.dispute;
+                println!(
+                    "conflict        {} of clients {bitfactura} and {sugester}: BitFactura {:?}, Sugester {:?}; kept: {:?}",
+                    said.field, said.bitfactura, said.sugester, conflict.winner
+                );
+            }
+            Event::Resolved { key, was_applied } => {
+                println!(
+                    "resolved        {key}: {}",
+                    if *was_applied { "it was applied" } else { "it was not applied" }
+                );
+            }
+            _ => {}
+        }
     }
 }
 
@@ -235,7 +350,12 @@ pub fn finish(result: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
     if let Some(guid) = sending.and_then(legale::SendError::document) {
         eprintln!("document {guid} was created and stays at the service");
     }
-    match sending.map(legale::SendError::error).or_else(|| error.downcast_ref::<Error>()) {
+    let stopped = error.downcast_ref::<Stopped>();
+    if let Some(stopped) = stopped {
+        print_report("until then", &stopped.report);
+    }
+    let cause = sending.map(legale::SendError::error).or_else(|| stopped.map(|stopped| &stopped.error));
+    match cause.or_else(|| error.downcast_ref::<Error>()) {
         Some(error) => {
             eprintln!("error: {}", error.report());
             ExitCode::from(if error.is_outcome_unknown() { 3 } else { 1 })

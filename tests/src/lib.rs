@@ -18,4 +18,5 @@ pages! {
     Testing: "docs/testing.md",
     NeverIssueTwice: "docs/never-issue-twice.md",
     Legale: "docs/legale.md",
+    Sugester: "docs/sugester.md",
 }

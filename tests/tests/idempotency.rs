@@ -85,6 +85,78 @@ fn every_operation_of_legale_says_whether_it_may_be_repeated() {
     assert_eq!(legale::idempotency_table().len(), LEGALE.len(), "names of their own");
 }
 
+/// Contract 2.4: only `GET` may be repeated; POST, PUT, PATCH and DELETE never (contract 3.1 and 3.4 to 3.6, row by row).
+const SUGESTER_WRITES: [&str; 42] = [
+    // 3.1 and 4.4
+    "create a client of Sugester",
+    "update a client of Sugester",
+    "delete a client of Sugester",
+    "create a contact",
+    "update a contact",
+    "delete a contact",
+    "create a deal",
+    "update a deal",
+    "delete a deal",
+    "create a post",
+    "comment on a post",
+    "create a recipient list",
+    "update a recipient list",
+    "create a status",
+    "create an account of Sugester",
+    "push a client to the receiver",
+    // 3.4
+    "create a client of BitFactura",
+    "update a client of BitFactura",
+    "delete a client of BitFactura",
+    // 3.5
+    "create an invoice",
+    "update an invoice",
+    "delete an invoice",
+    "change the status of an invoice",
+    "mail an invoice",
+    "cancel an invoice",
+    "add an attachment",
+    // 3.6
+    "create a webhook",
+    "update a webhook",
+    "delete a webhook",
+    "create a record",
+    "update a record",
+    "delete a record",
+    "create an account",
+    "add a user",
+    "delete the account",
+    "unlink the account",
+    // 4.2 and 4.5
+    "create a client that the other side has",
+    "update a client as the other side says",
+    "create the deal of an invoice",
+    "update the deal of an invoice",
+    // A second login changes nothing; a second upload writes the same bytes to the same place.
+    "log in",
+    "upload an attachment",
+];
+
+#[test]
+fn every_operation_of_sugester_says_whether_it_may_be_repeated() {
+    let table = sugester::idempotency_table();
+    let reads = ["list", "read", "find", "fetch", "check", "prepare"];
+    for (name, idempotency) in table {
+        let verb = name.split(' ').next().unwrap();
+        let expected = match *name {
+            "log in" | "upload an attachment" => Idempotency::Keyed,
+            _ if reads.contains(&verb) => Idempotency::Safe,
+            _ => Idempotency::Once,
+        };
+        assert_eq!(*idempotency, expected, "{name}");
+    }
+    let writes: BTreeSet<&str> =
+        table.iter().filter(|row| row.1 != Idempotency::Safe).map(|row| row.0).collect();
+    assert_eq!(writes, BTreeSet::from(SUGESTER_WRITES));
+    let names: BTreeSet<&str> = table.iter().map(|row| row.0).collect();
+    assert_eq!(names.len(), table.len(), "names of their own");
+}
+
 fn shown((name, idempotency): &(&'static str, Idempotency)) -> String {
     format!("{name}: {idempotency:?}")
 }

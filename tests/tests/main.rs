@@ -15,3 +15,4 @@ mod idempotency;
 mod journal;
 mod leaks;
 mod legale;
+mod sugester;

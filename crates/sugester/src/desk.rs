@@ -241,16 +241,18 @@ pub(crate) struct Ask {
     body: Option<Tokens>,
     may_be_empty: bool,
     at_root: bool,
+    names_nobody: bool,
 }
 
 impl Ask {
     pub(crate) fn new(operation: Operation) -> Self {
         let call = Call::new(operation.clone());
-        Self { operation, call, body: None, may_be_empty: false, at_root: false }
+        Self { operation, call, body: None, may_be_empty: false, at_root: false, names_nobody: false }
     }
 
     /// The record in the path.
-    pub(crate) fn id(self, id: u64) -> Self {
+    pub(crate) fn id(mut self, id: u64) -> Self {
+        self.names_nobody = id == 0;
         self.map(|call| call.param("id", id))
     }
 
@@ -281,7 +283,6 @@ impl Ask {
     }
 
     /// Its path is below the root of the host.
-    #[allow(dead_code)] // The CRM's helpdesk alone has such a path.
     pub(crate) fn at_root(mut self) -> Self {
         self.at_root = true;
         self
@@ -347,6 +348,11 @@ impl Desk {
 
     /// What every call has: the token, its place among the others, and whether it may be repeated.
     pub(crate) fn dressed(&self, ask: &Ask) -> Result<Call, Error> {
+        if ask.names_nobody {
+            let fault =
+                Fault::error("ID", "id").with_expected("the id of a record, above 0").with_actual("0");
+            return Err(Error::validation(ask.operation.name, vec![fault]));
+        }
         let Parts { lane, token, root, .. } = &*self.0;
         let call = ask.call.clone().in_lane(lane).with_secret_answer();
         let call = if ask.at_root { call.to(root.clone()) } else { call };
@@ -409,7 +415,6 @@ pub(crate) fn short_page_ends(length: usize, per_page: u32) -> bool {
 }
 
 /// Sugester's lists: a short page says nothing.
-#[allow(dead_code)] // The CRM's lists alone.
 pub(crate) fn only_an_empty_page_ends(_: usize, _: u32) -> bool {
     false
 }

@@ -2,7 +2,14 @@
 
 use std::sync::LazyLock;
 
-use integration_core::call::Idempotency;
+use integration_core::call::{Idempotency, Operation};
+
+fn every_operation() -> impl Iterator<Item = Operation> {
+    let both = crate::crm::operations().into_iter().chain(crate::bitfactura::operations());
+    #[cfg(feature = "store")]
+    let both = both.chain(crate::sync::operations());
+    both
+}
 
 /// Every operation of both services and whether it may be repeated after it may have been applied.
 ///
@@ -15,8 +22,7 @@ use integration_core::call::Idempotency;
 #[must_use]
 pub fn idempotency_table() -> &'static [(&'static str, Idempotency)] {
     static TABLE: LazyLock<Vec<(&'static str, Idempotency)>> = LazyLock::new(|| {
-        let all = crate::bitfactura::operations();
-        all.into_iter().map(|operation| (operation.name, operation.idempotency)).collect()
+        every_operation().map(|operation| (operation.name, operation.idempotency)).collect()
     });
     &TABLE
 }
@@ -29,7 +35,7 @@ mod tests {
 
     #[test]
     fn whatever_is_not_a_get_is_done_once() {
-        for operation in crate::bitfactura::operations() {
+        for operation in every_operation() {
             let expected = match operation.name {
                 // A second login changes nothing; a second upload writes the same bytes to the same place.
                 "log in" | "upload an attachment" => Idempotency::Keyed,

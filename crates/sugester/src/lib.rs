@@ -1,16 +1,57 @@
-//! Sugester CRM, its sister BitFactura invoicing, and the synchronisation between the two.
+//! Typed clients for Sugester CRM and its sister BitFactura invoicing (and the brands that run the same code), and what keeps both in
+//! step: a client is the same in both, each invoice is one deal with its link, nothing is made twice, nothing is deleted.
+//!
+//! ```no_run
+//! use sugester::bitfactura::{self, Buyer, NewInvoice, PositionFields};
+//! use sugester::crm::NewClient;
+//!
+//! # async fn run() -> Result<(), sugester::Error> {
+//! let crm = sugester::Client::from_env()?; // SUGESTER_BASE_URL (before /app), SUGESTER_API_TOKEN
+//! let billing = bitfactura::Client::from_env()?; // BITFACTURA_BASE_URL, BITFACTURA_API_TOKEN
+//!
+//! // Number 17 of a program of one's own is one client, however often this runs and whatever becomes of the answer.
+//! let acme = crm.create_client_keyed(&"shop".parse()?, 17, &NewClient::company("Acme SpA")).await?;
+//! println!("client {}", acme.into_inner().id);
+//!
+//! let position = PositionFields { name: "Consulting".into(), tax: "19".into(), ..PositionFields::default() };
+//! let wanted = NewInvoice::new(Buyer::Existing(881)).position(position).oid("order-2026-0042");
+//! let invoice = billing.create_invoice_keyed(&wanted).await?.into_inner();
+//! billing.invoice_pdf(invoice.id).save_to("invoice.pdf").await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! | to | start at |
 //! |---|---|
-//! | list, create and change clients and invoices, fetch PDFs, manage webhooks | [`bitfactura`] |
-//! | see what an error means | [`ErrorExt`], [`Reason`] |
+//! | list, create and change clients, contacts, deals, posts and statuses of Sugester | [`Client`], [`crm`] |
+//! | list, create and change clients and invoices, fetch PDFs, manage webhooks of BitFactura | [`bitfactura`] |
+//! | keep both in step | [`sync`]; with the feature `store` its `Synchroniser` |
+//! | receive webhooks, and deal with each change once | [`webhook`] |
+//! | see whether both systems can be kept in step, and what to do if not | [`connection`] |
+//! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
+//! | see what an error means | [`Error::outcome`], [`ErrorExt`], [`Reason`] |
 //! | read a token, and know whether it may link both systems | [`ApiToken`], [`AccountName`] |
 //! | read and write what the services write | [`value`], [`kinds`], [`tax`] |
 //! | find a refusal in an answer, and keep secrets out of it | [`refusal`] |
-//! | decide what keeps both systems in step | [`sync`] |
-//! | link both systems by hand, step by step | [`setup`], [`check_multipass`] |
+//!
+//! Features: `store` (the synchronisation, and hints over restarts), `axum` (a router for webhooks). The guide `docs/sugester.md` goes from
+//! nothing to production.
+//!
+//! # What is assumed
+//!
+//! Nothing was checked against a live account. Where the contract marks a point *assumed* it is a setting: hosts
+//! ([`ClientBuilder::domain`], [`ClientBuilder::base_url`]), where the token goes ([`ClientBuilder::auth_mode`]), time limits and repeats
+//! ([`ClientBuilder::timeout`], [`ClientBuilder::retry`]), calls at once ([`ClientBuilder::calls_at_once`],
+//! [`ClientBuilder::minimum_gap`]), pages ([`ClientBuilder::per_page`]), the receiver of `client:sync`
+//! ([`ClientBuilder::receiver_path`], [`crm::ExternalUpdate`]), the key of `external_ids` ([`value::AppKey`]), routes, size and time of
+//! webhooks ([`webhook::ReceiverBuilder`]), and everything that decides in a synchronisation (`sync::Settings`). Assumed without a setting: a
+//! `Retry-After` beyond 120 s counts as 120 s, a list has at most 1000 pages, a 422 that names `oid` says that it is used, one whose text
+//! says "account" that there is none.
 
 pub mod bitfactura;
+mod client;
+pub mod connection;
+pub mod crm;
 mod desk;
 mod error;
 mod idempotency;
@@ -22,11 +63,14 @@ pub mod sync;
 pub mod tax;
 pub mod token;
 pub mod value;
+pub mod webhook;
 mod wire;
 
+pub use client::{Client, ClientBuilder};
 pub use desk::AuthMode;
 pub use error::{ErrorExt, Reason, Refused};
 pub use idempotency::idempotency_table;
+pub use integration_core::BoxFuture;
 pub use integration_core::body::page::{Page, Pages};
 pub use integration_core::call::{BaseUrl, Idempotency, Link, RetryPolicy, Timeouts, UnexpectedRedirect};
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};

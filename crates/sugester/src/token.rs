@@ -77,10 +77,10 @@ impl FromStr for AccountName {
         if is_account(text) {
             return Ok(Self(text.to_owned()));
         }
-        let fault = Fault::error("ACCOUNT", "account")
-            .with_expected("1 to 63 letters, digits, - or _")
-            .with_actual(text)
-            .with_hint("give the first label of the host alone: acme for acme.sugester.pl");
+        let fault = Fault::error("ACCOUNT", "account").with_expected("1 to 63 letters, digits, - or _");
+        // With a slash it may be a whole token.
+        let fault = if text.contains('/') { fault } else { fault.with_actual(text) };
+        let fault = fault.with_hint("give the first label of the host alone: acme for acme.sugester.pl");
         Err(Error::validation("read an account name", vec![fault]))
     }
 }

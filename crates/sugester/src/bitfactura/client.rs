@@ -12,7 +12,7 @@ const PREFIX: &str = "BITFACTURA";
 /// A client of one account. Cheap to clone; clones share connections, limits and retry budget.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub(super) desk: Desk,
+    pub(crate) desk: Desk,
 }
 
 /// Sets a [`Client`] up.

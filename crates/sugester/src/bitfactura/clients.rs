@@ -76,7 +76,8 @@ record! {
         accounting_id: Option<String>,
         accounting_id2: Option<String>,
         public_entity: Option<bool>,
-        panel_url: Option<String>,
+        /// opens the client's own pages: printed nowhere.
+        panel_url: Option<Secret>,
         deleted: Option<bool>,
         /// when one client is read, not in lists.
         balance: Option<Decimal>,

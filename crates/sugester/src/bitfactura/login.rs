@@ -64,7 +64,7 @@ impl Login {
         Self { login: login.into(), password: password.into(), integration_token: None, host: None, caller }
     }
 
-    /// The token of a partner's integration.
+    /// The token that the vendor gives to partners: the service asks for it (contract 2.3), so a login without it is refused.
     pub fn integration_token(mut self, token: impl Into<Secret>) -> Self {
         self.integration_token = Some(token.into());
         self

@@ -1,6 +1,7 @@
 //! The webhooks of an account (contract 3.6).
 //!
-//! The token that a row carries is the text that the service repeats to the receiver, not the account's; neither is printed.
+//! The token that a row carries is the text that the service repeats to the receiver, not the account's; neither is printed, nor is the
+//! receiver's address, in whose path a secret may stand.
 
 use http::Method;
 use integration_core::body::page::Pages;
@@ -10,7 +11,7 @@ use integration_core::{Error, Secret};
 use super::Client;
 use crate::desk::{Ask, short_page_ends};
 use crate::kinds::WebhookKind;
-use crate::value::Moment;
+use crate::value::{Moment, Patch};
 use crate::wire::{Change, Record, change, changed, record};
 
 const LIST: Operation = Operation::get("list webhooks", "/webhooks.json");
@@ -28,7 +29,8 @@ record! {
     Webhook in "webhook" of "webhooks" {
         kind: Option<WebhookKind>,
         account_id: Option<u64>,
-        url: Option<String>,
+        /// where it is posted to; printed nowhere, since the receiver's secret may stand in its path.
+        url: Option<Secret>,
         /// the text that the receiver is sent.
         api_token: Option<Secret>,
         /// the service switches rows off after failures.
@@ -42,7 +44,8 @@ change! {
     /// What may be set of a webhook.
     WebhookFields {
         kind: WebhookKind,
-        url: String,
+        /// where it is posted to; printed nowhere, since the receiver's secret may stand in its path.
+        url: Secret,
         /// the text that the receiver is sent.
         api_token: Secret,
         active: bool,
@@ -63,7 +66,7 @@ pub struct NewWebhook(WebhookFields);
 
 impl NewWebhook {
     /// What, to whom, and the text by which the receiver knows the sender. It is active.
-    pub fn new(kind: WebhookKind, url: impl Into<String>, echoed: impl Into<Secret>) -> Self {
+    pub fn new(kind: WebhookKind, url: impl Into<Secret>, echoed: impl Into<Secret>) -> Self {
         Self(WebhookFields {
             kind: kind.into(),
             url: url.into().into(),
@@ -132,5 +135,5 @@ impl Client {
 }
 
 fn hiding(ask: Ask, fields: &WebhookFields) -> Ask {
-    fields.api_token.value().into_iter().fold(ask, Ask::secret)
+    [&fields.api_token, &fields.url].into_iter().filter_map(Patch::value).fold(ask, Ask::secret)
 }

@@ -46,7 +46,16 @@ impl CarriedClient {
     ///
     /// [`Unreadable`], if the record is no object, or a carried field is a list or an object.
     pub fn read(mapping: &Mapping, side: Side, record: &Value) -> Result<Self, Unreadable> {
-        let record = record.as_object().ok_or_else(|| Unreadable::new("client", "an object"))?;
+        let record = record.as_object().ok_or_else(|| Unreadable::new("record", "an object"))?;
+        Self::of(mapping, side, record)
+    }
+
+    /// The carried fields of a record's fields.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`], if a carried field is a list or an object.
+    pub fn of(mapping: &Mapping, side: Side, record: &Map<String, Value>) -> Result<Self, Unreadable> {
         mapping.fields().iter().map(|rule| read_field(rule, side, record)).collect::<Result<_, _>>().map(Self)
     }
 
@@ -90,7 +99,7 @@ fn read_field(
     let name = rule.name_in(side);
     let scalar = record.get(name).map_or(Scalar::Null, Token::scalar);
     if scalar == Scalar::Compound {
-        return Err(Unreadable::new(name, "a text"));
+        return Err(Unreadable::new(name, "a text, a number or yes and no"));
     }
     let text = scalar.text().unwrap_or_default();
     Ok((rule.bitfactura().to_owned(), Carried { form: rule.form(), text }))
@@ -116,7 +125,9 @@ pub(super) fn sent(form: Form, text: &str) -> Value {
     let scalar = Scalar::Text(text.into());
     match form {
         _ if text.is_empty() => Value::Null,
-        Form::Decimal => scalar.decimal().map_or_else(|| text.to_owned(), |value| value.to_string()).into(),
+        Form::Decimal => {
+            scalar.decimal().map(|value| value.to_string()).unwrap_or_else(|| text.to_owned()).into()
+        }
         Form::YesNo => scalar.boolean().map_or_else(|| text.into(), Value::from),
         Form::ClientKind => normal(form, text).into(),
         Form::Text | Form::Email => text.into(),
@@ -332,7 +343,7 @@ mod tests {
 
         #[test]
         fn what_is_sent_means_what_was_read(form in any_form(), text in "[ a-zA-Z0-9,.-]{0,12}") {
-            let back = Token::scalar(&sent(form, &text)).text().unwrap_or_default();
+            let back = sent(form, &text).scalar().text().unwrap_or_default();
             prop_assert_eq!(normal(form, &back), normal(form, &text));
         }
 

@@ -51,6 +51,9 @@ impl<'p> Pair<'p> {
     }
 }
 
+/// Stands for what is not known any more. No value of a service: it differs from all of them, also from nothing.
+const FORGOTTEN: &str = "\u{fffd}?";
+
 /// What both sides said after a synchronisation, in normal form, empty fields included; a field that is not in it was never
 /// synchronised. Meant to be stored with the link.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +65,30 @@ impl Snapshot {
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&str> {
         self.0.get(field).map(String::as_str)
+    }
+
+    /// Takes over what `after` says of the fields that `mapping` writes to `side` under the names of `written`.
+    pub(super) fn confirm(&mut self, mapping: &Mapping, side: Side, written: &Write, after: &Self) {
+        for rule in mapping.fields().iter().filter(|rule| written.0.contains_key(rule.name_in(side))) {
+            let field = rule.bitfactura();
+            self.0.extend(after.0.get(field).map(|text| (field.to_owned(), text.clone())));
+        }
+    }
+
+    /// What both said when one was made out of the other. `company` is left out: it is sent even where the source does not say it.
+    pub(super) fn of_creation(mapping: &Mapping, sent: &CarriedClient) -> Self {
+        let rules = mapping.fields().iter().filter(|rule| !is_company(rule));
+        Self(rules.map(|rule| (rule.bitfactura().to_owned(), sent.normal(rule.bitfactura()))).collect())
+    }
+
+    /// What both said last is not known any more: if they differ now, it is a conflict.
+    pub(super) fn forget(&mut self, field: &str) {
+        self.0.insert(field.to_owned(), FORGOTTEN.to_owned());
+    }
+
+    /// Takes over what a side says of one field, in normal form.
+    pub(super) fn remember(&mut self, field: &str, text: String) {
+        self.0.insert(field.to_owned(), text);
     }
 }
 
@@ -284,7 +311,7 @@ fn dispute(rule: &FieldRule, pair: &Pair<'_>, said: &Said) -> Dispute {
         field: rule.bitfactura().to_owned(),
         bitfactura: value(Side::BitFactura),
         sugester: value(Side::Sugester),
-        last_synced: said.last.clone(),
+        last_synced: said.last.clone().filter(|last| last != FORGOTTEN),
         bitfactura_updated_at: pair.bitfactura_updated_at,
         sugester_updated_at: pair.sugester_updated_at,
     }

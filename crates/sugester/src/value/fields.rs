@@ -89,6 +89,11 @@ impl Extra {
         self.0.iter().map(|(key, token)| (key.as_str(), token.get()))
     }
 
+    /// Sets a field to be sent.
+    pub(crate) fn insert(&mut self, key: String, token: Box<RawValue>) {
+        self.0.insert(key, token);
+    }
+
     /// All names with their tokens.
     pub(crate) fn tokens(&self) -> impl Iterator<Item = (&str, &Box<RawValue>)> {
         self.0.iter().map(|(key, token)| (key.as_str(), token))
