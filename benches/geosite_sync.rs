@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use geosite::Feature;
 use geosite::sync::{
-    Element, From, Kind, Lookup, Piece, Plant, PlantError, PlantSync, Project, Register, Request, Rows, Selection,
-    Settings, Shelf, SqliteRegister,
+    Element, From, Kind, Lookup, Piece, Plant, PlantError, PlantSync, Project, Register, Request, Rows,
+    Selection, Settings, Shelf, SqliteRegister,
 };
 use integration_benches::{is_asked_for, time};
 use integration_core::BoxFuture;
@@ -32,7 +32,8 @@ impl Made {
         let mut element = Element::new(Kind::Cto, fid);
         let changed = self.changed.load(Ordering::Relaxed) && fid % (ELEMENTS / CHANGES) == 0;
         element.code = Some(format!("CTO-{fid:07}"));
-        element.name = Some(if changed { "renamed".to_owned() } else { format!("Rua {fid}, poste {}", fid % 97) });
+        element.name =
+            Some(if changed { "renamed".to_owned() } else { format!("Rua {fid}, poste {}", fid % 97) });
         (element.latitude_e7, element.longitude_e7) = (Some(-227_000_000 + fid), Some(-470_000_000 - fid));
         element.ports = Some(16);
         element.extra = format!("{{\"bairro\":\"Centro {}\",\"modelo\":\"16P\"}}", fid % 1_000);
@@ -45,13 +46,13 @@ impl Made {
             Piece::Row(Box::new(self.element(fid)))
         });
         let total = Piece::Total(u64::try_from(total).unwrap_or_default());
-        Box::pin(Ready([total].into_iter().chain(rows).chain([Piece::End { complete: true }])))
+        Box::pin(Ready(Box::new([total].into_iter().chain(rows).chain([Piece::End { complete: true }]))))
     }
 }
 
-struct Ready<I>(I);
+struct Ready<'p>(Box<dyn Iterator<Item = Piece> + Send + 'p>);
 
-impl<I: Iterator<Item = Piece> + Unpin> futures_core::Stream for Ready<I> {
+impl futures_core::Stream for Ready<'_> {
     type Item = Result<Piece, PlantError>;
 
     fn poll_next(
@@ -115,7 +116,8 @@ async fn floor(plant: &Made, register: &dyn Register) -> u64 {
         let known = register.known(NAME, Shelf::Box, after, 2_000).await.expect("readable");
         let Some(last) = known.last() else { return equal };
         after = Some(last.fid);
-        equal += known.iter().filter(|known| plant.element(known.fid).digest() == known.digest).count() as u64;
+        equal +=
+            known.iter().filter(|known| plant.element(known.fid).digest() == known.digest).count() as u64;
     }
 }
 
@@ -129,7 +131,9 @@ async fn measure() {
     let builder = PlantSync::builder(plant.clone(), register.clone(), Settings::new(NAME, "bench"));
     let sync = builder.open(&Project::create("Rede"), &selection).await.expect("opened");
 
-    println!("| {ELEMENTS} elements in SQLite | seconds | rows received | rows written | grown by at most, MiB |");
+    println!(
+        "| {ELEMENTS} elements in SQLite | seconds | rows received | rows written | grown by at most, MiB |"
+    );
     println!("|---|---|---|---|---|");
     for (name, request, changed) in [
         ("first run: everything is new", Request::full(), false),
@@ -146,7 +150,10 @@ async fn measure() {
         println!("| {name} | {:.2} | {sent} | {written} | {grown:.1} |", took.as_secs_f64());
     }
     let (took, equal) = time(floor(&plant, &*register)).await;
-    println!("| floor of a compare: {equal} digests made, read and compared | {:.2} | | | |", took.as_secs_f64());
+    println!(
+        "| floor of a compare: {equal} digests made, read and compared | {:.2} | | | |",
+        took.as_secs_f64()
+    );
     let _ = std::fs::remove_dir_all(&folder);
 }
 
