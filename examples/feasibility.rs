@@ -105,7 +105,8 @@ fn terminal_box(plant: &GeoSite, place: Position, ports: u32, customers: u32) ->
     let values = json!({ "tipo": "Atendimento", "fidCaixaEmenda": fid, "qtdPortas": ports });
     let splitter = plant.insert(Feature::Splitter, values)?;
     for port in 1..=customers {
-        let values = json!({ "documento": "52998224725", "contrato": port, "fidSplitter": splitter, "porta": port });
+        let values =
+            json!({ "documento": "52998224725", "contrato": port, "fidSplitter": splitter, "porta": port });
         plant.insert(Feature::Cliente, values)?;
     }
     Ok(())

@@ -7,7 +7,9 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use geosite::link::{HttpLinkReader, HttpLinkWriter, LinkError, Links, Port, RegisterPlant, Subscriber, Told};
+use geosite::link::{
+    HttpLinkReader, HttpLinkWriter, LinkError, Links, Port, RegisterPlant, Subscriber, Told,
+};
 use geosite::sync::{Kind, PlantSync, Project, Register, Request, Selection, Settings, Shelf};
 use geosite::{CustomerKey, SystemClock};
 use integration_examples::{GeositeService, connect_geosite, finish, open_store};
@@ -45,8 +47,7 @@ fn links(store: &Store, register: Arc<dyn Register>) -> Links {
 async fn two_sellers(service: &GeositeService) -> Result<(), Failure> {
     let register = service.register(None).await?;
     let settings = Settings::new(INTEGRATION, "worker-1").assuming(service.client.assumptions());
-    let builder =
-        PlantSync::builder(Arc::new(service.client.clone()), Arc::clone(&register), settings);
+    let builder = PlantSync::builder(Arc::new(service.client.clone()), Arc::clone(&register), settings);
     let sync = builder.open(&Project::create("Fibre network"), &Selection::everything()).await?;
     sync.run(Request::full()).await?;
     let port = free_port(&*register).await?;
@@ -96,7 +97,10 @@ async fn deliver(service: &GeositeService, links: &Links, link: &geosite::link::
     links.courier().deliver(&HttpLinkWriter::new(&service.client)).await?;
     match links.write_back(link).await? {
         Told::Acknowledged { fid } => {
-            println!("acknowledged    as customer {}", fid.map_or_else(|| "?".to_owned(), |fid| fid.to_string()));
+            println!(
+                "acknowledged    as customer {}",
+                fid.map_or_else(|| "?".to_owned(), |fid| fid.to_string())
+            );
             Ok(())
         }
         other => Err(format!("the link stands here; GeoSite has not acknowledged it: {other:?}").into()),

@@ -70,7 +70,12 @@ async fn two_nights(
 
     go_to("2026-11-22T18:30:00Z", &clock, plant)?;
     let edits = plant.churn(Feature::Cto, 7, 2, 3, 1);
-    println!("in the plant    {} new, {} changed, {} deleted", edits.inserted.len(), edits.edited.len(), edits.deleted.len());
+    println!(
+        "in the plant    {} new, {} changed, {} deleted",
+        edits.inserted.len(),
+        edits.edited.len(),
+        edits.deleted.len()
+    );
 
     go_to("2026-11-23T07:00:00Z", &clock, plant)?;
     let incremental = night(&runner, &sync).await?;

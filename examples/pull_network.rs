@@ -37,7 +37,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     if doubtful.is_empty() {
         return Ok(());
     }
-    Err(format!("not provably whole, so nothing may be deleted for missing in: {}", doubtful.join(", ")).into())
+    Err(format!("not provably whole, so nothing may be deleted for missing in: {}", doubtful.join(", "))
+        .into())
 }
 
 /// What came of one feature.

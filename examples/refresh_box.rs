@@ -27,7 +27,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             sync.run(Request::full()).await?;
             change(sandbox.geosite())?
         }
-        (None, None) => return Err("name the box and the register: refresh_box FID sqlite:register.db".into()),
+        (None, None) => {
+            return Err("name the box and the register: refresh_box FID sqlite:register.db".into());
+        }
     };
     let cursors = sync.register().cursors(&sync.settings().integration).await?;
     let run = sync.refresh_box(fid).await?;

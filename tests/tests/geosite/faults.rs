@@ -33,14 +33,8 @@ fn passing() -> Vec<Fault> {
     ]
 }
 
-const READS: [Endpoint; 6] = [
-    Endpoint::Desc,
-    Endpoint::List,
-    Endpoint::Get,
-    Endpoint::Boxes,
-    Endpoint::Facilities,
-    Endpoint::Cable,
-];
+const READS: [Endpoint; 6] =
+    [Endpoint::Desc, Endpoint::List, Endpoint::Get, Endpoint::Boxes, Endpoint::Facilities, Endpoint::Cable];
 
 /// One call of the operation.
 async fn read(client: &Client, endpoint: Endpoint, fid: u32) -> Result<(), Error> {
@@ -81,7 +75,9 @@ async fn a_read_survives_what_passes() {
 
 #[tokio::test]
 async fn a_read_gives_up_on_what_stays_and_says_what_it_was() {
-    use ErrorKind::{Authentication, Connect, Interrupted, RateLimited, TooLarge, UnexpectedAnswer, UnexpectedStatus};
+    use ErrorKind::{
+        Authentication, Connect, Interrupted, RateLimited, TooLarge, UnexpectedAnswer, UnexpectedStatus,
+    };
     let bench = Bench::new(300).await;
     let fid = bench.plant().fids(At::Cto)[0];
     let stays: [(Fault, &[ErrorKind]); 11] = [

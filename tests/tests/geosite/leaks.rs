@@ -8,7 +8,9 @@ use std::sync::Arc;
 use geosite::hubsoft::{Account, By, HubSoft};
 use geosite::link::{HttpLinkReader, HttpLinkWriter, Links, Port, RegisterPlant, Subscriber};
 use geosite::sync::{Kind, Register, Request, Shelf, SqliteRegister};
-use geosite::{BaseUrl, CustomerKey, Document, Environment, Error, Feature, ManualClock, Place, Position, Secret};
+use geosite::{
+    BaseUrl, CustomerKey, Document, Environment, Error, Feature, ManualClock, Place, Position, Secret,
+};
 use integration_sandbox::geosite::{Endpoint, Feature as At};
 use integration_sandbox::hubsoft::Endpoint as Hub;
 use integration_sandbox::{Fault, Scripted};
@@ -40,7 +42,13 @@ impl Printed {
     fn error(&mut self, error: &Error) {
         self.value(error);
         let _ = writeln!(self.0, "{error} {} {}", error.report(), error.support_summary());
-        self.value(&(error.message(), error.hint(), error.service_code(), error.request_id(), error.faults()));
+        self.value(&(
+            error.message(),
+            error.hint(),
+            error.service_code(),
+            error.request_id(),
+            error.faults(),
+        ));
         if let Some(answer) = error.answer() {
             let _ = writeln!(self.0, "{} {:?}", answer.text(), answer.headers());
         }
@@ -98,7 +106,14 @@ async fn a_service_that_repeats_password_or_token_does_not_get_it_printed() {
     let (log, _guard) = capture();
     let bench = Bench::new(50).await;
     let place = Position::new(-22.7253, -47.6492).unwrap();
-    let reads = [Endpoint::Desc, Endpoint::List, Endpoint::Get, Endpoint::Boxes, Endpoint::Facilities, Endpoint::Cable];
+    let reads = [
+        Endpoint::Desc,
+        Endpoint::List,
+        Endpoint::Get,
+        Endpoint::Boxes,
+        Endpoint::Facilities,
+        Endpoint::Cable,
+    ];
     let mut asked = 0;
     for (index, echo) in echoes(TOKEN).into_iter().enumerate() {
         bench.plant().inject_always(Endpoint::Login, tokens());
@@ -228,19 +243,17 @@ async fn a_customers_document_is_shown_by_nothing() {
     let (log, _guard) = capture();
     let bench = Bench::new(400).await;
     let plant = bench.plant();
-    let splitter = plant
-        .insert(At::Splitter, json!({ "nome": "S", "tipo": "Atendimento", "qtdPortas": 8 }))
-        .unwrap();
-    let seat = |document: &str, contract: u32, port: u32| {
-        json!({ "nome": "Ana Segredo", "documento": document, "contrato": contract, "fidSplitter": splitter, "porta": port })
-    };
+    let splitter =
+        plant.insert(At::Splitter, json!({ "nome": "S", "tipo": "Atendimento", "qtdPortas": 8 })).unwrap();
+    let seat = |document: &str, contract: u32, port: u32| json!({ "nome": "Ana Segredo", "documento": document, "contrato": contract, "fidSplitter": splitter, "porta": port });
     let fid = plant.insert(At::Cliente, seat(CPF, 900_001, 1)).unwrap();
     // The same contract with another document: a conflict of the report.
     plant.insert(At::Cliente, seat(CNPJ, 900_001, 2)).unwrap();
     let mut printed = Printed::default();
     let client = bench.client();
     printed.result(client.get(Feature::Cliente, fid).await);
-    printed.result(client.list(Feature::Cliente).columns(["fid", "documento", "contrato", "nome"]).all().await);
+    printed
+        .result(client.list(Feature::Cliente).columns(["fid", "documento", "contrato", "nome"]).all().await);
     printed.value(&bench.full().await);
     let sync = bench.sync().await;
     printed.value(&sync);
@@ -253,8 +266,7 @@ async fn a_customers_document_is_shown_by_nothing() {
 
     let store = Store::open("memory:").await.unwrap();
     let register = RegisterPlant::new(bench.register.clone(), NAME);
-    let links =
-        Links::new(&store, NAME, Arc::new(register), Arc::new(ManualClock::new())).with_write_back();
+    let links = Links::new(&store, NAME, Arc::new(register), Arc::new(ManualClock::new())).with_write_back();
     let customer = |document: &str, contract| {
         Subscriber::new(CustomerKey::new(document, contract).unwrap(), "Ana Segredo")
     };

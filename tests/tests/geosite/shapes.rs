@@ -32,7 +32,11 @@ fn shapes() -> Vec<(&'static str, Bad, &'static [&'static str])> {
         ("a total that is too low", Bad::Twist(Twist::Total { by: -3 }), &["total"]),
         ("a total that is a word", Bad::Twist(Twist::TotalText { text: "muitos".into() }), &["total"]),
         ("an empty page before the end", Bad::Twist(Twist::EmptyPage), &["total"]),
-        ("nothing at all, honestly", Bad::Twist(Twist::Body { body: json!({ "total": 0, "records": [] }) }), &[]),
+        (
+            "nothing at all, honestly",
+            Bad::Twist(Twist::Body { body: json!({ "total": 0, "records": [] }) }),
+            &[],
+        ),
         ("a refusal in words", Bad::Twist(Twist::Refusal), &["refused"]),
         ("rows without fid", Bad::Twist(Twist::NoFid), &["fid"]),
         ("rows that are none", Bad::Twist(Twist::RowNotObject), &["object"]),
@@ -79,12 +83,27 @@ async fn a_bad_shape_is_an_error_of_every_call() {
     let fid = u64::from(bench.plant().fids(At::Cto)[0]);
     let place = geosite::Position::new(-22.7253, -47.6492).unwrap();
     let shapes = || {
-        let json =
-            |body: &str| Fault::Answer(Scripted::new(200).header("content-type", "application/json").body(body));
-        [Fault::Html, Fault::Empty, Fault::ActThenTruncated, json("null"), json("17"), json(r#"{"dados":[]}"#)]
+        let json = |body: &str| {
+            Fault::Answer(Scripted::new(200).header("content-type", "application/json").body(body))
+        };
+        [
+            Fault::Html,
+            Fault::Empty,
+            Fault::ActThenTruncated,
+            json("null"),
+            json("17"),
+            json(r#"{"dados":[]}"#),
+        ]
     };
     for shape in shapes() {
-        for endpoint in [Endpoint::List, Endpoint::Desc, Endpoint::Get, Endpoint::Boxes, Endpoint::Facilities, Endpoint::Cable] {
+        for endpoint in [
+            Endpoint::List,
+            Endpoint::Desc,
+            Endpoint::Get,
+            Endpoint::Boxes,
+            Endpoint::Facilities,
+            Endpoint::Cable,
+        ] {
             bench.plant().inject_always(endpoint, shape.clone());
         }
         let client = bench.client();
@@ -95,9 +114,14 @@ async fn a_bad_shape_is_an_error_of_every_call() {
         let near = client.facilities(&place.into(), 300, [Feature::Cto]).await.map(drop);
         let cable = client.has_cable(place, 300).await.map(drop);
         bench.plant().clear_faults();
-        for (call, result) in
-            [("schema", schema), ("list", page), ("get", get), ("boxes", boxes), ("near", near), ("cable", cable)]
-        {
+        for (call, result) in [
+            ("schema", schema),
+            ("list", page),
+            ("get", get),
+            ("boxes", boxes),
+            ("near", near),
+            ("cable", cable),
+        ] {
             let error = result.expect_err(&format!("{call}: {shape:?}"));
             assert!(error.to_string().len() > 20, "{call} {shape:?}: {error}");
         }
