@@ -41,7 +41,7 @@ impl Printed {
 
     fn error(&mut self, error: &Error) {
         self.value(error);
-        let _ = writeln!(self.0, "{error} {} {}", error.report(), error.support_summary());
+        let _ = writeln!(self.0, "{error} {error:#} {}", error.report());
         self.value(&(
             error.message(),
             error.hint(),
