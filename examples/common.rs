@@ -260,11 +260,17 @@ impl GeositeService {
 /// Prints what a run of the synchronisation did, one line for each kind it read.
 pub fn print_run(run: &geosite::sync::Run) {
     let outcome = run.outcome.map_or("not ended", geosite::sync::Outcome::name);
-    println!("run {:<12}{} by {}, began {}: {outcome}", run.run_id, run.mode, run.trigger, run.started_at);
+    println!("run {:<12}{}, {}, began {}: {outcome}", run.run_id, run.mode, run.trigger, run.started_at);
     for (kind, report) in &run.kinds {
         println!(
-            "{kind:<22}read {}, added {}, changed {}, unchanged {}, removed {}, restored {}",
-            report.read, report.added, report.changed, report.unchanged, report.removed, report.restored
+            "{:<22}read {}, added {}, changed {}, unchanged {}, removed {}, restored {}",
+            kind.name(),
+            report.read,
+            report.added,
+            report.changed,
+            report.unchanged,
+            report.removed,
+            report.restored
         );
         if report.guard.is_blocked() {
             println!("held back       {kind}: {} are missing: override_guard lets them go", report.missing);
