@@ -26,21 +26,21 @@ fn shapes() -> Vec<(&'static str, Bad, &'static [&'static str])> {
         ("another wrapper", Bad::Twist(Twist::Wrapper { key: "dados".into() }), &["records", "dados"]),
         ("no wrapper", json(r#"{"total":0}"#), &["records", "total"]),
         ("an empty object", json("{}"), &["records"]),
-        ("half a body", Bad::Fault(Fault::ActThenTruncated), &["JSON"]),
+        ("half a body", Bad::Fault(Fault::ActThenTruncated), &["ends in the middle"]),
         ("a cut body", Bad::Fault(Fault::ActThenCutBody), &["answer"]),
-        ("a total that is too high", Bad::Twist(Twist::Total { by: 3 }), &["total"]),
+        ("a total that is too high", Bad::Twist(Twist::Total { by: 3 }), &["ended after"]),
         ("a total that is too low", Bad::Twist(Twist::Total { by: -3 }), &["total"]),
-        ("a total that is a word", Bad::Twist(Twist::TotalText { text: "muitos".into() }), &["total"]),
-        ("an empty page before the end", Bad::Twist(Twist::EmptyPage), &["total"]),
+        ("a total that is a word", Bad::Twist(Twist::TotalText { text: "muitos".into() }), &[]),
+        ("an empty page before the end", Bad::Twist(Twist::EmptyPage), &["ended after 0 of"]),
         (
             "nothing at all, honestly",
             Bad::Twist(Twist::Body { body: json!({ "total": 0, "records": [] }) }),
             &[],
         ),
         ("a refusal in words", Bad::Twist(Twist::Refusal), &["refused"]),
-        ("rows without fid", Bad::Twist(Twist::NoFid), &["fid"]),
+        ("rows without fid", Bad::Twist(Twist::NoFid), &["ended after 0 of"]),
         ("rows that are none", Bad::Twist(Twist::RowNotObject), &["object"]),
-        ("no total", Bad::Twist(Twist::NoTotal), &["total"]),
+        ("no total", Bad::Twist(Twist::NoTotal), &[]),
     ]
 }
 
