@@ -209,6 +209,86 @@ pub fn print_links(started: &legale::Started) {
     }
 }
 
+/// A client of GeoSite and, if the program runs on it, the sandbox; the sandbox stops when this is dropped.
+pub struct GeositeService {
+    /// The client to use.
+    pub client: geosite::Client,
+    /// The embedded sandbox, unless `GEOSITE_BASE_URL` names another service.
+    pub sandbox: Option<Sandbox>,
+}
+
+/// Connects to the service of `GEOSITE_BASE_URL` with the credentials of the environment, or to a sandbox started for this run, with
+/// a generated network of so many elements.
+pub async fn connect_geosite(elements: usize) -> Result<GeositeService, Box<dyn std::error::Error>> {
+    if std::env::var("GEOSITE_BASE_URL").is_ok_and(|url| !url.trim().is_empty()) {
+        // Which column tells the last change is not public: unless it is set in `Assumptions`, every run reads everything.
+        return Ok(GeositeService { client: geosite::Client::from_env()?, sandbox: None });
+    }
+    let sandbox = Sandbox::start().await?;
+    let service = sandbox.geosite();
+    service.generate(integration_sandbox::geosite::Network::new(elements));
+    eprintln!("no GEOSITE_BASE_URL: using an embedded sandbox at {}", service.base_url());
+    let mut assumptions = geosite::Assumptions::default();
+    assumptions.change_column = Some("dataAlteracao".into());
+    let builder = geosite::Client::builder_from_lookup(|name| match name {
+        "GEOSITE_BASE_URL" => Some(service.base_url().to_owned()),
+        "GEOSITE_USERNAME" => Some(service.username().to_owned()),
+        "GEOSITE_PASSWORD" => Some(service.password().to_owned()),
+        other => std::env::var(other).ok(),
+    })?;
+    Ok(GeositeService { client: builder.assumptions(assumptions).build()?, sandbox: Some(sandbox) })
+}
+
+impl GeositeService {
+    /// The register of a URL such as `sqlite:register.db` or `postgres://…`; on the sandbox, whose network is gone with the
+    /// program, memory will do.
+    pub async fn register(
+        &self,
+        url: Option<&str>,
+    ) -> Result<std::sync::Arc<dyn geosite::sync::Register>, Box<dyn std::error::Error>> {
+        Ok(match url {
+            Some(url) if url.starts_with("postgres") => {
+                std::sync::Arc::new(geosite::sync::PostgresRegister::open(url).await?)
+            }
+            Some(url) => std::sync::Arc::new(geosite::sync::SqliteRegister::open(url).await?),
+            None if self.sandbox.is_some() => std::sync::Arc::new(geosite::sync::MemoryRegister::new()),
+            None => return Err("name the register, such as sqlite:register.db".into()),
+        })
+    }
+}
+
+/// Prints what a run of the synchronisation did, one line for each kind it read.
+pub fn print_run(run: &geosite::sync::Run) {
+    let outcome = run.outcome.map_or("not ended", geosite::sync::Outcome::name);
+    println!("run {:<12}{}, {}, began {}: {outcome}", run.run_id, run.mode, run.trigger, run.started_at);
+    for (kind, report) in &run.kinds {
+        println!(
+            "{:<22}read {}, added {}, changed {}, unchanged {}, removed {}, restored {}",
+            kind.name(),
+            report.read,
+            report.added,
+            report.changed,
+            report.unchanged,
+            report.removed,
+            report.restored
+        );
+        if report.guard.is_blocked() {
+            println!("held back       {kind}: {} are missing: override_guard lets them go", report.missing);
+        }
+    }
+    for feature in &run.features {
+        if let Some(error) = &feature.error {
+            println!("not read        {}: {error}", feature.feature);
+        }
+    }
+    for conflict in &run.conflicts {
+        println!("conflict        {conflict:?}");
+    }
+    for warning in &run.warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
 /// A PDF of one page that says `text` (ASCII, no brackets).
 pub fn pdf(text: &str) -> Vec<u8> {
     let stream = format!("BT /F1 14 Tf 60 760 Td ({text}) Tj ET");

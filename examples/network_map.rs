@@ -1,14 +1,15 @@
 //! The network as one HTML file with a map, and as GeoJSON: boxes by kind, coloured by their free ports.
 //!
-//! Run it with `cargo run --example network_map -- [FILE.html]`; beside the page it writes FILE.geojson.
+//! `network_map [FILE.html]`: beside the page, which needs nothing else to be looked at, it writes FILE.geojson.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufWriter;
+use std::process::ExitCode;
 
 use geosite::picture::{Bounds, Element, GeoJson, Map};
 use geosite::{Client, Feature, Fid, Read, Record, SplitterRole};
-use integration_sandbox::Sandbox;
+use integration_examples::{connect_geosite, finish};
 
 /// What lies beneath comes first.
 const SHOWN: [Feature; 8] = [
@@ -23,14 +24,19 @@ const SHOWN: [Feature; 8] = [
 ];
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> ExitCode {
+    finish(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let page = std::env::args().nth(1).unwrap_or_else(|| "network_map.html".to_owned());
-    let (client, _sandbox) = connect().await?;
+    let service = connect_geosite(5_000).await?;
+    let client = &service.client;
     let mut elements = Vec::new();
     for feature in SHOWN {
-        elements.extend(read(&client, feature).await?);
+        elements.extend(read(client, feature).await?);
     }
-    let ports = ports_of_boxes(&read(&client, Feature::Splitter).await?, &elements);
+    let ports = ports_of_boxes(&read(client, Feature::Splitter).await?, &elements);
 
     let bounds: Bounds = elements.iter().filter_map(|element| element.position).collect();
     let mut map = Map::new(BufWriter::new(File::create(&page)?), "Fibre network", bounds)?;
@@ -44,26 +50,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     map.finish()?;
     json.finish()?;
-    println!("{} elements drawn in {page} and {beside}", elements.len());
+    println!("map             {page}");
+    println!("geojson         {beside}");
+    println!("drawn           {} elements", elements.len());
     Ok(())
-}
-
-/// GeoSite as the environment says, or a sandbox started for this run.
-async fn connect() -> Result<(Client, Option<Sandbox>), Box<dyn std::error::Error>> {
-    if std::env::var("GEOSITE_BASE_URL").is_ok_and(|url| !url.trim().is_empty()) {
-        return Ok((Client::from_env()?, None));
-    }
-    let sandbox = Sandbox::start().await?;
-    let geosite = sandbox.geosite();
-    eprintln!("no GEOSITE_BASE_URL: using an embedded sandbox at {}", geosite.base_url());
-    let client = Client::builder_from_lookup(|name| match name {
-        "GEOSITE_BASE_URL" => Some(geosite.base_url().to_owned()),
-        "GEOSITE_USERNAME" => Some(geosite.username().to_owned()),
-        "GEOSITE_PASSWORD" => Some(geosite.password().to_owned()),
-        other => std::env::var(other).ok(),
-    })?
-    .build()?;
-    Ok((client, Some(sandbox)))
 }
 
 /// A whole feature; a row that cannot be read is told and left out of the picture.

@@ -12,6 +12,7 @@ macro_rules! pages {
 pages! {
     Readme: "README.md",
     Errors: "docs/errors.md",
+    Geosite: "docs/geosite.md",
     Retries: "docs/retries.md",
     Money: "docs/money.md",
     Testing: "docs/testing.md",

@@ -20,6 +20,32 @@ fn operations_have_names_of_their_own() {
     assert_eq!(names.len(), table.len());
 }
 
+/// Contract 2.3 of `geosite`: everything may be repeated but `cliente/save`, which makes a second customer.
+const GEOSITE: [(&str, Idempotency); 14] = [
+    ("log in", Idempotency::Keyed),
+    ("refresh the login", Idempotency::Keyed),
+    ("log in by the older dialect", Idempotency::Keyed),
+    ("describe a feature", Idempotency::Safe),
+    ("list elements", Idempotency::Safe),
+    ("read an element", Idempotency::Safe),
+    ("ask for boxes near a place", Idempotency::Safe),
+    ("ask for elements near a place", Idempotency::Safe),
+    ("ask for a cable near a place", Idempotency::Safe),
+    ("log in to HubSoft", Idempotency::Keyed),
+    ("look for customers in HubSoft", Idempotency::Safe),
+    ("list customers of HubSoft", Idempotency::Safe),
+    ("list boxes of HubSoft", Idempotency::Safe),
+    ("save a customer", Idempotency::Once),
+];
+
+#[test]
+fn every_operation_of_geosite_says_whether_it_may_be_repeated() {
+    let (table, expected): (BTreeSet<_>, BTreeSet<_>) =
+        (geosite::idempotency_table().iter().map(shown).collect(), GEOSITE.iter().map(shown).collect());
+    assert_eq!(table, expected);
+    assert_eq!(geosite::idempotency_table().len(), GEOSITE.len(), "names of their own");
+}
+
 /// Contract 2.3: only `GET` and logging in may be repeated; whatever creates, starts, approves, changes or deletes is sent once.
 const LEGALE: [(&str, Idempotency); 27] = [
     ("log in", Idempotency::Keyed),

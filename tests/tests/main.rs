@@ -10,6 +10,7 @@ mod differential;
 mod drafts;
 mod faults;
 mod flows;
+mod geosite;
 mod idempotency;
 mod journal;
 mod leaks;

@@ -2,6 +2,7 @@
 //!
 //! Every column is read, so that an element asked for by itself has the same content as one from a list.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -79,13 +80,16 @@ impl Plant for Client {
     }
 }
 
+/// More rows of one page than this are not held back.
+const MOST: usize = 8_192;
+
 fn listed(reading: ReadAll, from: From) -> Rows<'static> {
     let reading = reading.all_columns();
     let reading = match from.after {
         Some(after) => reading.resume(checkpoint(after, from)),
         None => reading,
     };
-    Box::pin(Listed { reading, told: false, next: None, ended: false })
+    Box::pin(Listed::new(reading))
 }
 
 fn checkpoint(after: i64, from: From) -> Checkpoint {
@@ -99,11 +103,13 @@ fn checkpoint(after: i64, from: From) -> Checkpoint {
     }
 }
 
-/// A reading as a list.
+/// A reading as a list, page by page: a page that is being read holds one of the client's places for calls, and the lists of a
+/// shelf wait for each other's rows. With more lists than places none would ever go on.
 struct Listed {
     reading: ReadAll,
     told: bool,
-    next: Option<Piece>,
+    page: VecDeque<Result<Piece, PlantError>>,
+    giving: bool,
     ended: bool,
 }
 
@@ -111,46 +117,60 @@ impl Stream for Listed {
     type Item = Result<Piece, PlantError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(next) = self.next.take() {
-            return Poll::Ready(Some(Ok(next)));
-        }
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let read = ready!(Pin::new(&mut self.reading).poll_next(context));
-        Poll::Ready(Some(match read {
-            Some(Ok(read)) => self.piece(read),
-            Some(Err(error)) => {
-                self.ended = true;
-                Err(broken(error))
+        loop {
+            if self.giving {
+                match self.page.pop_front() {
+                    Some(piece) => return Poll::Ready(Some(piece)),
+                    None => self.giving = false,
+                }
             }
-            None => {
-                self.ended = true;
-                Ok(Piece::End { complete: self.reading.summary().is_some_and(|summary| summary.complete) })
+            if self.ended {
+                return Poll::Ready(None);
             }
-        }))
+            let read = ready!(Pin::new(&mut self.reading).poll_next(context));
+            self.take(read);
+        }
     }
 }
 
 impl Listed {
-    fn piece(&mut self, read: Read) -> Result<Piece, PlantError> {
+    fn new(reading: ReadAll) -> Self {
+        Self { reading, told: false, page: VecDeque::new(), giving: false, ended: false }
+    }
+
+    fn take(&mut self, read: Option<Result<Read, Error>>) {
         match read {
-            Read::Row(record) => match element(record) {
-                Ok(element) => Ok(Piece::Row(Box::new(element))),
-                Err(error) => Ok(Piece::Bad(error.to_string())),
-            },
-            Read::Failed(row) => Ok(Piece::Bad(row.to_string())),
-            Read::Page(at) => {
-                self.next = at.total.filter(|_| !self.told).map(Piece::Total);
-                self.told = true;
-                Ok(Piece::Page)
+            Some(Ok(Read::Row(record))) => {
+                let row = element(record).map_or_else(|error| Piece::Bad(error.to_string()), row);
+                self.page.push_back(Ok(row));
             }
-            Read::Restarted { drift, .. } => {
-                self.ended = true;
-                Err(PlantError::new(PlantErrorKind::Drift, format!("{drift:?}")))
+            Some(Ok(Read::Failed(row))) => self.page.push_back(Ok(Piece::Bad(row.to_string()))),
+            Some(Ok(Read::Page(at))) => {
+                self.page.push_back(Ok(Piece::Page));
+                self.page.extend(at.total.filter(|_| !self.told).map(|total| Ok(Piece::Total(total))));
+                (self.told, self.giving) = (true, true);
+            }
+            Some(Ok(Read::Restarted { drift, .. })) => {
+                self.end(Err(PlantError::new(PlantErrorKind::Drift, format!("{drift:?}"))));
+            }
+            Some(Err(error)) => self.end(Err(broken(error))),
+            None => {
+                let complete = self.reading.summary().is_some_and(|summary| summary.complete);
+                self.end(Ok(Piece::End { complete }));
             }
         }
+        // A service that obeys no limit must not fill the memory.
+        self.giving |= self.page.len() >= MOST;
     }
+
+    fn end(&mut self, last: Result<Piece, PlantError>) {
+        self.page.push_back(last);
+        (self.giving, self.ended) = (true, true);
+    }
+}
+
+fn row(element: Element) -> Piece {
+    Piece::Row(Box::new(element))
 }
 
 fn broken(error: Error) -> PlantError {

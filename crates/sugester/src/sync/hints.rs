@@ -3,12 +3,25 @@
 //! The rule enforced here: a hint is forgotten only if no other of the same record came since it was taken, so that none is lost
 //! however often, late or out of order they come.
 
-use integration_core::Error;
+use integration_core::{BoxFuture, Error};
 use integration_store::{Checkpoints, Commit, Record, StoreErrorKind};
 
 use super::book::{PAGE, failed};
+use super::engine::Synchroniser;
 use super::report::RecordRef;
 use super::run::{HINT, hint_key};
+use crate::webhook::{Hint, HintSink, Subject};
+
+/// A receiver of webhooks hands what it heard to the synchronisation, which takes it over at its next run.
+impl HintSink for Synchroniser {
+    fn keep(&self, hint: Hint) -> BoxFuture<'_, Result<(), Error>> {
+        let record = match hint.subject {
+            Subject::Client => RecordRef::BitFacturaClient(hint.id),
+            Subject::Invoice => RecordRef::Invoice(hint.id),
+        };
+        Box::pin(self.hint(record))
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Hints(pub(super) Checkpoints);
