@@ -69,8 +69,9 @@ impl Printed {
     fn holds_none_of(&self, what: &str, private: &[&str]) {
         for private in private {
             if let Some(at) = self.0.find(private) {
-                let from = self.0.floor_char_boundary(at.saturating_sub(200));
-                let to = self.0.ceil_char_boundary((at + 100).min(self.0.len()));
+                let around = |byte: &usize| self.0.is_char_boundary(*byte);
+                let from = (0..=at.saturating_sub(200)).rev().find(around).unwrap_or_default();
+                let to = ((at + 100).min(self.0.len())..=self.0.len()).find(around).unwrap_or(self.0.len());
                 panic!("{what} shows {private}: {}", &self.0[from..to]);
             }
         }
