@@ -618,10 +618,10 @@ async fn a_file_is_found_in_each_of_its_places() {
 #[tokio::test]
 async fn an_address_that_cannot_be_used_does_not_hide_the_other_places() {
     for (document, why) in [
-        ("http://files.example.com/x.pdf", "plain http"),
-        ("HTTP://files.example.com/x.pdf", "plain http"),
-        ("ftp://files.example.com/x.pdf", "neither https nor http"),
-        ("https://user:sentinel@files.example.com/x.pdf", "credentials"),
+        ("http://media.example.com/x.pdf", "plain http"),
+        ("HTTP://media.example.com/x.pdf", "plain http"),
+        ("ftp://media.example.com/x.pdf", "neither https nor http"),
+        ("https://user:sentinel@media.example.com/x.pdf", "credentials"),
         ("https://", "no URL"),
         ("../api/token", "leads elsewhere"),
         ("/media/../api/token", "leads elsewhere"),

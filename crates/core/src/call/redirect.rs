@@ -19,10 +19,10 @@ use crate::secret::MASK;
 /// ```
 /// use integration_core::call::{Link, Operation};
 ///
-/// let link = Link::parse("https://files.example.com/media/7/?size=large")?;
-/// assert_eq!(link.base().host(), "files.example.com");
+/// let link = Link::parse("https://media.example.com/media/7/?size=large")?;
+/// assert_eq!(link.base().host(), "media.example.com");
 /// let call = link.call(Operation::get("fetch a file", "")); // asks for /media/7/?size=large
-/// assert!(Link::parse("http://files.example.com/media/7").is_err()); // plain http to this machine only
+/// assert!(Link::parse("http://media.example.com/media/7").is_err()); // plain http to this machine only
 /// # Ok::<(), integration_core::Error>(())
 /// ```
 #[derive(Debug, Clone)]
