@@ -30,7 +30,11 @@ fn shapes() -> Vec<(&'static str, Bad, &'static [&'static str])> {
         ("a cut body", Bad::Fault(Fault::ActThenCutBody), &["answer"]),
         ("a total that is too high", Bad::Twist(Twist::Total { by: 3 }), &["ended after"]),
         ("a total that is too low", Bad::Twist(Twist::Total { by: -3 }), &["total"]),
-        ("a total that is a word", Bad::Twist(Twist::TotalText { text: "muitos".into() }), &[]),
+        (
+            "a total that is a word",
+            Bad::Twist(Twist::TotalText { text: "muitos".into() }),
+            &["total", "no number"],
+        ),
         ("an empty page before the end", Bad::Twist(Twist::EmptyPage), &["ended after 0 of"]),
         (
             "nothing at all, honestly",
@@ -40,7 +44,7 @@ fn shapes() -> Vec<(&'static str, Bad, &'static [&'static str])> {
         ("a refusal in words", Bad::Twist(Twist::Refusal), &["refused"]),
         ("rows without fid", Bad::Twist(Twist::NoFid), &["ended after 0 of"]),
         ("rows that are none", Bad::Twist(Twist::RowNotObject), &["object"]),
-        ("no total", Bad::Twist(Twist::NoTotal), &[]),
+        ("no total", Bad::Twist(Twist::NoTotal), &["total is missing"]),
     ]
 }
 

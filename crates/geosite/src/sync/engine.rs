@@ -586,6 +586,10 @@ fn add(run: &mut Run, progress: Progress) {
         if report.failed > 0 {
             run.warn(format!("{}: {} rows could not be read", report.feature, report.failed));
         }
+        if !report.complete && report.error.is_none() && report.failed == 0 {
+            let why = "its total is missing or no number, or the run ended before it did";
+            run.warn(format!("{}: nothing proves that the list was read whole: {why}", report.feature));
+        }
         if report.complete && report.cursor_before.is_some_and(|before| before > run.stamp) {
             run.warn(format!("{}: ClockWentBack: the cursor stays", report.feature));
         }

@@ -128,9 +128,10 @@ impl File {
         let path = path.as_ref();
         let chance = self.client.clock().random().to_bits();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let part = Part(path.with_file_name(format!(".{name}.{chance:x}.part")));
-        let options = tokio::fs::OpenOptions::new().write(true).create_new(true).open(&part.0).await;
-        let mut file = options.map_err(|cause| self.unsaved(cause))?;
+        let part = path.with_file_name(format!(".{name}.{chance:x}.part"));
+        let options = tokio::fs::OpenOptions::new().write(true).create_new(true).open(&part).await;
+        // Only what was made here is taken away again: another download may be writing under this name.
+        let (mut file, part) = (options.map_err(|cause| self.unsaved(cause))?, Part(part));
         let fetched = self.write_to(&mut file).await?;
         file.sync_all().await.map_err(|cause| self.unsaved(cause))?;
         tokio::fs::rename(&part.0, path).await.map_err(|cause| self.unsaved(cause))?;
