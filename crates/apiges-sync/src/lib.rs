@@ -1,0 +1,23 @@
+//! Trademark and patent files of Apiges Pro, opened to chosen contacts on the web: never a field, a document or a file too many.
+//!
+//! The crate has two layers, and they are not equally well founded.
+//!
+//! * **Layer A** is a client of the vendor's documented REST API.
+//! * **Layer B**, the web synchronisation, is **our own design**: the transport of the vendor's portal is not public. Its rules follow
+//!   what the vendor's user guide says; its types ([`web`]) and their HTTP mapping are ours and are not the vendor's protocol.
+//!
+//! | to | start at |
+//! |---|---|
+//! | speak the language of the web mapping | [`web`] |
+//! | read and write calendar dates | [`CalendarDate`] |
+
+mod date;
+mod language;
+pub mod web;
+
+pub use date::{BadDate, CalendarDate};
+pub use integration_core::clock::{Clock, ManualClock, SystemClock};
+pub use integration_core::{Answer, BoxFuture, Error, ErrorKind, Fault, Faults, Outcome, Secret, Severity};
+pub use jiff;
+pub use jiff::Timestamp;
+pub use language::{Lang, UnknownLanguage};
