@@ -9,10 +9,13 @@
 //! | to | start at |
 //! |---|---|
 //! | speak the language of the web mapping | [`web`] |
+//! | say who may see what | [`grant`] |
 //! | read and write calendar dates | [`CalendarDate`] |
 
 mod date;
+pub mod grant;
 mod language;
+mod open;
 pub mod web;
 
 pub use date::{BadDate, CalendarDate};

@@ -1,3 +1,53 @@
 //! The wire types of the web synchronisation, both ways exactly as they travel (contract 3.6, 3.7).
 //!
 //! **All of it is our own design** and not the vendor's protocol.
+//!
+//! Rules of the wire: a field that may not be seen is absent and never null; calendar dates are [`CalendarDate`](crate::CalendarDate)
+//! and instants [`Instant`]; unknown fields of an answer are ignored, unknown values of the lists are kept (`Other`); a number may
+//! come as text (R4). No `Debug` of this module prints what a case file, a message or a document says.
+//!
+//! | rows | types |
+//! |---|---|
+//! | W01 | [`Health`], [`Limits`] |
+//! | W10-W17 | [`Grant`], [`GrantPage`], [`GrantVersion`], [`Rename`], [`UnionRequest`], [`UnionPreview`], [`GrantDigest`], [`Withdrawn`] |
+//! | W20-W25 | [`OpenLoad`], [`OpenSingleLoad`], [`Load`], [`Batch`], [`BatchAccepted`], [`Commit`], [`CommitTotals`], [`GuardDetails`] |
+//! | W30-W33 | [`CasePush`], [`PushAnswer`], [`CaseBatch`], [`CaseBatchAnswer`], [`StoredCase`], [`ViewerFiles`] |
+//! | W40-W41 | [`WithdrawalBatch`], [`WithdrawalBatchAnswer`], [`WithdrawalPage`] |
+//! | W60-W62 | [`DocumentLink`], [`LinkAnswer`], [`LinkedDocuments`], [`UnlinkAnswer`] |
+//! | W70-W75 | [`Message`], [`MessageStored`], [`MessagePage`], [`Receipt`], [`ReceiptStored`], [`Receipts`], [`EventPage`] |
+
+mod case;
+mod contact;
+mod document;
+mod grant;
+mod id;
+mod load;
+mod message;
+pub(crate) mod number;
+mod view;
+
+pub use case::{
+    CaseBatch, CaseBatchAnswer, CasePush, Cause, ItemAnswer, ItemError, Projection, PushAnswer, PushOutcome,
+    Reason, StoredCase, StoredWithdrawal, ViewerFile, ViewerFiles, Withdrawal, WithdrawalAnswer,
+    WithdrawalBatch, WithdrawalBatchAnswer, WithdrawalItem, WithdrawalOutcome, WithdrawalPage,
+    WithdrawalRecord,
+};
+pub use contact::{BadContact, ContactKind, ContactRef};
+pub use document::{
+    DocumentLink, LinkAnswer, LinkOutcome, LinkedDocument, LinkedDocuments, UnlinkAnswer, UnlinkOutcome,
+};
+pub use grant::{
+    AdminPair, ClosedCases, FieldBox, Grant, GrantDigest, GrantPage, GrantState, GrantVersion, Rename, Scope,
+    UnionPreview, UnionRequest, Withdrawn,
+};
+pub(crate) use id::hex_bytes;
+pub use id::{BadHex, BatchId, Instant, LoadId, MessageId, PreviewId, ReceiptId, Sha256};
+pub use load::{
+    Batch, BatchAccepted, BatchItem, Commit, CommitTotals, GuardDetails, Health, Limits, Load, LoadContact,
+    LoadScope, OpenLoad, OpenSingleLoad,
+};
+pub use message::{
+    Author, AuthorRole, Event, EventKind, EventPage, Message, MessagePage, MessageStored, Receipt,
+    ReceiptEvent, ReceiptStored, Receipts, StoredMessage, ThreadState,
+};
+pub use view::{Description, Graphic, Labelled, View};
