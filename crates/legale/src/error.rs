@@ -10,10 +10,9 @@ use http::Method;
 use integration_core::call::verdict::kind_of;
 use integration_core::call::{Operation, Verdict};
 use integration_core::clock::Clock;
-use integration_core::{Answer, Error, ErrorKind};
+use integration_core::{Answer, Error, ErrorKind, open_enum};
 use serde_json::Value;
 
-use crate::open::open_enum;
 use crate::wire::{Opened, Unreadable, code_of, message_of, open};
 
 /// The longest `Retry-After` that is obeyed; longer ones count as this (assumed, contract 2.3).
@@ -23,7 +22,7 @@ const BODY_PREFIX: usize = 4096;
 
 open_enum! {
     /// A code of the service (contract 3.8). Codes that are not listed are kept.
-    Code {
+    guarded Code {
         /// `ERROR_WRONG_PASSWORD`: e-mail and password do not belong together.
         WrongPassword = "ERROR_WRONG_PASSWORD",
         /// `DOCUMENT_NOT_FOUND`, sent with HTTP 400. Normal in the sandbox, whose data may vanish (trap 26).
