@@ -6,6 +6,8 @@
 //! and instants [`Instant`]; unknown fields of an answer are ignored, unknown values of the lists are kept (`Other`); a number may
 //! come as text (R4). No `Debug` of this module prints what a case file, a message or a document says.
 //!
+//! [`WebSyncTransport`] is the portal as the synchronisation sees it; [`HttpTransport`] reaches it by our HTTP mapping.
+//!
 //! | rows | types |
 //! |---|---|
 //! | W01 | [`Health`], [`Limits`] |
@@ -20,10 +22,14 @@ mod case;
 mod contact;
 mod document;
 mod grant;
+mod http;
 mod id;
+mod key;
 mod load;
 mod message;
 pub(crate) mod number;
+mod refusal;
+mod transport;
 mod view;
 
 pub use case::{
@@ -40,8 +46,10 @@ pub use grant::{
     AdminPair, ClosedCases, FieldBox, Grant, GrantDigest, GrantPage, GrantState, GrantVersion, Rename, Scope,
     UnionPreview, UnionRequest, Withdrawn,
 };
+pub use http::{HttpTransport, HttpTransportBuilder};
 pub(crate) use id::hex_bytes;
 pub use id::{BadHex, BatchId, Instant, LoadId, MessageId, PreviewId, ReceiptId, Sha256};
+pub use key::IdempotencyKey;
 pub use load::{
     Batch, BatchAccepted, BatchItem, Commit, CommitTotals, GuardDetails, Health, Limits, Load, LoadContact,
     LoadScope, OpenLoad, OpenSingleLoad,
@@ -50,4 +58,10 @@ pub use message::{
     Author, AuthorRole, Event, EventKind, EventPage, Message, MessagePage, MessageStored, Receipt,
     ReceiptEvent, ReceiptStored, Receipts, StoredMessage, ThreadState,
 };
+pub use refusal::{Refusal, RefusalCode};
+pub use transport::{Blob, DocumentPlace, Expected, Part, Pending, Viewer, WebSyncTransport};
 pub use view::{Description, Graphic, Labelled, View};
+
+/// Placeholder until the evidence module arrives.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+pub struct Evidence {}
