@@ -14,18 +14,24 @@
 //! | W30-W33 | [`CasePush`], [`PushAnswer`], [`CaseBatch`], [`CaseBatchAnswer`], [`StoredCase`], [`ViewerFiles`] |
 //! | W40-W41 | [`WithdrawalBatch`], [`WithdrawalBatchAnswer`], [`WithdrawalPage`] |
 //! | W60-W62 | [`DocumentLink`], [`LinkAnswer`], [`LinkedDocuments`], [`UnlinkAnswer`] |
-//! | W70-W75 | [`Message`], [`MessageStored`], [`MessagePage`], [`Receipt`], [`ReceiptStored`], [`Receipts`], [`EventPage`] |
+//! | every write | [`IdempotencyKey`] |
+//! | what is hashed | [`canonical`], [`digest`] |
+//! | W70-W75 | [`Message`], [`MessageStored`], [`MessagePage`], [`Receipt`], [`ReceiptStored`], [`Receipts`], [`EventPage`], [`Chain`](crate::evidence::Chain) |
 
+mod canonical;
 mod case;
 mod contact;
+mod digest;
 mod document;
 mod grant;
 mod id;
+mod key;
 mod load;
 mod message;
 pub(crate) mod number;
 mod view;
 
+pub use canonical::{NotCanonical, canonical};
 pub use case::{
     CaseBatch, CaseBatchAnswer, CasePush, Cause, ItemAnswer, ItemError, Projection, PushAnswer, PushOutcome,
     Reason, StoredCase, StoredWithdrawal, ViewerFile, ViewerFiles, Withdrawal, WithdrawalAnswer,
@@ -33,6 +39,7 @@ pub use case::{
     WithdrawalRecord,
 };
 pub use contact::{BadContact, ContactKind, ContactRef};
+pub use digest::{DigestLine, digest};
 pub use document::{
     DocumentLink, LinkAnswer, LinkOutcome, LinkedDocument, LinkedDocuments, UnlinkAnswer, UnlinkOutcome,
 };
@@ -42,6 +49,7 @@ pub use grant::{
 };
 pub(crate) use id::hex_bytes;
 pub use id::{BadHex, BatchId, Instant, LoadId, MessageId, PreviewId, ReceiptId, Sha256};
+pub use key::IdempotencyKey;
 pub use load::{
     Batch, BatchAccepted, BatchItem, Commit, CommitTotals, GuardDetails, Health, Limits, Load, LoadContact,
     LoadScope, OpenLoad, OpenSingleLoad,
