@@ -10,12 +10,16 @@
 //! |---|---|
 //! | speak the language of the web mapping | [`web`] |
 //! | say who may see what | [`grant`] |
+//! | follow messages and receipts | [`thread`] |
+//! | prove what was written | [`evidence`] |
 //! | read and write calendar dates | [`CalendarDate`] |
 
 mod date;
+pub mod evidence;
 pub mod grant;
 mod language;
 mod open;
+pub mod thread;
 pub mod web;
 
 pub use date::{BadDate, CalendarDate};

@@ -18,12 +18,13 @@ use super::refusal::{judge, judge_option, judge_status};
 use super::transport::{Blob, DocumentPlace, Expected, Part, Pending, Viewer, WebSyncTransport};
 use super::{
     Batch, BatchAccepted, CaseBatch, CaseBatchAnswer, CasePush, Commit, CommitTotals, ContactRef,
-    DocumentLink, EventPage, Evidence, Grant, GrantDigest, GrantPage, GrantVersion, Health, IdempotencyKey,
-    LinkAnswer, LinkedDocuments, Load, LoadId, Message, MessageId, MessagePage, MessageStored, OpenLoad,
-    OpenSingleLoad, PushAnswer, Reason, Receipt, ReceiptStored, Receipts, Rename, Sha256, StoredCase,
-    UnionPreview, UnionRequest, UnlinkAnswer, ViewerFiles, WithdrawalBatch, WithdrawalBatchAnswer,
-    WithdrawalPage, Withdrawn,
+    DocumentLink, EventPage, Grant, GrantDigest, GrantPage, GrantVersion, Health, IdempotencyKey, LinkAnswer,
+    LinkedDocuments, Load, LoadId, Message, MessageId, MessagePage, MessageStored, OpenLoad, OpenSingleLoad,
+    PushAnswer, Reason, Receipt, ReceiptStored, Receipts, Rename, Sha256, StoredCase, UnionPreview,
+    UnionRequest, UnlinkAnswer, ViewerFiles, WithdrawalBatch, WithdrawalBatchAnswer, WithdrawalPage,
+    Withdrawn,
 };
+use crate::evidence::Chain;
 
 /// The version of the mapping.
 const PROTOCOL: &str = "1";
@@ -498,7 +499,7 @@ impl WebSyncTransport for HttpTransport {
         self.read(part(self.call(EVENTS), asked))
     }
 
-    fn evidence(&self, case: u64) -> Pending<'_, Evidence> {
+    fn evidence(&self, case: u64) -> Pending<'_, Chain> {
         self.read(self.call(EVIDENCE).param("case", case))
     }
 }

@@ -16,10 +16,14 @@
 //! | W30-W33 | [`CasePush`], [`PushAnswer`], [`CaseBatch`], [`CaseBatchAnswer`], [`StoredCase`], [`ViewerFiles`] |
 //! | W40-W41 | [`WithdrawalBatch`], [`WithdrawalBatchAnswer`], [`WithdrawalPage`] |
 //! | W60-W62 | [`DocumentLink`], [`LinkAnswer`], [`LinkedDocuments`], [`UnlinkAnswer`] |
-//! | W70-W75 | [`Message`], [`MessageStored`], [`MessagePage`], [`Receipt`], [`ReceiptStored`], [`Receipts`], [`EventPage`] |
+//! | every write | [`IdempotencyKey`] |
+//! | what is hashed | [`canonical`], [`digest`] |
+//! | W70-W75 | [`Message`], [`MessageStored`], [`MessagePage`], [`Receipt`], [`ReceiptStored`], [`Receipts`], [`EventPage`], [`Chain`](crate::evidence::Chain) |
 
+mod canonical;
 mod case;
 mod contact;
+mod digest;
 mod document;
 mod grant;
 mod http;
@@ -32,6 +36,7 @@ mod refusal;
 mod transport;
 mod view;
 
+pub use canonical::{NotCanonical, canonical};
 pub use case::{
     CaseBatch, CaseBatchAnswer, CasePush, Cause, ItemAnswer, ItemError, Projection, PushAnswer, PushOutcome,
     Reason, StoredCase, StoredWithdrawal, ViewerFile, ViewerFiles, Withdrawal, WithdrawalAnswer,
@@ -39,6 +44,7 @@ pub use case::{
     WithdrawalRecord,
 };
 pub use contact::{BadContact, ContactKind, ContactRef};
+pub use digest::{DigestLine, digest};
 pub use document::{
     DocumentLink, LinkAnswer, LinkOutcome, LinkedDocument, LinkedDocuments, UnlinkAnswer, UnlinkOutcome,
 };
@@ -61,7 +67,3 @@ pub use message::{
 pub use refusal::{Refusal, RefusalCode};
 pub use transport::{Blob, DocumentPlace, Expected, Part, Pending, Viewer, WebSyncTransport};
 pub use view::{Description, Graphic, Labelled, View};
-
-/// Placeholder until the evidence module arrives.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
-pub struct Evidence {}

@@ -11,12 +11,13 @@ use integration_core::{BoxFuture, Error};
 
 use super::{
     Batch, BatchAccepted, CaseBatch, CaseBatchAnswer, CasePush, Commit, CommitTotals, ContactRef,
-    DocumentLink, EventPage, Evidence, Grant, GrantDigest, GrantPage, Health, IdempotencyKey, LinkAnswer,
+    DocumentLink, EventPage, Grant, GrantDigest, GrantPage, Health, IdempotencyKey, LinkAnswer,
     LinkedDocuments, Load, LoadId, Message, MessageId, MessagePage, MessageStored, OpenLoad, OpenSingleLoad,
     PushAnswer, Reason, Receipt, ReceiptStored, Receipts, Rename, Sha256, StoredCase, UnionPreview,
     UnionRequest, UnlinkAnswer, ViewerFiles, WithdrawalBatch, WithdrawalBatchAnswer, WithdrawalPage,
     Withdrawn,
 };
+use crate::evidence::Chain;
 use crate::grant::PairTag;
 
 /// What every operation of a [`WebSyncTransport`] gives.
@@ -298,5 +299,5 @@ pub trait WebSyncTransport: fmt::Debug + Send + Sync + 'static {
     fn events(&self, part: Part) -> Pending<'_, EventPage>;
 
     /// W75: the evidence of a case file's thread. It is as the portal tells it: check it before believing it.
-    fn evidence(&self, case: u64) -> Pending<'_, Evidence>;
+    fn evidence(&self, case: u64) -> Pending<'_, Chain>;
 }
