@@ -10,6 +10,7 @@
 //! |---|---|
 //! | speak the language of the web mapping | [`web`] |
 //! | say who may see what | [`grant`] |
+//! | ask what a viewer sees of a file, and why not | [`visible::visible`], [`visible::explain`] |
 //! | follow messages and receipts | [`thread`] |
 //! | prove what was written | [`evidence`] |
 //! | read and write calendar dates | [`CalendarDate`] |
@@ -20,6 +21,7 @@ pub mod grant;
 mod language;
 mod open;
 pub mod thread;
+pub mod visible;
 pub mod web;
 
 pub use date::{BadDate, CalendarDate};

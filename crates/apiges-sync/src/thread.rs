@@ -94,7 +94,9 @@ impl Thread {
         self.parked = waiting;
         let due: Vec<(Timestamp, Receipt)> = due;
         if let Some(posted) = self.posted.get_mut(id) {
-            due.iter().for_each(|(_, receipt)| drop(posted.take(receipt)));
+            due.iter().for_each(|(_, receipt)| {
+                posted.take(receipt);
+            });
         }
     }
 
