@@ -19,14 +19,14 @@ use crate::{BoxFuture, Error, ErrorKind, Outcome};
 /// The right to handle one callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Ticket {
+pub struct ClaimTicket {
     /// The callback's key.
     pub key: String,
     /// By which one claim is told from every other of the same key.
     pub token: i64,
 }
 
-impl Ticket {
+impl ClaimTicket {
     /// A ticket for a key.
     pub fn new(key: impl Into<String>, token: i64) -> Self {
         Self { key: key.into(), token }
@@ -38,7 +38,7 @@ impl Ticket {
 #[non_exhaustive]
 pub enum Claim {
     /// It is yours to handle.
-    New(Ticket),
+    New(ClaimTicket),
     /// Somebody is handling it.
     InProgress,
     /// It was handled.
@@ -58,19 +58,19 @@ pub trait Duplicates: Debug + Send + Sync {
     ///
     /// # Errors
     /// A failure of the memory: the callback would be handled again.
-    fn done<'a>(&'a self, ticket: &'a Ticket) -> BoxFuture<'a, Result<(), Error>>;
+    fn done<'a>(&'a self, ticket: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Frees a claim whose callback was not handled after all; not one that was lost.
     ///
     /// # Errors
     /// A failure of the memory.
-    fn release<'a>(&'a self, ticket: &'a Ticket) -> BoxFuture<'a, Result<(), Error>>;
+    fn release<'a>(&'a self, ticket: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Makes a claim last its full time from now.
     ///
     /// # Errors
     /// A failure of the memory.
-    fn renew<'a>(&'a self, ticket: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+    fn renew<'a>(&'a self, ticket: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
         let _ = ticket;
         Box::pin(std::future::ready(Ok(())))
     }
@@ -81,7 +81,7 @@ pub trait Duplicates: Debug + Send + Sync {
     }
 
     /// Frees a claim at once and without waiting, if that can be done: asked when a receiver is dropped half way.
-    fn abandon(&self, ticket: &Ticket) -> bool {
+    fn abandon(&self, ticket: &ClaimTicket) -> bool {
         let _ = ticket;
         false
     }
@@ -174,7 +174,7 @@ impl Debug for Guard {
 pub struct Handling {
     duplicates: Arc<dyn Duplicates>,
     clock: Arc<dyn Clock>,
-    ticket: Option<Ticket>,
+    ticket: Option<ClaimTicket>,
     /// An equal callback that waits comes next only once the claim is settled, or it would be taken for a duplicate.
     turn: Option<Turn>,
 }
@@ -242,7 +242,7 @@ impl Handling {
     }
 }
 
-async fn mark(duplicates: &dyn Duplicates, clock: &dyn Clock, ticket: &Ticket) -> Result<(), Error> {
+async fn mark(duplicates: &dyn Duplicates, clock: &dyn Clock, ticket: &ClaimTicket) -> Result<(), Error> {
     let mut outcome = duplicates.done(ticket).await;
     for pause in PAUSES {
         if outcome.is_ok() {
@@ -421,19 +421,19 @@ mod tests {
 
     impl Duplicates for Leased {
         fn claim<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Claim, Error>> {
-            Box::pin(std::future::ready(Ok(Claim::New(Ticket::new(key, 1)))))
+            Box::pin(std::future::ready(Ok(Claim::New(ClaimTicket::new(key, 1)))))
         }
-        fn done<'a>(&'a self, _: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+        fn done<'a>(&'a self, _: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
             let fails = self.failures.load(Ordering::SeqCst) > 0;
             self.failures.fetch_sub(usize::from(fails), Ordering::SeqCst);
             let outcome = if fails { Err(Error::new(ErrorKind::Store, "done")) } else { Ok(()) };
             Box::pin(std::future::ready(outcome))
         }
-        fn release<'a>(&'a self, _: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+        fn release<'a>(&'a self, _: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
             self.released.fetch_add(1, Ordering::SeqCst);
             Box::pin(std::future::ready(Ok(())))
         }
-        fn renew<'a>(&'a self, _: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+        fn renew<'a>(&'a self, _: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
             self.renewed.fetch_add(1, Ordering::SeqCst);
             Box::pin(std::future::ready(Err(Error::new(ErrorKind::Store, "renew"))))
         }
