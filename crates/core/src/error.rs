@@ -408,6 +408,36 @@ impl Error {
         self.0.answer.as_ref()
     }
 
+    /// Several lines for a vendor's support, one for each thing that is known: what clients show as `support_summary`. Each adds the
+    /// `request` (method and path template, without values) and as much of the `answer` as may be shown: no more of it stands here.
+    ///
+    /// ```
+    /// use integration_core::{Error, ErrorKind, Outcome};
+    ///
+    /// let error = Error::new(ErrorKind::Refused, "rename").with_outcome(Outcome::Refused).with_code("E7");
+    /// assert_eq!(
+    ///     error.case_for_support(Some("PUT /clients/{id}".into()), None),
+    ///     "operation: rename\nrequest: PUT /clients/{id}\ncode: E7\noutcome: Refused\nrequests made: 0",
+    /// );
+    /// ```
+    #[must_use]
+    pub fn case_for_support(&self, request: Option<String>, answer: Option<String>) -> String {
+        let rows = [
+            ("operation", Some(self.operation().to_owned())),
+            ("request", request),
+            ("status", self.status().map(|status| status.as_u16().to_string())),
+            ("code", self.service_code().map(str::to_owned)),
+            ("message", self.message().map(str::to_owned)),
+            ("request id", self.request_id().map(str::to_owned)),
+            ("retry after", self.retry_after().map(|wait| format!("{} s", wait.as_secs()))),
+            ("outcome", Some(format!("{:?}", self.outcome()))),
+            ("requests made", Some(self.attempts().to_string())),
+            ("answer", answer),
+        ];
+        let line = |(name, value): (&str, Option<String>)| value.map(|value| format!("{name}: {value}"));
+        rows.into_iter().filter_map(line).collect::<Vec<_>>().join("\n")
+    }
+
     /// The first cause of type `T` behind this error: how a client finds its own typed refusal.
     #[must_use]
     pub fn find_source<T: StdError + 'static>(&self) -> Option<&T> {

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use integration_core::call::auth::Authorization;
-use integration_core::call::{Call, Idempotency, Operation, Timeouts, UnexpectedRedirect, Verdict};
+use integration_core::call::{
+    Call, Idempotency, Operation, RetryPolicy, Timeouts, TransportError, TransportErrorKind,
+    UnexpectedRedirect, Verdict,
+};
 use integration_core::clock::ManualClock;
 use integration_core::{ErrorKind, Outcome, Secret};
 use support::{Fake, Pieces, builder, printed, response, streamed};
@@ -62,4 +65,18 @@ async fn a_get_that_may_have_acted_is_not_led_on() {
     let error = caller.call(&Call::new(SEND).follow_redirects(3), Verdict::success).await.unwrap_err();
     assert_eq!((error.outcome(), transport.count()), (Outcome::Unknown, 1));
     assert!(error.find_source::<UnexpectedRedirect>().is_some());
+}
+
+/// Where a redirect leads is the service's to know, and may be a secret of its own.
+#[tokio::test]
+async fn a_failure_at_the_target_of_a_redirect_names_its_host_alone() {
+    let transport = Fake::new(|number, _| match number {
+        0 => Ok(response(302, &[("location", "/media/sentinel/7")], "")),
+        _ => Err(TransportError::new(TransportErrorKind::Interrupted, "reset")),
+    });
+    let caller = builder(&transport).retry(RetryPolicy::never()).build().unwrap();
+    let error = caller.call(&file(), Verdict::success).await.unwrap_err();
+    assert_eq!(transport.uris()[1], "https://service.example.com/media/sentinel/7");
+    let said = printed(&error);
+    assert!(said.contains("https://service.example.com") && !said.contains("sentinel"), "{said}");
 }

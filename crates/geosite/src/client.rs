@@ -20,7 +20,6 @@ use crate::auth::{self, PasswordLogin};
 use crate::error::{Problem, Route};
 use crate::feature::Feature;
 use crate::filter::{QUERY_LIMIT, query_length};
-use crate::pace::Pace;
 use crate::record::Reader;
 use crate::schema::Schema;
 use crate::time::LocalTimes;
@@ -85,7 +84,6 @@ struct Parts {
     caller: Caller,
     credentials: Arc<Session<PasswordLogin>>,
     lane: Lane,
-    pace: Pace,
     stall: Duration,
     assumptions: Assumptions,
     times: Arc<LocalTimes>,
@@ -101,7 +99,7 @@ pub struct ClientBuilder {
     password: Option<Secret>,
     legacy: bool,
     in_flight: usize,
-    pace: Pace,
+    gap: Duration,
     stall: Duration,
     assumptions: Assumptions,
     caller: CallerBuilder,
@@ -142,9 +140,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Starts at most so many calls in so much time, evenly spread; off unless set, since no limit is published.
+    /// Starts at most so many calls in so much time, evenly spread; off unless set, since no limit is published. Waiting for its moment
+    /// counts into a call's [`timeout`](Self::timeout): one whose moment comes later ends as not sent.
     pub fn rate_limit(mut self, calls: u32, per: Duration) -> Self {
-        self.pace = Pace::new(calls, per);
+        self.gap = per.checked_div(calls).unwrap_or_default();
         self
     }
 
@@ -188,8 +187,7 @@ impl ClientBuilder {
         Ok(Client(Arc::new(Parts {
             caller: anonymous.with_credentials(credentials.clone()),
             credentials,
-            lane: Lane::new(self.in_flight),
-            pace: self.pace,
+            lane: Lane::new(self.in_flight).with_gap(self.gap),
             stall: self.stall,
             assumptions: self.assumptions,
             times: Arc::new(times),
@@ -289,7 +287,7 @@ impl Client {
             password: None,
             legacy: false,
             in_flight: IN_FLIGHT,
-            pace: Pace::default(),
+            gap: Duration::ZERO,
             stall: STALL,
             assumptions: Assumptions::default(),
             caller: CallerBuilder::default()
@@ -385,11 +383,6 @@ impl Client {
         self.0.caller.authorize(&*self.0.credentials).await.map(|_| ())
     }
 
-    /// Waits until the rate limit lets the next call start.
-    pub(crate) async fn pace(&self) {
-        self.0.pace.wait(&**self.clock()).await;
-    }
-
     /// Makes a call and reads its answer.
     pub(crate) async fn ask<T>(
         &self,
@@ -398,7 +391,6 @@ impl Client {
     ) -> Result<T, Error> {
         let route = ask.route();
         let call = ask.call(self)?;
-        self.pace().await;
         let clock = self.clock().clone();
         let judge = |answer: &Answer| route.whole(answer, &*clock, |value| read(value, &route));
         Ok(self.0.caller.call(&call, judge).await?.value)

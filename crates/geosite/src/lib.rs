@@ -73,7 +73,6 @@ mod geometry;
 pub mod hubsoft;
 pub mod link;
 mod list;
-mod pace;
 pub mod picture;
 mod read;
 mod record;

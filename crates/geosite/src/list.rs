@@ -125,7 +125,6 @@ impl Client {
         let ask = Ask::of(GET, feature).query("fid", fid);
         let route = ask.route();
         let call = ask.call(self)?;
-        self.pace().await;
         let (clock, reader) = (self.clock().clone(), self.reader(feature));
         let rule = self.assumptions().not_found;
         let judge = |answer: &Answer| {
@@ -300,7 +299,6 @@ impl List {
         let ask = self.ask(schema)?;
         let route = ask.route();
         let call = ask.call(&self.client)?;
-        self.client.pace().await;
         let clock = self.client.clock().clone();
         let judge = |answer: &Answer| match answer.is_head() {
             true if !calls_itself_html(answer) => Verdict::Accept(()),

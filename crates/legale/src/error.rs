@@ -105,21 +105,8 @@ impl ErrorExt for Error {
     }
 
     fn support_summary(&self) -> String {
-        let refusal = self.refusal();
-        let rows = [
-            ("operation", Some(self.operation().to_owned())),
-            ("request", refusal.map(|refusal| format!("{} {}", refusal.method, refusal.path))),
-            ("status", self.status().map(|status| status.as_u16().to_string())),
-            ("code", self.service_code().map(str::to_owned)),
-            ("message", self.message().map(str::to_owned)),
-            ("request id", self.request_id().map(str::to_owned)),
-            ("retry after", self.retry_after().map(|wait| format!("{} s", wait.as_secs()))),
-            ("outcome", Some(format!("{:?}", self.outcome()))),
-            ("requests made", Some(self.attempts().to_string())),
-            ("answer", self.answer().map(shown_body)),
-        ];
-        let line = |(name, value): (&str, Option<String>)| value.map(|value| format!("{name}: {value}"));
-        rows.into_iter().filter_map(line).collect::<Vec<_>>().join("\n")
+        let request = self.refusal().map(|refusal| format!("{} {}", refusal.method, refusal.path));
+        self.case_for_support(request, self.answer().map(shown_body))
     }
 }
 

@@ -34,7 +34,8 @@ fn pages<T: Listed>(client: &Client, question: Ask) -> Pages<T> {
         let (client, question) = (client.clone(), question.clone());
         async move { ask(&client, question, number).await }
     };
-    Pages::new(name, turn, T::identity)
+    // A bare list, which has no count, is complete (contract 3.9); there may only be more where it is as long as was asked for.
+    Pages::new(name, turn, T::identity).ending_at_not_found()
 }
 
 /// One page of a V1 list by itself; a number beyond the last gives an empty one.

@@ -68,7 +68,7 @@ impl StoredDuplicates {
         Self { keep, ..self }
     }
 
-    fn ticket(&self, ticket: &webhook::Ticket) -> Ticket {
+    fn ticket(&self, ticket: &webhook::ClaimTicket) -> Ticket {
         Ticket::known(self.inbox.name(), &*ticket.key, &*self.holder, ticket.token)
     }
 }
@@ -78,14 +78,14 @@ impl Duplicates for StoredDuplicates {
         Box::pin(async move {
             let claim = self.inbox.claim(key, &self.holder, self.lease).await;
             Ok(match claim.map_err(|error| failed("claim a callback", error))? {
-                Claim::New(ticket) => webhook::Claim::New(webhook::Ticket::new(key, ticket.token)),
+                Claim::New(ticket) => webhook::Claim::New(webhook::ClaimTicket::new(key, ticket.token)),
                 Claim::InProgress { .. } => webhook::Claim::InProgress,
                 Claim::Handled => webhook::Claim::Handled,
             })
         })
     }
 
-    fn done<'a>(&'a self, ticket: &'a webhook::Ticket) -> BoxFuture<'a, Result<(), Error>> {
+    fn done<'a>(&'a self, ticket: &'a webhook::ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             let held = self.inbox.done(&self.ticket(ticket), self.keep).await;
             if !held.map_err(|error| failed("mark a callback as handled", error))? {
@@ -98,14 +98,14 @@ impl Duplicates for StoredDuplicates {
         })
     }
 
-    fn release<'a>(&'a self, ticket: &'a webhook::Ticket) -> BoxFuture<'a, Result<(), Error>> {
+    fn release<'a>(&'a self, ticket: &'a webhook::ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             let released = self.inbox.release(&self.ticket(ticket)).await;
             released.map_err(|error| failed("give a callback back", error))
         })
     }
 
-    fn renew<'a>(&'a self, ticket: &'a webhook::Ticket) -> BoxFuture<'a, Result<(), Error>> {
+    fn renew<'a>(&'a self, ticket: &'a webhook::ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             let renewed = self.inbox.renew(&self.ticket(ticket), self.lease).await;
             renewed.map(drop).map_err(|error| failed("renew the claim of a callback", error))

@@ -111,20 +111,8 @@ impl ErrorExt for Error {
 
     fn support_summary(&self) -> String {
         let refused = self.refused();
-        let rows = [
-            ("operation", Some(self.operation().to_owned())),
-            ("request", refused.map(|refused| format!("{} {}", refused.method, refused.path))),
-            ("status", self.status().map(|status| status.as_u16().to_string())),
-            ("code", self.service_code().map(str::to_owned)),
-            ("message", self.message().map(str::to_owned)),
-            ("request id", self.request_id().map(str::to_owned)),
-            ("retry after", self.retry_after().map(|wait| format!("{} s", wait.as_secs()))),
-            ("outcome", Some(format!("{:?}", self.outcome()))),
-            ("requests made", Some(self.attempts().to_string())),
-            ("answer", refused.map(|refused| refused.body.clone())),
-        ];
-        let line = |(name, value): (&str, Option<String>)| value.map(|value| format!("{name}: {value}"));
-        rows.into_iter().filter_map(line).collect::<Vec<_>>().join("\n")
+        let request = refused.map(|refused| format!("{} {}", refused.method, refused.path));
+        self.case_for_support(request, refused.map(|refused| refused.body.clone()))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Lists, page by page, without believing the service more than is safe.
 //!
 //! The rules enforced here: an item that stands on two pages is handed out once; a list ends where its client says that it does, at
-//! an empty page, or at one that brings nothing unseen; at "no such page", which is an error if the service counts more; and after too
-//! many pages in an error, so that a service that ignores the page's number cannot keep a program busy for ever; after an error it has
+//! an empty page, or at one that brings nothing unseen; at "no such page" only if everything that the service counts has come, or if its
+//! lists are known to end so, since a gateway that loses its way says the same; and after too many pages in an error, so that a service that ignores the page's number cannot keep a program busy for ever; after an error it has
 //! ended.
 
 use std::collections::{HashMap, HashSet};
@@ -87,6 +87,7 @@ pub struct Pages<T> {
     first: u32,
     next: Option<u32>,
     most: u32,
+    ends_at_not_found: bool,
     asking: Option<BoxFuture<'static, Result<Page<T>, Error>>>,
     /// How many items were handed out, and how many the service last said that there are.
     handed_out: u64,
@@ -140,6 +141,7 @@ impl<T: 'static> Pages<T> {
             first: 1,
             next: Some(1),
             most: 10_000,
+            ends_at_not_found: false,
             asking: None,
             handed_out: 0,
             count: None,
@@ -158,10 +160,18 @@ impl<T: 'static> Pages<T> {
         self
     }
 
+    /// Says that lists of this service end at a page that is not there (a 404), for those that do not count their items. Otherwise such
+    /// a page is an error: no contract so far has it as an end, a false one would cut the list short, and who looks for something in
+    /// half a list makes it twice. Where the service counts, the count decides.
+    pub fn ending_at_not_found(mut self) -> Self {
+        self.ends_at_not_found = true;
+        self
+    }
+
     /// The next page; `None` after the last.
     ///
     /// # Errors
-    /// What asking met, or [`ErrorKind::TooLarge`] beyond the most pages.
+    /// What asking met; [`ErrorKind::UnexpectedAnswer`] at a page beyond the first that is not there, unless the list is complete; or [`ErrorKind::TooLarge`] beyond the most pages.
     pub async fn next_page(&mut self) -> Result<Option<Page<T>>, Error> {
         std::future::poll_fn(|context| self.poll_page(context)).await.transpose()
     }
@@ -207,7 +217,7 @@ impl<T: 'static> Pages<T> {
         let is_first = number == self.first;
         let mut page = match asked {
             // Beyond the first, "no such page" is how some lists end that shrank meanwhile.
-            Err(error) if !is_first && error.is_not_found() => return self.ended(),
+            Err(error) if !is_first && error.is_not_found() => return self.ended(error),
             Err(error) => return Some(Err(error)),
             Ok(page) => page,
         };
@@ -223,14 +233,20 @@ impl<T: 'static> Pages<T> {
         Some(Ok(page))
     }
 
-    /// The end of a list at a page that is not there: none before it has as many items as the service counts.
-    fn ended(&self) -> Option<Result<Page<T>, Error>> {
-        let count = self.count.filter(|count| self.handed_out < *count)?;
-        let message = format!("the list ended after {} of {count} items", self.handed_out);
+    /// The end of a list at a page that is not there, if that is one.
+    fn ended(&self, missing: Error) -> Option<Result<Page<T>, Error>> {
+        let handed_out = self.handed_out;
+        let message = match self.count {
+            Some(count) if handed_out >= count => return None,
+            Some(count) => format!("the list ended after {handed_out} of {count} items"),
+            None if self.ends_at_not_found => return None,
+            None => format!("the list ended after {handed_out} items at a page that is not there"),
+        };
         let error = Error::new(ErrorKind::UnexpectedAnswer, self.operation).with_outcome(Outcome::ReadOnly);
         Some(Err(error
             .with_message(message)
-            .with_hint("it moved while it was read, or its pages are wrong; read it again")))
+            .with_hint("it moved while it was read, or its pages are wrong; read it again")
+            .with_source(missing)))
     }
 
     fn too_many(&self) -> Error {
@@ -301,8 +317,8 @@ mod tests {
     }
 
     #[test]
-    fn no_such_page_before_the_services_own_count_is_an_error() {
-        let read = |count: Option<u64>| {
+    fn no_such_page_ends_only_a_list_that_is_complete_or_known_to_end_so() {
+        let list = |count: Option<u64>| {
             let ask = move |number: u32| async move {
                 let gone = || Error::new(ErrorKind::NotFound, "list").with_outcome(Outcome::ReadOnly);
                 if number > 1 {
@@ -311,15 +327,20 @@ mod tests {
                     Ok(Page::new(number, vec![1, 2], true).with_count(count))
                 }
             };
-            run(Pages::new("list", ask, |item: &u32| Some(*item)).all())
+            Pages::new("list", ask, |item: &u32| Some(*item))
         };
-        assert_eq!(read(None).unwrap(), [1, 2]);
-        assert_eq!(read(Some(2)).unwrap(), [1, 2]);
-        let error = read(Some(3)).unwrap_err();
-        assert_eq!(
-            (error.kind(), error.message()),
-            (ErrorKind::UnexpectedAnswer, Some("the list ended after 2 of 3 items"))
-        );
+        assert_eq!(run(list(None).ending_at_not_found().all()).unwrap(), [1, 2]);
+        assert_eq!(run(list(Some(2)).all()).unwrap(), [1, 2]);
+        for (list, expected) in [
+            (list(Some(3)), "the list ended after 2 of 3 items"),
+            (list(Some(3)).ending_at_not_found(), "the list ended after 2 of 3 items"),
+            (list(None), "the list ended after 2 items at a page that is not there"),
+        ] {
+            let error = run(list.all()).unwrap_err();
+            assert_eq!((error.kind(), error.message()), (ErrorKind::UnexpectedAnswer, Some(expected)));
+            // Whoever asks whether something is there has no answer.
+            assert!(!error.is_not_found());
+        }
     }
 
     #[test]
@@ -375,7 +396,7 @@ mod tests {
             }
         };
         let identity = |item: &u32| Some(*item);
-        assert_eq!(run(Pages::new("list", ask(2), identity).all()).unwrap(), [1]);
+        assert_eq!(run(Pages::new("list", ask(2), identity).ending_at_not_found().all()).unwrap(), [1]);
         assert!(run(Pages::new("list", ask(1), identity).all()).unwrap_err().is_not_found());
     }
 }

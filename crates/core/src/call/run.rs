@@ -269,12 +269,12 @@ impl<'c> Run<'c> {
         let seconds = limit.as_secs_f64();
         if mark.bar() {
             let error = error
-                .with_message(format!("nothing could be sent to {} within {seconds} s", self.base))
+                .with_message(format!("nothing could be sent to {} within {seconds} s", self.base.origin()))
                 .with_hint("check the base URL and the network, then repeat");
             return Failed::new(error, Failure::NotSent { transient: true });
         }
         let error = error
-            .with_message(format!("no complete answer from {} within {seconds} s", self.base))
+            .with_message(format!("no complete answer from {} within {seconds} s", self.base.origin()))
             .with_outcome(self.lost())
             .with_hint(self.lost_hint());
         Failed::new(error, Failure::Unknown { transient: true })
@@ -285,7 +285,7 @@ impl<'c> Run<'c> {
         let unsent = cause.is_before_sending() || mark.bar();
         // Our own body is what failed, and it will fail again.
         let transient = !matches!(kind, TransportErrorKind::Tls | TransportErrorKind::Body);
-        let message = format!("{cause}: {}", self.base);
+        let message = format!("{cause}: {}", self.base.origin());
         let error = Error::new(kind.error_kind(), self.call.operation.name).with_outcome(Outcome::NotSent);
         let error = error.with_message(message).with_source(cause);
         if unsent {

@@ -118,6 +118,11 @@ impl BaseUrl {
         self.0.origin() == other.0.origin()
     }
 
+    /// Scheme, host and port, for messages: the path may be that of an address out of an answer, which is nobody's to read.
+    pub(crate) fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
     /// The host, for spans and messages.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -131,7 +136,7 @@ impl BaseUrl {
     }
 }
 
-const URL_HINT: &str = "give a base URL like https://host or, on this machine, http://127.0.0.1:7801";
+const URL_HINT: &str = "give a base URL like https://host or, on this machine, http://127.0.0.1:PORT";
 
 fn is_loopback(url: &Url) -> bool {
     match url.host() {

@@ -233,7 +233,7 @@ mod tests {
             let expected = match status {
                 401 => "unauthorized",
                 429 => "not applied",
-                502 | 503 | 504 => "may pass",
+                502..=504 => "may pass",
                 408 => "doubt",
                 400..=499 => "refuse",
                 _ => "doubt",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use geosite::{ErrorExt, ErrorKind, Feature, Filter, Problem, Total};
+use geosite::{ClientBuilder, ErrorExt, ErrorKind, Feature, Filter, Problem, Total};
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
@@ -265,4 +265,22 @@ async fn a_check_tells_everything_it_finds_and_writes_nothing() {
     let lost = bare(|builder| builder).await;
     lost.respond("POST", "/auth/generatetoken", ResponseTemplate::new(401)).await;
     assert!(matches!(lost.client.check([Feature::Cto]).await.as_slice(), [Finding::LoginFailed(_)]));
+}
+
+/// Contract 2.3: a limiter, off unless asked for.
+#[tokio::test]
+async fn calls_start_evenly_spread_if_asked_for() {
+    for (calls, expected) in [(None, vec![]), (Some(4), vec![Duration::from_millis(250)])] {
+        let limited = |builder: ClientBuilder| match calls {
+            Some(calls) => builder.rate_limit(calls, Duration::from_secs(1)),
+            None => builder,
+        };
+        let house = bare(limited).await;
+        house.log_in(json!({"token": "token-1"})).await;
+        for feature in [Feature::Cto, Feature::Poste] {
+            house.get(&format!("/{feature}/desc"), 200, json!({"columns": ["fid"]})).await;
+            house.client.schema(feature).await.unwrap();
+        }
+        assert_eq!(house.clock.slept(), expected);
+    }
 }

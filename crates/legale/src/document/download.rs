@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use integration_core::body::base64::NotBase64;
-use integration_core::call::{AnswerStream, Intake, Link, NotTaken, Operation, Verdict};
+use integration_core::call::{AnswerStream, Intake, Link, NotTaken, Operation, PartFile, Verdict};
 use integration_core::{Answer, Error, ErrorKind, Outcome};
 use tokio::io::AsyncWrite;
 
@@ -194,11 +194,11 @@ impl Download {
         if !self.overwrite && tokio::fs::try_exists(path).await.map_err(unsaved)? {
             return Err(unsaved(std::io::ErrorKind::AlreadyExists.into()));
         }
-        let (part, mut file) = self.part(path).await?;
-        let fetched = self.to_writer(&mut file).await?;
-        file.sync_all().await.map_err(unsaved)?;
-        drop(file);
-        part.move_to(path, self.overwrite).map_err(unsaved)?;
+        let clock = self.client.caller(Api::V1).clock().clone();
+        let mut part = PartFile::beside(path, &*clock).await.map_err(unsaved)?;
+        let fetched = self.to_writer(part.file()).await?;
+        let saved = if self.overwrite { part.replace(path).await } else { part.keep_new(path).await };
+        saved.map_err(unsaved)?;
         Ok(Fetched { path: Some(path.to_owned()), ..fetched })
     }
 
@@ -210,16 +210,6 @@ impl Download {
         let detail = self.client.detail(&self.guid).await?;
         let name = detail.document.file_name.unwrap_or_default();
         self.to_file(folder.as_ref().join(safe_name(self.guid.as_str(), &name))).await
-    }
-
-    async fn part(&self, path: &Path) -> Result<(Part, tokio::fs::File), Error> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let chance = self.client.caller(Api::V1).clock().random().to_bits();
-        let part = path.with_file_name(format!(".{name}.{chance:x}.part"));
-        let options = tokio::fs::OpenOptions::new().write(true).create_new(true).open(&part).await;
-        // Only what was made here is taken away again: another download may be writing under this name.
-        let file = options.map_err(unsaved)?;
-        Ok((Part(part), file))
     }
 
     /// Tries one place after another while the service says that it is not there, and nothing was written.
@@ -361,32 +351,6 @@ fn unsaved(cause: std::io::Error) -> Error {
         .with_message(message)
         .with_hint("look at the cause: the service did its part")
         .with_source(cause)
-}
-
-/// A file under its temporary name, removed unless it is moved.
-#[derive(Debug)]
-struct Part(PathBuf);
-
-impl Part {
-    /// A hard link is the one way to a name that must not be taken; where there is none, a look and a rename have to do.
-    fn move_to(self, path: &Path, overwrite: bool) -> std::io::Result<()> {
-        if !overwrite {
-            match std::fs::hard_link(&self.0, path) {
-                Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => return Err(cause),
-                Err(_) if path.exists() => return Err(std::io::ErrorKind::AlreadyExists.into()),
-                Err(_) => {}
-                Ok(()) => return Ok(()),
-            }
-        }
-        std::fs::rename(&self.0, path)
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // Gone already if it was renamed.
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// `{GUID}_{file_name}` with nothing that leads out of a folder, of at most 200 bytes.

@@ -2,9 +2,10 @@
 //! writes it provisionally and drops it unless it is told to keep it.
 
 use std::fmt::Debug;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
+use integration_core::call::PartFile;
 use integration_core::{BoxFuture, Error, ErrorKind, Outcome};
 use ring::digest::{Context, SHA256};
 use tokio::io::AsyncWriteExt;
@@ -86,10 +87,8 @@ impl FileSink for FolderSink {
     fn begin(&self, _: Slot) -> BoxFuture<'_, Result<Box<dyn FileWriter>, Error>> {
         Box::pin(async {
             let temporary = self.folder.join(format!(".legale-{}.part", random_name()?));
-            let mut options = tokio::fs::OpenOptions::new();
-            let file = options.write(true).create_new(true).open(&temporary).await.map_err(disk)?;
-            let leftover = Leftover(Some(temporary));
-            Ok(Box::new(FolderFile { folder: self.folder.clone(), file, leftover }) as Box<dyn FileWriter>)
+            let part = PartFile::create(temporary).await.map_err(disk)?;
+            Ok(Box::new(FolderFile { folder: self.folder.clone(), part }) as Box<dyn FileWriter>)
         })
     }
 
@@ -118,39 +117,14 @@ fn disk(error: std::io::Error) -> Error {
         .with_source(error)
 }
 
-/// A temporary file that is removed unless it was renamed.
-struct Leftover(Option<PathBuf>);
-
-impl Drop for Leftover {
-    fn drop(&mut self) {
-        if let Some(path) = self.0.take() {
-            // Short, and the only thing that can be done when a future is dropped.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
 struct FolderFile {
     folder: PathBuf,
-    file: tokio::fs::File,
-    leftover: Leftover,
-}
-
-impl FolderFile {
-    async fn finish(mut self, target: &Path) -> std::io::Result<()> {
-        self.file.flush().await?;
-        self.file.sync_all().await?;
-        if let Some(temporary) = self.leftover.0.as_deref() {
-            tokio::fs::rename(temporary, target).await?;
-        }
-        self.leftover.0 = None;
-        Ok(())
-    }
+    part: PartFile,
 }
 
 impl FileWriter for FolderFile {
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move { self.file.write_all(&bytes).await.map_err(disk) })
+        Box::pin(async move { self.part.file().write_all(&bytes).await.map_err(disk) })
     }
 
     fn keep<'a>(
@@ -163,7 +137,7 @@ impl FileWriter for FolderFile {
     {
         Box::pin(async move {
             let target = self.folder.join(name_of(document, file, &random_name()?));
-            self.finish(&target).await.map_err(disk)?;
+            self.part.replace(&target).await.map_err(disk)?;
             Ok(Some(target.to_string_lossy().into_owned()))
         })
     }

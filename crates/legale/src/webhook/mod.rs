@@ -75,7 +75,7 @@ pub use builder::ReceiverBuilder;
 pub use callback::{Callback, CallbackKind, MetaData, Route, Sender};
 pub use files::{FileSink, FileWriter, FolderSink, ReceivedFile};
 pub use integration_core::body::webhook::{
-    Claim, Duplicates, MemoryDuplicates, Observer, Refusal, Refused, SharedSecret, Ticket,
+    Claim, ClaimTicket, Duplicates, MemoryDuplicates, Observer, Refusal, Refused, SharedSecret,
 };
 #[cfg(feature = "store")]
 pub use integration_store::StoredDuplicates;

@@ -10,7 +10,7 @@ use integration_store::{Memory, Store};
 use legale::ManualClock;
 use legale::status::SignStatus;
 use legale::webhook::{
-    Claim, Detail, Disposition, Duplicates, Receiver, Refusal, Route, StoredDuplicates, Ticket,
+    Claim, ClaimTicket, Detail, Disposition, Duplicates, Receiver, Refusal, Route, StoredDuplicates,
 };
 use legale::{BoxFuture, Error, ErrorKind};
 
@@ -186,10 +186,10 @@ impl Duplicates for CannotMark {
     fn claim<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Claim, Error>> {
         self.0.claim(key)
     }
-    fn done<'a>(&'a self, _: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+    fn done<'a>(&'a self, _: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(std::future::ready(Err(Error::new(ErrorKind::Store, "mark"))))
     }
-    fn release<'a>(&'a self, ticket: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+    fn release<'a>(&'a self, ticket: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
         self.0.release(ticket)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::BytesMut;
 use http::header;
-use integration_core::call::{AnswerStream, Operation, Verdict};
+use integration_core::call::{AnswerStream, Operation, PartFile, Verdict};
 use integration_core::{Answer, Error, ErrorKind, Outcome};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
@@ -126,15 +126,10 @@ impl File {
     /// As [`write_to`](Self::write_to); nothing is left behind.
     pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<Fetched, Error> {
         let path = path.as_ref();
-        let chance = self.client.clock().random().to_bits();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let part = path.with_file_name(format!(".{name}.{chance:x}.part"));
-        let options = tokio::fs::OpenOptions::new().write(true).create_new(true).open(&part).await;
-        // Only what was made here is taken away again: another download may be writing under this name.
-        let (mut file, part) = (options.map_err(|cause| self.unsaved(cause))?, Part(part));
-        let fetched = self.write_to(&mut file).await?;
-        file.sync_all().await.map_err(|cause| self.unsaved(cause))?;
-        tokio::fs::rename(&part.0, path).await.map_err(|cause| self.unsaved(cause))?;
+        let begun = PartFile::beside(path, &**self.client.clock()).await;
+        let mut part = begun.map_err(|cause| self.unsaved(cause))?;
+        let fetched = self.write_to(part.file()).await?;
+        part.replace(path).await.map_err(|cause| self.unsaved(cause))?;
         Ok(Fetched { path: Some(path.to_owned()), ..fetched })
     }
 
@@ -236,16 +231,6 @@ impl File {
 
 fn not_a_file() -> integration_core::body::fields::Unreadable {
     integration_core::body::fields::Unreadable::new("answer", "a file")
-}
-
-/// A file under its temporary name, removed unless it was renamed.
-struct Part(PathBuf);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // Gone already if it was renamed; there is nobody to tell if it cannot be removed.
-        _ = std::fs::remove_file(&self.0);
-    }
 }
 
 impl Client {

@@ -82,7 +82,7 @@ mod worker;
 pub use builder::ReceiverBuilder;
 pub use hint::{Heard, Hint, Subject, Unknown};
 pub use integration_core::body::webhook::{
-    Claim, Duplicates, MemoryDuplicates, Observer, Refusal, Refused, SharedSecret, Ticket,
+    Claim, ClaimTicket, Duplicates, MemoryDuplicates, Observer, Refusal, Refused, SharedSecret,
 };
 #[cfg(feature = "store")]
 pub use integration_store::StoredDuplicates;

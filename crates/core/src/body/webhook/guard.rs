@@ -13,20 +13,20 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, within};
 use crate::{BoxFuture, Error, ErrorKind, Outcome};
 
 /// The right to handle one callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Ticket {
+pub struct ClaimTicket {
     /// The callback's key.
     pub key: String,
     /// By which one claim is told from every other of the same key.
     pub token: i64,
 }
 
-impl Ticket {
+impl ClaimTicket {
     /// A ticket for a key.
     pub fn new(key: impl Into<String>, token: i64) -> Self {
         Self { key: key.into(), token }
@@ -38,7 +38,7 @@ impl Ticket {
 #[non_exhaustive]
 pub enum Claim {
     /// It is yours to handle.
-    New(Ticket),
+    New(ClaimTicket),
     /// Somebody is handling it.
     InProgress,
     /// It was handled.
@@ -58,19 +58,19 @@ pub trait Duplicates: Debug + Send + Sync {
     ///
     /// # Errors
     /// A failure of the memory: the callback would be handled again.
-    fn done<'a>(&'a self, ticket: &'a Ticket) -> BoxFuture<'a, Result<(), Error>>;
+    fn done<'a>(&'a self, ticket: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Frees a claim whose callback was not handled after all; not one that was lost.
     ///
     /// # Errors
     /// A failure of the memory.
-    fn release<'a>(&'a self, ticket: &'a Ticket) -> BoxFuture<'a, Result<(), Error>>;
+    fn release<'a>(&'a self, ticket: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Makes a claim last its full time from now.
     ///
     /// # Errors
     /// A failure of the memory.
-    fn renew<'a>(&'a self, ticket: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+    fn renew<'a>(&'a self, ticket: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
         let _ = ticket;
         Box::pin(std::future::ready(Ok(())))
     }
@@ -81,7 +81,7 @@ pub trait Duplicates: Debug + Send + Sync {
     }
 
     /// Frees a claim at once and without waiting, if that can be done: asked when a receiver is dropped half way.
-    fn abandon(&self, ticket: &Ticket) -> bool {
+    fn abandon(&self, ticket: &ClaimTicket) -> bool {
         let _ = ticket;
         false
     }
@@ -89,14 +89,19 @@ pub trait Duplicates: Debug + Send + Sync {
 
 /// Lets each callback through once. Clones are the same guard.
 ///
-/// In one guard an equal callback waits for the end of the one being handled: then it is a duplicate, or its turn has come.
-/// Where another process handles it there is no such end to wait for, so the answer is [`Entered::InProgress`].
+/// In one guard an equal callback waits for the end of the one being handled: then it is a duplicate, or its turn has come. It waits
+/// 30 s at most, which [`longest_wait`](Self::longest_wait) sets; after that, and where another process handles it and there is no such
+/// end to wait for, the answer is [`Entered::InProgress`].
 #[derive(Clone)]
 pub struct Guard {
     duplicates: Arc<dyn Duplicates>,
     clock: Arc<dyn Clock>,
     in_flight: Arc<InFlight>,
+    longest_wait: Duration,
 }
+
+/// How long a request is held for another one's sake: no longer than senders commonly wait for an answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// What a callback meets at a [`Guard`].
 #[derive(Debug)]
@@ -104,23 +109,30 @@ pub struct Guard {
 pub enum Entered {
     /// To be handled, by nobody else.
     New(Handling),
-    /// Being handled by another receiver: answer so that the sender tries again.
+    /// Being handled, by another receiver or for longer than one waits: answer so that the sender tries again.
     InProgress,
     /// Handled before.
     Handled,
 }
 
 impl Guard {
-    /// A guard on the machine's clock.
+    /// A guard on the machine's clock, which needs a tokio runtime with time as soon as one callback waits for another.
     #[must_use]
     pub fn new(duplicates: Arc<dyn Duplicates>) -> Self {
-        Self { duplicates, clock: Arc::new(SystemClock::new()), in_flight: Arc::default() }
+        let (clock, in_flight) = (Arc::new(SystemClock::new()), Arc::default());
+        Self { duplicates, clock, in_flight, longest_wait: LONGEST_WAIT }
     }
 
-    /// The clock by which claims are renewed.
+    /// The clock by which claims are renewed and waiting is limited.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
+    }
+
+    /// How long a callback waits for an equal one that is being handled here; 30 s unless set.
+    #[must_use]
+    pub fn longest_wait(self, longest_wait: Duration) -> Self {
+        Self { longest_wait, ..self }
     }
 
     /// Asks for the right to handle a callback.
@@ -128,7 +140,7 @@ impl Guard {
     /// # Errors
     /// A failure of the memory: answer with 500.
     pub async fn enter(&self, key: &str) -> Result<Entered, Error> {
-        let turn = self.in_flight.turn(key).await;
+        let Some(turn) = self.turn(key).await else { return Ok(Entered::InProgress) };
         Ok(match self.duplicates.claim(key).await? {
             Claim::New(ticket) => Entered::New(Handling {
                 duplicates: Arc::clone(&self.duplicates),
@@ -139,6 +151,14 @@ impl Guard {
             Claim::InProgress => Entered::InProgress,
             Claim::Handled => Entered::Handled,
         })
+    }
+
+    async fn turn(&self, key: &str) -> Option<Turn> {
+        match self.in_flight.take(key) {
+            // Without a timer, which the machine's clock has only within a runtime that keeps time.
+            Some(turn) => Some(turn),
+            None => within(&*self.clock, self.longest_wait, self.in_flight.turn(key)).await,
+        }
     }
 }
 
@@ -154,7 +174,7 @@ impl Debug for Guard {
 pub struct Handling {
     duplicates: Arc<dyn Duplicates>,
     clock: Arc<dyn Clock>,
-    ticket: Option<Ticket>,
+    ticket: Option<ClaimTicket>,
     /// An equal callback that waits comes next only once the claim is settled, or it would be taken for a duplicate.
     turn: Option<Turn>,
 }
@@ -222,7 +242,7 @@ impl Handling {
     }
 }
 
-async fn mark(duplicates: &dyn Duplicates, clock: &dyn Clock, ticket: &Ticket) -> Result<(), Error> {
+async fn mark(duplicates: &dyn Duplicates, clock: &dyn Clock, ticket: &ClaimTicket) -> Result<(), Error> {
     let mut outcome = duplicates.done(ticket).await;
     for pause in PAUSES {
         if outcome.is_ok() {
@@ -276,11 +296,16 @@ impl InFlight {
             let mut freed = pin!(self.freed.notified());
             // Registered before the look, so that a turn that ends in between is not missed.
             freed.as_mut().enable();
-            if self.lock().insert(key.to_owned()) {
-                return Turn { book: Arc::clone(self), key: key.to_owned() };
+            if let Some(turn) = self.take(key) {
+                return turn;
             }
             freed.await;
         }
+    }
+
+    fn take(self: &Arc<Self>, key: &str) -> Option<Turn> {
+        let is_free = self.lock().insert(key.to_owned());
+        is_free.then(|| Turn { book: Arc::clone(self), key: key.to_owned() })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -348,6 +373,33 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn an_equal_one_waits_no_longer_than_it_may() {
+        let clock = ManualClock::new();
+        let guard = Guard::new(Arc::new(MemoryDuplicates::default())).clock(Arc::new(clock.clone()));
+        let guard = guard.longest_wait(Duration::from_secs(5));
+        let first = new(&guard).await;
+        let second = tokio::spawn({
+            let guard = guard.clone();
+            async move { guard.enter("k").await.unwrap() }
+        });
+        let settle = || async {
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+        };
+        settle().await;
+        clock.advance(Duration::from_millis(4_999));
+        settle().await;
+        assert!(!second.is_finished());
+        clock.advance(Duration::from_millis(1));
+        settle().await;
+        assert!(second.is_finished(), "5 s are over");
+        assert!(matches!(second.await.unwrap(), Entered::InProgress));
+        drop(first);
+        new(&guard).await.done().await.unwrap();
+    }
+
     /// Two guards are two processes.
     #[tokio::test]
     async fn another_guard_is_told_that_it_is_in_progress() {
@@ -369,19 +421,19 @@ mod tests {
 
     impl Duplicates for Leased {
         fn claim<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Claim, Error>> {
-            Box::pin(std::future::ready(Ok(Claim::New(Ticket::new(key, 1)))))
+            Box::pin(std::future::ready(Ok(Claim::New(ClaimTicket::new(key, 1)))))
         }
-        fn done<'a>(&'a self, _: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+        fn done<'a>(&'a self, _: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
             let fails = self.failures.load(Ordering::SeqCst) > 0;
             self.failures.fetch_sub(usize::from(fails), Ordering::SeqCst);
             let outcome = if fails { Err(Error::new(ErrorKind::Store, "done")) } else { Ok(()) };
             Box::pin(std::future::ready(outcome))
         }
-        fn release<'a>(&'a self, _: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+        fn release<'a>(&'a self, _: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
             self.released.fetch_add(1, Ordering::SeqCst);
             Box::pin(std::future::ready(Ok(())))
         }
-        fn renew<'a>(&'a self, _: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+        fn renew<'a>(&'a self, _: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
             self.renewed.fetch_add(1, Ordering::SeqCst);
             Box::pin(std::future::ready(Err(Error::new(ErrorKind::Store, "renew"))))
         }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::guard::{Claim, Duplicates, Ticket};
+use super::guard::{Claim, ClaimTicket, Duplicates};
 use crate::{BoxFuture, Error};
 
 /// Keys in memory, the oldest given up for new ones beyond a limit. They are lost when the process ends; so is no callback, but
@@ -44,7 +44,7 @@ impl Keys {
         }
         self.tokens = self.tokens.wrapping_add(1);
         self.claimed.insert(key.to_owned(), self.tokens);
-        Claim::New(Ticket::new(key, self.tokens))
+        Claim::New(ClaimTicket::new(key, self.tokens))
     }
 
     fn done(&mut self, key: &str, limit: usize) {
@@ -60,7 +60,7 @@ impl Keys {
         }
     }
 
-    fn release(&mut self, ticket: &Ticket) {
+    fn release(&mut self, ticket: &ClaimTicket) {
         if self.claimed.get(&ticket.key) == Some(&ticket.token) {
             self.claimed.remove(&ticket.key);
         }
@@ -80,17 +80,17 @@ impl Duplicates for MemoryDuplicates {
         Box::pin(std::future::ready(Ok(claim)))
     }
 
-    fn done<'a>(&'a self, ticket: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+    fn done<'a>(&'a self, ticket: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
         self.lock().done(&ticket.key, self.limit);
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn release<'a>(&'a self, ticket: &'a Ticket) -> BoxFuture<'a, Result<(), Error>> {
+    fn release<'a>(&'a self, ticket: &'a ClaimTicket) -> BoxFuture<'a, Result<(), Error>> {
         self.lock().release(ticket);
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn abandon(&self, ticket: &Ticket) -> bool {
+    fn abandon(&self, ticket: &ClaimTicket) -> bool {
         self.lock().release(ticket);
         true
     }
@@ -100,7 +100,7 @@ impl Duplicates for MemoryDuplicates {
 mod tests {
     use super::*;
 
-    async fn claimed(duplicates: &MemoryDuplicates, key: &str) -> Ticket {
+    async fn claimed(duplicates: &MemoryDuplicates, key: &str) -> ClaimTicket {
         match duplicates.claim(key).await.unwrap() {
             Claim::New(ticket) => ticket,
             other => panic!("{key} came to {other:?}"),
@@ -126,7 +126,7 @@ mod tests {
     async fn memory_is_bounded_and_gives_up_the_oldest() {
         let duplicates = MemoryDuplicates::new(2);
         for key in ["a", "b", "c", "c"] {
-            duplicates.done(&Ticket::new(key, 0)).await.unwrap();
+            duplicates.done(&ClaimTicket::new(key, 0)).await.unwrap();
         }
         assert_eq!(duplicates.claim("b").await.unwrap(), Claim::Handled);
         assert_eq!(duplicates.claim("c").await.unwrap(), Claim::Handled);

@@ -56,7 +56,7 @@ mod memory;
 mod secret;
 
 pub use answer::{Observer, Refusal, Refused, accepted};
-pub use guard::{Claim, Duplicates, Entered, Guard, Handling, Ticket};
+pub use guard::{Claim, ClaimTicket, Duplicates, Entered, Guard, Handling};
 pub use intake::{Chunks, Limits, Whole, read};
 pub use memory::MemoryDuplicates;
 pub use secret::{SharedSecret, same_digest, same_text};
