@@ -5,9 +5,8 @@
 
 use std::fmt;
 
-use http::header;
 use integration_core::call::Verdict;
-use integration_core::call::retry::parse_retry_after;
+use integration_core::call::verdict::kind_of;
 use integration_core::clock::Clock;
 use integration_core::{Answer, Error, ErrorKind, Outcome};
 use serde_json::Value;
@@ -344,14 +343,7 @@ impl Route {
 
     /// Contract 2.3: 429, 502, 503 and 504 may pass.
     pub(crate) fn refused<T>(&self, answer: &Answer, clock: &dyn Clock) -> Verdict<T> {
-        let error = self.refusal(answer, clock);
-        match answer.status().as_u16() {
-            401 => Verdict::Unauthorized(error),
-            429 => Verdict::NotApplied(error),
-            502..=504 => Verdict::Doubt { error, transient: true },
-            400 | 402..=407 | 409..=428 | 430..=499 => Verdict::Refuse(error),
-            _ => Verdict::Doubt { error, transient: false },
-        }
+        Verdict::by_strict_status(answer.status(), self.refusal(answer, clock))
     }
 
     fn refusal(&self, answer: &Answer, clock: &dyn Clock) -> Error {
@@ -362,27 +354,13 @@ impl Route {
             Some(refused) if status.is_client_error() => self.api_refused(answer, refused),
             _ => Problem::Http { route: self.text.clone(), status: status.as_u16() },
         };
-        let error = Error::new(kind_of(status.as_u16()), self.operation);
+        let error = Error::new(kind_of(status), self.operation);
         let error = error.with_message(problem.to_string()).with_hint(problem.advice());
         let error = match &problem {
             Problem::ApiRefused { code: Some(code), .. } => error.with_code(code),
             _ => error,
         };
-        let wait = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let wait = wait.and_then(|text| parse_retry_after(text, clock.wall()));
-        error.with_retry_after(wait).with_source(problem)
-    }
-}
-
-const fn kind_of(status: u16) -> ErrorKind {
-    match status {
-        401 => ErrorKind::Authentication,
-        403 => ErrorKind::Forbidden,
-        404 | 410 => ErrorKind::NotFound,
-        409 | 412 => ErrorKind::Conflict,
-        429 => ErrorKind::RateLimited,
-        408 | 500.. | ..=399 => ErrorKind::UnexpectedStatus,
-        _ => ErrorKind::Refused,
+        error.with_retry_after(answer.retry_after(clock.wall())).with_source(problem)
     }
 }
 

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use integration_core::body::open::Unlisted;
 use integration_core::body::page::{Page, Pages};
 use integration_core::call::{
     Authorization, BaseUrl, Call, Caller, CallerBuilder, Idempotency, Lane, Login, Operation, Session,
     Ticket, Timeouts, Verdict,
 };
-use integration_core::{Answer, BoxFuture, Error, Fault, Secret};
+use integration_core::{Answer, BoxFuture, Error, Fault, Secret, open_enum};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -246,51 +247,36 @@ impl Customer {
     }
 }
 
-macro_rules! statuses {
-    ($($name:ident = $wire:literal)*) => {
-        /// `status_prefixo`; values that are not listed are kept.
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum ServiceStatus {
-            $(#[doc = concat!("`", $wire, "`")] $name,)*
-            /// Another one.
-            Other(String),
-        }
-
-        impl ServiceStatus {
-            fn read(text: &str) -> Self {
-                match text {
-                    $($wire => Self::$name,)*
-                    other => Self::Other(other.to_owned()),
-                }
-            }
-
-            /// As the service writes it.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$name => $wire,)*
-                    Self::Other(text) => text,
-                }
-            }
-        }
-    };
-}
-
-statuses! {
-    ScheduledForInstallation = "agendado_para_instalacao"
-    AwaitingSignature = "aguardando_assinatura_contrato"
-    AwaitingConfiguration = "aguardando_configuracao"
-    AwaitingInstallation = "aguardando_instalacao"
-    AwaitingRelease = "aguardando_liberacao_ti"
-    AwaitingMigration = "aguardando_migracao"
-    Cancelled = "cancelado"
-    AllowanceExceeded = "franquia_excedida"
-    Inactive = "inativo"
-    Enabled = "servico_habilitado"
-    SuspendedForDebt = "suspenso_debito"
-    PartlySuspended = "suspenso_parcialmente"
-    SuspendedOnRequest = "suspenso_pedido_cliente"
+open_enum! {
+    /// `status_prefixo`; values that are not listed are kept.
+    ServiceStatus {
+        /// `agendado_para_instalacao`
+        ScheduledForInstallation = "agendado_para_instalacao",
+        /// `aguardando_assinatura_contrato`
+        AwaitingSignature = "aguardando_assinatura_contrato",
+        /// `aguardando_configuracao`
+        AwaitingConfiguration = "aguardando_configuracao",
+        /// `aguardando_instalacao`
+        AwaitingInstallation = "aguardando_instalacao",
+        /// `aguardando_liberacao_ti`
+        AwaitingRelease = "aguardando_liberacao_ti",
+        /// `aguardando_migracao`
+        AwaitingMigration = "aguardando_migracao",
+        /// `cancelado`
+        Cancelled = "cancelado",
+        /// `franquia_excedida`
+        AllowanceExceeded = "franquia_excedida",
+        /// `inativo`
+        Inactive = "inativo",
+        /// `servico_habilitado`
+        Enabled = "servico_habilitado",
+        /// `suspenso_debito`
+        SuspendedForDebt = "suspenso_debito",
+        /// `suspenso_parcialmente`
+        PartlySuspended = "suspenso_parcialmente",
+        /// `suspenso_pedido_cliente`
+        SuspendedOnRequest = "suspenso_pedido_cliente",
+    }
 }
 
 /// A box as HubSoft knows it (H4).
@@ -532,7 +518,7 @@ fn customer(row: CustomerRow) -> Option<Customer> {
 }
 
 fn service(row: ServiceRow) -> Option<Service> {
-    let status = text(&row.status_prefixo).map(|text| ServiceStatus::read(&text));
+    let status = text(&row.status_prefixo).map(ServiceStatus::from);
     let port = row.porta_atendimento.map(|port| ServicePort {
         number: number_of(&port.numero).and_then(|number| u32::try_from(number).ok()),
         equipment: text(&port.equipamento),

@@ -6,14 +6,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{Method, header};
-use integration_core::call::retry::parse_retry_after;
+use http::Method;
+use integration_core::call::verdict::kind_of;
 use integration_core::call::{Operation, Verdict};
 use integration_core::clock::Clock;
-use integration_core::{Answer, Error, ErrorKind};
+use integration_core::{Answer, Error, ErrorKind, open_enum};
 use serde_json::Value;
 
-use crate::open::open_enum;
 use crate::wire::{Opened, Unreadable, code_of, message_of, open};
 
 /// The longest `Retry-After` that is obeyed; longer ones count as this (assumed, contract 2.3).
@@ -23,7 +22,7 @@ const BODY_PREFIX: usize = 4096;
 
 open_enum! {
     /// A code of the service (contract 3.8). Codes that are not listed are kept.
-    Code {
+    guarded Code {
         /// `ERROR_WRONG_PASSWORD`: e-mail and password do not belong together.
         WrongPassword = "ERROR_WRONG_PASSWORD",
         /// `DOCUMENT_NOT_FOUND`, sent with HTTP 400. Normal in the sandbox, whose data may vanish (trap 26).
@@ -244,18 +243,12 @@ impl Judge<'_> {
         let fields = answer.json::<Value>().ok().filter(Value::is_object);
         let fields = fields.as_ref().and_then(Value::as_object);
         let error = self.refusal(answer, fields.and_then(code_of), fields.and_then(message_of));
-        match status.as_u16() {
-            401 => Verdict::Unauthorized(error),
-            429 => Verdict::NotApplied(error),
-            502..=504 => Verdict::Doubt { error, transient: true },
-            408 | 500.. | ..=399 => doubt(error),
-            _ => Verdict::Refuse(error),
-        }
+        Verdict::by_strict_status(status, error)
     }
 
     fn refusal(self, answer: &Answer, code: Option<String>, said: Option<String>) -> Error {
         let code = code.map(|code| Code::from_wire(&code));
-        let kind = code.as_ref().and_then(Code::kind).unwrap_or_else(|| kind_of(answer));
+        let kind = code.as_ref().and_then(Code::kind).unwrap_or_else(|| kind_of(answer.status()));
         let message = said.unwrap_or_else(|| excerpt(answer));
         let error = self.error(kind, answer).with_message(message.clone());
         let error = match &code {
@@ -268,8 +261,7 @@ impl Judge<'_> {
     }
 
     pub(crate) fn error(self, kind: ErrorKind, answer: &Answer) -> Error {
-        let wait = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let wait = wait.and_then(|text| parse_retry_after(text, self.clock.wall()));
+        let wait = answer.retry_after(self.clock.wall());
         Error::new(kind, self.operation.name)
             .with_hint(advice(kind))
             .with_retry_after(wait.map(|wait| wait.min(LONGEST_WAIT)))
@@ -278,18 +270,6 @@ impl Judge<'_> {
 
 fn doubt<T>(error: Error) -> Verdict<T> {
     Verdict::Doubt { error, transient: false }
-}
-
-fn kind_of(answer: &Answer) -> ErrorKind {
-    match answer.status().as_u16() {
-        401 => ErrorKind::Authentication,
-        403 => ErrorKind::Forbidden,
-        404 | 410 => ErrorKind::NotFound,
-        409 | 412 => ErrorKind::Conflict,
-        429 => ErrorKind::RateLimited,
-        408 | 500.. => ErrorKind::UnexpectedStatus,
-        _ => ErrorKind::Refused,
-    }
 }
 
 const fn advice(kind: ErrorKind) -> &'static str {
@@ -318,7 +298,7 @@ fn excerpt(answer: &Answer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
+    use http::{HeaderMap, StatusCode, header};
     use integration_core::clock::ManualClock;
 
     use super::*;

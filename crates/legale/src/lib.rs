@@ -65,7 +65,6 @@ pub mod legacy;
 mod look;
 mod migrate;
 mod offer;
-mod open;
 mod page;
 mod seen;
 mod send;
@@ -93,6 +92,7 @@ pub use folder::Folder;
 pub use gated::GatedClient;
 pub use id::{ContactId, DocumentId, FolderId, TemplateId};
 pub use integration_core::body::fields::When;
+pub use integration_core::body::open::Unlisted;
 pub use integration_core::body::page::{Page, Pages};
 pub use integration_core::call::{
     BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
@@ -107,7 +107,6 @@ pub use jiff::Timestamp;
 pub use journal::Journal;
 pub use migrate::{Migrated, MigratedSigner, Migration};
 pub use offer::NotOffered;
-pub use open::Unlisted;
 pub use send::{Reference, SendError, Sending, Sent, Step};
 pub use sign::{SignLink, Started};
 pub use template::{

@@ -5,9 +5,8 @@
 
 use std::fmt;
 
+use integration_core::open_enum;
 use jiff::{SignedDuration, Timestamp};
-
-use crate::open::open_enum;
 
 /// `sign_status` as it stands on the wire: 0, 1, 2, or a number that the contract does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,7 +60,7 @@ impl fmt::Display for SignStatus {
 
 open_enum! {
     /// A label that the web application shows (documented as labels only; no answer of the API is known to hold them).
-    WebLabel {
+    guarded WebLabel {
         /// Uploaded.
         Uploaded = "uploaded",
         /// Ready for a workflow.

@@ -6,9 +6,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{Method, header};
+use http::Method;
 use integration_core::body::fields::Unreadable;
-use integration_core::call::retry::parse_retry_after;
+use integration_core::call::verdict;
 use integration_core::call::{Operation, Verdict};
 use integration_core::clock::Clock;
 use integration_core::{Answer, Error, ErrorKind};
@@ -217,13 +217,7 @@ impl Judge<'_> {
         }
         let said = answer.json::<Value>().map(|value| Refusal::read(&value)).unwrap_or_default();
         let error = self.refusal(answer, said);
-        match status.as_u16() {
-            401 => Verdict::Unauthorized(error),
-            429 => Verdict::NotApplied(error),
-            502..=504 => Verdict::Doubt { error, transient: true },
-            408 | 500.. | ..=399 => Verdict::Doubt { error, transient: false },
-            _ => Verdict::Refuse(error),
-        }
+        Verdict::by_strict_status(status, error)
     }
 
     /// A refusal whose meaning follows from its status and words.
@@ -259,8 +253,7 @@ impl Judge<'_> {
     }
 
     fn error(self, kind: ErrorKind, answer: &Answer) -> Error {
-        let wait = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let wait = wait.and_then(|text| parse_retry_after(text, self.clock.wall()));
+        let wait = answer.retry_after(self.clock.wall());
         Error::new(kind, self.operation.name)
             .with_hint(advice(kind, Reason::Other))
             .with_retry_after(wait.map(|wait| wait.min(LONGEST_WAIT)))
@@ -300,17 +293,11 @@ fn names_no_account(said: &Refusal, answer: &Answer) -> bool {
 
 /// A wrong sub-domain is no "not found", which a caller could take for a record that is gone.
 fn kind_of(answer: &Answer, reason: Reason) -> ErrorKind {
-    match (answer.status().as_u16(), reason) {
-        (_, Reason::DuplicateOid) => ErrorKind::Conflict,
-        (_, Reason::NoAccount) => ErrorKind::Configuration,
-        (_, Reason::NotReady) => ErrorKind::Refused,
-        (401, _) => ErrorKind::Authentication,
-        (403, _) => ErrorKind::Forbidden,
-        (404 | 410, _) => ErrorKind::NotFound,
-        (409 | 412, _) => ErrorKind::Conflict,
-        (429, _) => ErrorKind::RateLimited,
-        (408 | 500.., _) => ErrorKind::UnexpectedStatus,
-        _ => ErrorKind::Refused,
+    match reason {
+        Reason::DuplicateOid => ErrorKind::Conflict,
+        Reason::NoAccount => ErrorKind::Configuration,
+        Reason::NotReady => ErrorKind::Refused,
+        _ => verdict::kind_of(answer.status()),
     }
 }
 
@@ -334,7 +321,7 @@ const fn advice(kind: ErrorKind, reason: Reason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
+    use http::{HeaderMap, StatusCode, header};
     use integration_core::clock::ManualClock;
 
     use super::*;

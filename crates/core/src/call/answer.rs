@@ -2,14 +2,17 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
+use super::retry::parse_retry_after;
 use crate::secret::Secrets;
 use crate::{Error, ErrorKind, Secret};
 
@@ -172,6 +175,25 @@ impl Answer {
     /// The declared content type without its parameters, which are the service's free text.
     fn media_type(&self) -> Option<&str> {
         self.content_type()?.split(';').next()
+    }
+
+    /// How long the service asks to wait before the next request, by its `Retry-After` in seconds or as a date; `now` is the
+    /// wall clock's time. Nothing if there is none that can be read. What a client obeys at most is its own affair.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+    /// use integration_core::Answer;
+    ///
+    /// let headers = HeaderMap::from_iter([(RETRY_AFTER, "900".parse()?)]);
+    /// let answer = Answer::new(StatusCode::TOO_MANY_REQUESTS, headers, "");
+    /// let wait = answer.retry_after(jiff::Timestamp::UNIX_EPOCH).map(|wait| wait.min(Duration::from_secs(120)));
+    /// assert_eq!(wait, Some(Duration::from_secs(120)));
+    /// # Ok::<(), http::header::InvalidHeaderValue>(())
+    /// ```
+    #[must_use]
+    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        parse_retry_after(self.headers.get(header::RETRY_AFTER)?.to_str().ok()?, now)
     }
 
     /// The id of the request at the service or its gateway.

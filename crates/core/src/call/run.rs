@@ -15,11 +15,11 @@ use super::auth::{Authorization, Credentials};
 use super::body::Body;
 use super::client::{Caller, Shared};
 use super::operation::{Call, Idempotency};
-use super::retry::{Decision, Failure, RetryPolicy, Situation, decide, parse_retry_after};
+use super::retry::{Decision, Failure, RetryPolicy, Situation, decide};
 use super::settings::{BaseUrl, Timeouts};
 use super::transport::{BodyStream, SendMark, TransportError, TransportErrorKind};
 use super::verdict::Verdict;
-use crate::clock::{Clock, within};
+use crate::clock::within;
 use crate::secret::Secrets;
 use crate::{Error, ErrorKind, Outcome};
 
@@ -326,7 +326,7 @@ impl<'c> Run<'c> {
         };
         // A judge that found a wait in the body knows more than the header.
         let said = error.as_ref().and_then(Error::retry_after);
-        let wait = said.or_else(|| retry_after(&answer, &*self.shared.clock));
+        let wait = said.or_else(|| answer.retry_after(self.shared.clock.wall()));
         let (answer, error) = self.masked(&answer, error, judge, secrets);
         let error = error.unwrap_or_else(|| self.not_believed(&answer));
         let secret = self.call.secret_answer && answer.status().is_success();
@@ -486,11 +486,6 @@ fn unsent_hint(kind: TransportErrorKind) -> &'static str {
 
 fn note_status(answer: &Answer) {
     Span::current().record("http.response.status_code", answer.status().as_u16());
-}
-
-fn retry_after(answer: &Answer, clock: &dyn Clock) -> Option<Duration> {
-    let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    parse_retry_after(value, clock.wall())
 }
 
 /// Reads up to `limit` bytes; the flag tells whether that was all.

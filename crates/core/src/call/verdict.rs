@@ -1,4 +1,4 @@
-//! What an answer means, as a service's judge sees it, and the table that most services share.
+//! What an answer means, as a service's judge sees it, and the tables that services share.
 
 use http::StatusCode;
 use serde::de::DeserializeOwned;
@@ -62,17 +62,48 @@ impl<T> Verdict<T> {
     /// ```
     pub fn by_status(answer: &Answer, describe: impl FnOnce(Error) -> Error) -> Self {
         let status = answer.status();
-        let error = |kind| describe(error(kind, answer));
+        let kind = if status.is_success() { unusable(answer) } else { kind_of(status) };
+        let error = describe(error(kind, answer));
         match status.as_u16() {
-            401 => Self::Unauthorized(error(ErrorKind::Authentication)),
-            403 => Self::Refuse(error(ErrorKind::Forbidden)),
-            404 | 410 => Self::Refuse(error(ErrorKind::NotFound)),
-            409 | 412 => Self::Refuse(error(ErrorKind::Conflict)),
-            429 => Self::NotApplied(error(ErrorKind::RateLimited)),
-            408 | 500.. => Self::Doubt { error: error(ErrorKind::UnexpectedStatus), transient: true },
-            400..=499 => Self::Refuse(error(ErrorKind::Refused)),
-            200..=299 => Self::Doubt { error: error(unusable(answer)), transient: false },
-            _ => Self::Doubt { error: error(ErrorKind::UnexpectedStatus), transient: false },
+            408 | 500.. => Self::Doubt { error, transient: true },
+            _ => Self::by_strict_status(status, error),
+        }
+    }
+
+    /// The stricter table, for services of which only 429, 502, 503 and 504 are known to pass. `error` is what the judge has
+    /// made of the answer, with its kind by [`kind_of`] or by what the service says.
+    ///
+    /// | status | verdict |
+    /// |---|---|
+    /// | 401 | `Unauthorized` |
+    /// | 429 | `NotApplied` |
+    /// | 502, 503, 504 | `Doubt`, may pass |
+    /// | 408, other 5xx | `Doubt` |
+    /// | other 4xx | `Refuse` |
+    /// | 1xx, 2xx, 3xx | `Doubt` |
+    ///
+    /// ```
+    /// use integration_core::call::{Verdict, verdict::kind_of};
+    /// use integration_core::{Answer, Error};
+    ///
+    /// fn judge(answer: &Answer) -> Verdict<String> {
+    ///     if answer.status().is_success() {
+    ///         return Verdict::Accept(answer.text().into_owned());
+    ///     }
+    ///     let error = Error::new(kind_of(answer.status()), "read").with_message(answer.text());
+    ///     Verdict::by_strict_status(answer.status(), error)
+    /// }
+    /// # let broken = Answer::new(http::StatusCode::INTERNAL_SERVER_ERROR, http::HeaderMap::new(), "");
+    /// # assert!(matches!(judge(&broken), Verdict::Doubt { transient: false, .. }));
+    /// ```
+    #[must_use]
+    pub fn by_strict_status(status: StatusCode, error: Error) -> Self {
+        match status.as_u16() {
+            401 => Self::Unauthorized(error),
+            429 => Self::NotApplied(error),
+            502..=504 => Self::Doubt { error, transient: true },
+            408 | 500.. | ..=399 => Self::Doubt { error, transient: false },
+            _ => Self::Refuse(error),
         }
     }
 
@@ -108,6 +139,21 @@ impl Verdict<()> {
             return Self::Accept(());
         }
         Self::by_status(answer, |error| error)
+    }
+}
+
+/// The kind of a refusal with this status, where what the service says tells nothing better. A refusal inside a 2xx is
+/// [`Refused`](ErrorKind::Refused) as most are; [`by_status`](Verdict::by_status) lists the others.
+#[must_use]
+pub fn kind_of(status: StatusCode) -> ErrorKind {
+    match status.as_u16() {
+        401 => ErrorKind::Authentication,
+        403 => ErrorKind::Forbidden,
+        404 | 410 => ErrorKind::NotFound,
+        409 | 412 => ErrorKind::Conflict,
+        429 => ErrorKind::RateLimited,
+        200..=299 | 400..=407 | 411..=499 => ErrorKind::Refused,
+        _ => ErrorKind::UnexpectedStatus,
     }
 }
 
@@ -178,6 +224,31 @@ mod tests {
             let verdict = Verdict::by_status(&answer(status, ""), |error| error);
             assert_eq!(class(&verdict), (expected.0, Some(expected.1)), "{status}");
         }
+    }
+
+    /// As the contracts `legale` 2.3, `sugester` 2.4 and `geosite` 2.3 have it.
+    #[test]
+    fn by_the_stricter_table_four_statuses_may_pass() {
+        for status in 100..=999 {
+            let expected = match status {
+                401 => "unauthorized",
+                429 => "not applied",
+                502 | 503 | 504 => "may pass",
+                408 => "doubt",
+                400..=499 => "refuse",
+                _ => "doubt",
+            };
+            let status = StatusCode::from_u16(status).unwrap();
+            let verdict = Verdict::by_strict_status(status, Error::new(kind_of(status), "read"));
+            assert_eq!(class(&verdict).0, expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_inside_a_success_is_one() {
+        assert_eq!(kind_of(StatusCode::OK), ErrorKind::Refused);
+        assert_eq!(kind_of(StatusCode::FOUND), ErrorKind::UnexpectedStatus);
+        assert_eq!(kind_of(StatusCode::SWITCHING_PROTOCOLS), ErrorKind::UnexpectedStatus);
     }
 
     #[test]

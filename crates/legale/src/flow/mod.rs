@@ -53,7 +53,7 @@ mod placement;
 mod signer;
 
 use integration_core::tax::id::Rut;
-use integration_core::{Fault, Secret};
+use integration_core::{Fault, Secret, open_enum};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -64,11 +64,9 @@ pub use pair::{Level, SignFlow, SignMethod};
 pub use placement::{Placement, SignBox};
 pub use signer::Signer;
 
-use crate::open::open_enum;
-
 open_enum! {
     /// `flow_type`: in which order the signers come.
-    Order {
+    guarded Order {
         /// `priority`: the next signer only after the one before has finished, in the order of the list (assumed; the vendor
         /// advises it for critical papers).
         Sequential = "priority",

@@ -1,10 +1,10 @@
 //! Who signs how: the fifteen pairs that the service takes, out of six times eleven (contract 4.2, 4.3).
 
-use crate::open::open_enum;
+use integration_core::open_enum;
 
 open_enum! {
     /// `sign_flow`: in which role somebody takes part, and how the service reaches him.
-    SignFlow {
+    guarded SignFlow {
         /// `me`: the account of the API itself.
         Me = "me",
         /// `other`: an outsider, by link.
@@ -22,7 +22,7 @@ open_enum! {
 
 open_enum! {
     /// `sign_method`: how the signature, or the approval, is given.
-    SignMethod {
+    guarded SignMethod {
         /// `certification`: a certificate kept in the cloud.
         Certification = "certification",
         /// `local_certificate`: an own certificate on Windows 10.
