@@ -230,7 +230,7 @@ fn is_within(less: &Seen, more: &Seen) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn a_second_evaluator_says_the_same(world in world()) {
@@ -298,11 +298,11 @@ proptest! {
         prop_assert!(revoked.seen(&own).is_empty());
         prop_assert!(changed(&|grant| grant.active = false).seen(&own).is_empty());
 
-        let excluding = changed(&|grant| drop(grant.excluded.insert("M")));
+        let excluding = changed(&|grant| grant.excluded.extend(["M"]));
         let shut = world.files_where(|file| file.modality.is_none_or(|code| code == "M"));
         prop_assert!(excluding.seen(&own).keys().all(|file| !shut.contains(file)));
 
-        let unticked = changed(&|grant| drop(grant.boxes.remove(&untick)));
+        let unticked = changed(&|grant| grant.boxes.retain(|index| *index != untick));
         prop_assert!(unticked.seen(&own).values().all(|fields| !fields.contains(FIELDS[untick])));
 
         let narrowed = changed(&|grant| grant.group = None);
@@ -448,9 +448,9 @@ fn step_5_boxes_of_grant_and_holder() {
     let all = BTreeSet::from([0, 1, 2, 3]);
     let generous = Plain { group: Some("G"), boxes: all.clone(), ..grant(1) };
     let members = [(1, "G"), (2, "G")];
-    assert_eq!(says(&[generous.clone()], &file(1), &members, &own(1)), "C/1: reaches the file");
+    assert_eq!(says(std::slice::from_ref(&generous), &file(1), &members, &own(1)), "C/1: reaches the file");
     assert_eq!(
-        says(&[generous.clone()], &file(2), &members, &own(1)),
+        says(std::slice::from_ref(&generous), &file(2), &members, &own(1)),
         "C/1: reaches the file",
         "no grant of its own"
     );

@@ -223,6 +223,7 @@ pub struct StoredWithdrawal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewerFiles {
     /// The files, each once.
+    #[serde(rename = "cases", alias = "items")]
     pub items: Vec<ViewerFile>,
 }
 
@@ -273,7 +274,8 @@ pub struct WithdrawalBatchAnswer {
     pub items: Vec<WithdrawalAnswer>,
 }
 
-/// What became of one withdrawal. Read as an object with `outcome` or as the word alone.
+/// What became of one withdrawal. Read as an object with `outcome` or as the word alone; an item that was refused has the code of its
+/// error as outcome ([`WithdrawalOutcome::Other`], such as `version-reuse`), and is not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WithdrawalAnswer {
     /// What became of it.
@@ -282,7 +284,17 @@ pub struct WithdrawalAnswer {
 
 impl<'de> Deserialize<'de> for WithdrawalAnswer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        word(deserializer).map(|word| Self { outcome: WithdrawalOutcome::from_wire(&word) })
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Wire {
+            Word(String),
+            Refused { error: ItemError },
+            Whole { outcome: String },
+        }
+        let (Wire::Word(word)
+        | Wire::Whole { outcome: word }
+        | Wire::Refused { error: ItemError { code: word, .. } }) = Wire::deserialize(deserializer)?;
+        Ok(Self { outcome: WithdrawalOutcome::from_wire(&word) })
     }
 }
 
@@ -373,5 +385,9 @@ mod tests {
         assert_eq!(read(json!("already")), Some(WithdrawalOutcome::Already));
         assert_eq!(read(json!({"outcome": "stale", "caseId": 1})), Some(WithdrawalOutcome::Stale));
         assert_eq!(read(json!({"caseId": 1})), None);
+        let refused = read(
+            json!({"caseId": 1, "statusCode": 409, "error": {"code": "version-reuse", "details": null}}),
+        );
+        assert_eq!(refused, Some(WithdrawalOutcome::Other("version-reuse".into())));
     }
 }

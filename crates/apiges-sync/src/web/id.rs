@@ -242,7 +242,7 @@ mod tests {
         for bad in [
             "",
             "e6",
-            &digest[1..],
+            &digest.replacen('e', "", 1),
             &format!("{digest}00"),
             &digest.replace('e', "g"),
             &digest.replace('e', "é"),
