@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use apiges_sync::{Assumptions, Completeness, Error, ErrorClass, ErrorExt, Modality, Outcome, Problem, Search};
+use apiges_sync::{
+    Assumptions, Completeness, Error, ErrorClass, ErrorExt, Modality, Outcome, Problem, Search,
+};
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
@@ -27,7 +29,8 @@ async fn a_refusal_inside_200_is_an_error_with_the_services_text() {
     assert_eq!((error.class(), error.outcome()), (ErrorClass::Api, Outcome::ReadOnly));
     assert_eq!(error.service_message(), Some("Error interno: tabla bloqueada"));
     assert!(error.to_string().contains("tabla bloqueada"), "{error}");
-    let error = read(200, json!({"statusCode": 200, "message": "Sin datos", "data": null})).await.unwrap_err();
+    let error =
+        read(200, json!({"statusCode": 200, "message": "Sin datos", "data": null})).await.unwrap_err();
     assert_eq!((error.class(), error.service_message()), (ErrorClass::Api, Some("Sin datos")));
     assert!(matches!(error.problem(), Some(Problem::NoData(_))));
 }
@@ -36,7 +39,9 @@ async fn a_refusal_inside_200_is_an_error_with_the_services_text() {
 #[tokio::test]
 async fn another_shape_is_never_an_empty_result() {
     assert_eq!(listed(whole(json!([]))).await.unwrap(), 0);
-    for body in [json!([]), json!({"data": []}), whole(json!({})), whole(json!("")), whole(json!([1])), json!({})] {
+    for body in
+        [json!([]), json!({"data": []}), whole(json!({})), whole(json!("")), whole(json!([1])), json!({})]
+    {
         assert_eq!(listed(body.clone()).await.unwrap_err().class(), ErrorClass::UnexpectedShape, "{body}");
     }
     assert_eq!(listed(whole(json!(null))).await.unwrap_err().class(), ErrorClass::Api);
@@ -44,7 +49,8 @@ async fn another_shape_is_never_an_empty_result() {
         assert_eq!(read(200, body.clone()).await.unwrap_err().class(), ErrorClass::UnexpectedShape, "{body}");
     }
     let house = house().await;
-    let page = ResponseTemplate::new(200).set_body_raw("<html><title>Login</title>", "text/html; charset=utf-8");
+    let page =
+        ResponseTemplate::new(200).set_body_raw("<html><title>Login</title>", "text/html; charset=utf-8");
     house.respond("GET", "/contactos/1", page).await;
     let error = house.client.contact(1).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::UnexpectedContentType);
@@ -54,7 +60,8 @@ async fn another_shape_is_never_an_empty_result() {
 /// R5: what a client's contact holds is in no error.
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_is_not_kept() {
-    let contact = json!({"id": 1, "clave": "sentinel", "descuento": "sentinel", "banco": {"iban": "sentinel"}});
+    let contact =
+        json!({"id": 1, "clave": "sentinel", "descuento": "sentinel", "banco": {"iban": "sentinel"}});
     for body in [whole(contact.clone()), whole(json!([contact])), contact] {
         let error = read(200, body).await.unwrap_err();
         let answer = error.answer().map(|answer| answer.text().into_owned());
@@ -78,7 +85,9 @@ async fn http_decides_when_both_codes_fail_and_both_are_kept() {
 /// Trap 5.
 #[tokio::test]
 async fn a_contact_that_exists_is_answered_by_its_id() {
-    for (data, id) in [(json!(4879), 4879), (json!("4879"), 4879), (json!({"id": 4879}), 4879), (json!({"id": "12"}), 12)] {
+    for (data, id) in
+        [(json!(4879), 4879), (json!("4879"), 4879), (json!({"id": 4879}), 4879), (json!({"id": "12"}), 12)]
+    {
         let house = house().await;
         house.answer("POST", "/contactos", 200, whole(data)).await;
         assert_eq!(house.client.get_or_create_contact(&json!({"codigo": "4879"})).await.unwrap(), id);
@@ -87,7 +96,11 @@ async fn a_contact_that_exists_is_answered_by_its_id() {
         let house = house().await;
         house.answer("POST", "/contactos", 200, whole(data.clone())).await;
         let error = house.client.get_or_create_contact(&json!({"codigo": "4879"})).await.unwrap_err();
-        assert_eq!((error.class(), error.is_outcome_unknown()), (ErrorClass::UnexpectedShape, true), "{data}");
+        assert_eq!(
+            (error.class(), error.is_outcome_unknown()),
+            (ErrorClass::UnexpectedShape, true),
+            "{data}"
+        );
     }
 }
 
@@ -110,7 +123,9 @@ async fn a_row_that_cannot_be_read_is_told_by_field_and_hides_no_other() {
     let field = "fechaVencimiento";
     assert_eq!(told, [(1, Some(2), field), (2, Some(3), field), (3, Some(4), field)]);
     assert!(found.unreadable.iter().all(|row| row.error.is_date()));
-    house.answer("GET", "/expedientes/2", 200, whole(json!({"id": 2, "fechaVencimiento": "31/02/2025"}))).await;
+    house
+        .answer("GET", "/expedientes/2", 200, whole(json!({"id": 2, "fechaVencimiento": "31/02/2025"})))
+        .await;
     let error = house.client.case_file(2).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Date);
     assert!(matches!(error.problem(), Some(Problem::Date { field, .. }) if field == "fechaVencimiento"));
@@ -216,10 +231,9 @@ async fn what_changes_something_is_never_repeated_by_itself() {
 async fn a_connection_that_is_refused_is_transport() {
     let house = house().await;
     house.client.log_in().await.unwrap();
-    let client = bare(|builder| {
-        builder.environment(apiges_sync::Environment::at("http://127.0.0.1:1").unwrap())
-    })
-    .await;
+    let client =
+        bare(|builder| builder.environment(apiges_sync::Environment::at("http://127.0.0.1:1").unwrap()))
+            .await;
     let error = client.client.contact(1).await.unwrap_err();
     assert_eq!((error.class(), error.is_not_sent()), (ErrorClass::Transport, true));
 }
@@ -228,7 +242,9 @@ async fn a_connection_that_is_refused_is_transport() {
 async fn what_a_write_brings_back_may_be_anything_or_nothing() {
     for data in [json!(null), json!(17), json!({"id": 17}), json!([]), json!("ok")] {
         let house = house().await;
-        house.answer("POST", "/expedientes", 201, json!({"statusCode": 201, "message": "", "data": data})).await;
+        house
+            .answer("POST", "/expedientes", 201, json!({"statusCode": 201, "message": "", "data": data}))
+            .await;
         let back = house.client.create_case_file(&json!({"a": 1})).await.unwrap();
         assert_eq!(back.to_value().unwrap(), data);
     }

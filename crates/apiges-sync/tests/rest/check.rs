@@ -48,7 +48,9 @@ async fn a_login_that_fails_is_all_there_is() {
     let house = bare(|builder| builder).await;
     house.answer("GET", "/login", 401, failed(401, "No")).await;
     let findings = house.client.check(Catalogue::ALL).await;
-    assert!(matches!(findings.as_slice(), [Finding::LoginFailed(error)] if error.class() == ErrorClass::AuthRejected));
+    assert!(
+        matches!(findings.as_slice(), [Finding::LoginFailed(error)] if error.class() == ErrorClass::AuthRejected)
+    );
     assert_eq!(house.all().await.len(), 1);
 }
 
@@ -76,8 +78,11 @@ impl apiges_sync::Transport for Refusing {
     fn send(
         &self,
         _request: http::Request<apiges_sync::Body>,
-    ) -> apiges_sync::BoxFuture<'_, Result<http::Response<apiges_sync::BodyStream>, apiges_sync::TransportError>> {
-        let error = apiges_sync::TransportError::new(apiges_sync::TransportErrorKind::Connect, std::io::Error::other("refused"));
+    ) -> apiges_sync::BoxFuture<
+        '_,
+        Result<http::Response<apiges_sync::BodyStream>, apiges_sync::TransportError>,
+    > {
+        let error = apiges_sync::TransportError::new(apiges_sync::TransportErrorKind::Connect, "refused");
         Box::pin(std::future::ready(Err(error)))
     }
 }

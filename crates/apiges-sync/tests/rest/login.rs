@@ -33,8 +33,7 @@ async fn by_default_the_login_is_a_basic_header() {
 #[tokio::test]
 async fn headers_of_any_name_carry_the_login() {
     let style = LoginStyle::Headers { user: "Usuario".into(), password: "X-Clave".into() };
-    let house =
-        bare(|builder| builder.assumptions(styled(style)).credentials(USER, "sentinel-ascii")).await;
+    let house = bare(|builder| builder.assumptions(styled(style)).credentials(USER, "sentinel-ascii")).await;
     house.answer("GET", "/login", 200, whole(json!("token-1"))).await;
     house.client.log_in().await.unwrap();
     let [login] = house.requests("/login").await.try_into().unwrap();
@@ -259,7 +258,9 @@ async fn concurrent_401s_share_one_login_too() {
     let mock = wiremock::Mock::given(given("Bearer old"));
     mock.respond_with(unauthorised()).mount(&house.server).await;
     let mock = wiremock::Mock::given(given("Bearer new"));
-    mock.respond_with(ResponseTemplate::new(200).set_body_json(whole(json!({"id": 1})))).mount(&house.server).await;
+    mock.respond_with(ResponseTemplate::new(200).set_body_json(whole(json!({"id": 1}))))
+        .mount(&house.server)
+        .await;
     let calls: Vec<_> = (0..32)
         .map(|_| {
             let client = house.client.clone();

@@ -35,7 +35,7 @@ macro_rules! routes {
         $(
             let $client: &Client = &$house.client;
             $call.await.unwrap();
-            assert_eq!(sent(&$house).await, ($verb.to_owned(), $path.to_owned(), $body));
+            assert_eq!(sent(&$house).await, ($verb.to_owned(), $path.to_owned(), $body.clone()));
         )+
     };
 }
