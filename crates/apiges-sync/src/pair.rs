@@ -85,8 +85,8 @@ impl<C: for<'c> From<&'c str>> Pair<C> {
     }
 
     /// A row of a catalogue, which has a code.
-    pub(crate) fn row(record: Record) -> Result<Self, FieldError> {
-        Self::of(&record)?.ok_or_else(|| FieldError::new("codigo", "there"))
+    pub(crate) fn row(record: &Record) -> Result<Self, FieldError> {
+        Self::of(record)?.ok_or_else(|| FieldError::new("codigo", "there"))
     }
 }
 
