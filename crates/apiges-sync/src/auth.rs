@@ -120,6 +120,8 @@ fn bare(token: &str) -> &str {
     let token = token.trim();
     match token.split_at_checked(7) {
         Some((word, rest)) if word.eq_ignore_ascii_case("bearer ") => rest.trim_start(),
+        // The word alone, whose blank was trimmed.
+        None if token.eq_ignore_ascii_case("bearer") => "",
         _ => token,
     }
 }
@@ -192,7 +194,7 @@ mod tests {
         for text in ["abc", "Bearer abc", "bearer abc", " Bearer  abc "] {
             assert_eq!(bare(text), "abc");
         }
-        assert_eq!(bare("Bearerabc"), "Bearerabc");
+        assert_eq!([bare("Bearerabc"), bare("Bearer "), bare("Bearer")], ["Bearerabc", "", ""]);
         assert!(!is_token("two words") && !is_token("") && !is_token("ñ"));
     }
 

@@ -186,6 +186,7 @@ impl Client {
     /// # }
     /// ```
     pub async fn catalogue(&self, catalogue: Catalogue) -> Result<Vec<Pair>, Error> {
-        self.ask(Ask::new(catalogue.operation()), |received| received.every(Pair::row)).await
+        self.ask(Ask::new(catalogue.operation()), |received| received.every(|record| Pair::row(&record)))
+            .await
     }
 }

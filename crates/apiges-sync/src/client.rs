@@ -307,7 +307,7 @@ impl Client {
     /// # Ok::<(), apiges_sync::Error>(())
     /// ```
     pub fn builder_from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<ClientBuilder, Error> {
-        Self::builder_from(Env::from_lookup(lookup), |text| Environment::at(text))
+        Self::builder_from(Env::from_lookup(lookup), Environment::at)
     }
 
     /// As [`builder_from_lookup`](Self::builder_from_lookup) for an installation without https in the firm's own network: the address

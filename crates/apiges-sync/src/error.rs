@@ -6,6 +6,7 @@
 use std::fmt;
 
 use http::StatusCode;
+use integration_core::call::verdict::kind_of;
 use integration_core::call::{Operation, Verdict};
 use integration_core::{Answer, Error, ErrorKind, Outcome};
 
@@ -451,7 +452,8 @@ impl Route {
             _ if said.inner.is_some() => Problem::Api(said),
             _ => Problem::Http(said),
         };
-        by_strict_status(status, problem.error_of(kind_of(status), self.operation))
+        // Contract 2.1: of all that failed, 429 and 502 to 504 may pass.
+        Verdict::by_strict_status(status, problem.error_of(kind_of(status), self.operation))
     }
 }
 
@@ -459,29 +461,6 @@ impl Route {
 fn inner(envelope: &Envelope) -> StatusCode {
     let status = u16::try_from(envelope.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
     status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-/// Contract 2.1: 429 and 502 to 504 may pass.
-fn by_strict_status<T>(status: StatusCode, error: Error) -> Verdict<T> {
-    match status.as_u16() {
-        401 => Verdict::Unauthorized(error),
-        429 => Verdict::NotApplied(error),
-        502..=504 => Verdict::Doubt { error, transient: true },
-        408 | 500.. | ..=399 => Verdict::Doubt { error, transient: false },
-        _ => Verdict::Refuse(error),
-    }
-}
-
-const fn kind_of(status: StatusCode) -> ErrorKind {
-    match status.as_u16() {
-        401 => ErrorKind::Authentication,
-        403 => ErrorKind::Forbidden,
-        404 | 410 => ErrorKind::NotFound,
-        409 | 412 => ErrorKind::Conflict,
-        429 => ErrorKind::RateLimited,
-        400..=407 | 411..=499 => ErrorKind::Refused,
-        _ => ErrorKind::UnexpectedStatus,
-    }
 }
 
 #[cfg(test)]

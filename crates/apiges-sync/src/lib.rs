@@ -77,6 +77,7 @@ pub use client::{Client, ClientBuilder, Environment, idempotency_table};
 pub use contact::{Bank, Contact};
 pub use date::{BadDate, CalendarDate};
 pub use error::{AuthProblem, ErrorClass, ErrorExt, Problem, Said};
+pub use integration_core::body::open::Unlisted;
 pub use integration_core::call::{
     BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
     TransportErrorKind,
@@ -86,6 +87,6 @@ pub use integration_core::{Answer, BoxFuture, Error, ErrorKind, Fault, Faults, O
 pub use jiff;
 pub use jiff::Timestamp;
 pub use language::{Lang, UnknownLanguage};
-pub use pair::{Comparison, Modality, Pair, State, Unlisted};
+pub use pair::{Comparison, Modality, Pair, State};
 pub use record::{Data, FieldError, Record};
 pub use search::{Completeness, Found, RowError, Search, Term};

@@ -2,70 +2,10 @@
 
 use std::fmt;
 
+use integration_core::open_enum;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::record::{FieldError, Record};
-
-/// A value that the contract does not list; made by [`From`] of the enum it stands in, so that no listed value hides in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Unlisted(String);
-
-impl Unlisted {
-    /// The text on the wire.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// An enum over wire texts with a last variant for everything else.
-macro_rules! open_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $wire:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$doc])* $variant,)+
-            /// A value that the contract does not list, kept unchanged.
-            Other(Unlisted),
-        }
-
-        impl $name {
-            /// Every listed value.
-            pub const LISTED: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The text on the wire.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $wire,)+
-                    Self::Other(unlisted) => unlisted.as_str(),
-                }
-            }
-
-            /// Whether the contract lists it.
-            #[must_use]
-            pub const fn is_listed(&self) -> bool {
-                !matches!(self, Self::Other(_))
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                match text {
-                    $($wire => Self::$variant,)+
-                    other => Self::Other(Unlisted(other.to_owned())),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
 
 open_enum! {
     /// Whether a contact or a case file is open (contract 3.4).
@@ -145,8 +85,8 @@ impl<C: for<'c> From<&'c str>> Pair<C> {
     }
 
     /// A row of a catalogue, which has a code.
-    pub(crate) fn row(record: Record) -> Result<Self, FieldError> {
-        Self::of(&record)?.ok_or_else(|| FieldError::new("codigo", "there"))
+    pub(crate) fn row(record: &Record) -> Result<Self, FieldError> {
+        Self::of(record)?.ok_or_else(|| FieldError::new("codigo", "there"))
     }
 }
 

@@ -104,8 +104,8 @@ impl Record {
     /// # Errors
     /// If something in it is nested deeper than 128 levels.
     pub fn to_value(&self) -> Result<Value, FieldError> {
-        let value = |(name, raw): (&String, &Box<RawValue>)| Some((name.clone(), value_of(raw)?));
-        let whole: Option<serde_json::Map<_, _>> = self.0.iter().map(value).collect();
+        let whole: Option<serde_json::Map<_, _>> =
+            self.0.iter().map(|(name, raw)| Some((name.clone(), value_of(raw)?))).collect();
         whole.map(Value::Object).ok_or_else(too_deep)
     }
 

@@ -4,6 +4,7 @@
 //! there is, which it is not unless the caller's configuration says so (trap 25); a row that cannot be read hides no other.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use integration_core::{Error, Fault};
 use serde_json::{Map, Value};
@@ -69,14 +70,14 @@ impl From<CalendarDate> for Term {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Condition {
     field: String,
     comparison: Comparison,
     values: Vec<Term>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Asked {
     Conditions(Vec<Condition>),
     Raw(Value),
@@ -93,9 +94,23 @@ enum Asked {
 /// let search = Search::all().equal("modalidad", ["M", "N"]).between("fechaVencimiento", from, to);
 /// # Ok::<(), apiges_sync::BadDate>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use]
 pub struct Search(Asked);
+
+/// Fields and comparisons; what is searched for is somebody's reference, most likely.
+impl fmt::Debug for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Asked::Raw(_) => f.write_str("Search(raw)"),
+            Asked::Conditions(conditions) => {
+                let shown = conditions.iter().map(|one| (&one.field, one.comparison.as_str()));
+                f.write_str("Search")?;
+                f.debug_list().entries(shown).finish()
+            }
+        }
+    }
+}
 
 impl Search {
     /// Everything, until conditions are added.
@@ -302,6 +317,13 @@ mod tests {
         );
         // Texts have the service's order, and 9 may well lie before 10 there.
         assert!(sent(&Search::all().between("codigo", "9", "10")).contains("\"10\""));
+    }
+
+    #[test]
+    fn what_is_searched_for_is_not_printed() {
+        let search = Search::all().equal("clave", ["sentinel"]);
+        assert_eq!(format!("{search:?}"), r#"Search[("clave", "EQ")]"#);
+        assert_eq!(format!("{:?}", Search::raw(serde_json::json!({"clave": "sentinel"}))), "Search(raw)");
     }
 
     #[test]

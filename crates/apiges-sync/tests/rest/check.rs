@@ -82,10 +82,7 @@ impl apiges_sync::Transport for Refusing {
         '_,
         Result<http::Response<apiges_sync::BodyStream>, apiges_sync::TransportError>,
     > {
-        let error = apiges_sync::TransportError::new(
-            apiges_sync::TransportErrorKind::Connect,
-            std::io::Error::other("refused"),
-        );
+        let error = apiges_sync::TransportError::new(apiges_sync::TransportErrorKind::Connect, "refused");
         Box::pin(std::future::ready(Err(error)))
     }
 }
