@@ -163,7 +163,7 @@ async fn files_have_their_parts_and_searches_their_comparisons() {
         .apiges
         .file_ids()
         .into_iter()
-        .filter(|id| firm.apiges.file(*id, Lang::Es).unwrap()["idCliente"].to_string() == client);
+        .filter(|id| firm.apiges.file(*id, Lang::Es).unwrap()["idCliente"] == file["idCliente"]);
     let ids: Vec<i64> = found.as_array().unwrap().iter().map(|file| file["id"].as_i64().unwrap()).collect();
     assert_eq!(ids, wanted.collect::<Vec<_>>());
     let odd = json!({ "filtros": [{ "campo": "fechaModificacion", "filtro": "EQ", "valores": ["x"] }] });
