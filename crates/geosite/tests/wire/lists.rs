@@ -157,6 +157,33 @@ async fn each_bad_shape_is_an_error_that_names_it() {
     assert!(!format!("{keys} {keys:?} {}", keys.report()).contains("sentinel"));
 }
 
+/// R3: an error that says nothing is none, and one that is too long to be kept still is one.
+#[tokio::test]
+async fn an_empty_sign_of_failure_beside_the_rows_is_none() {
+    for hollow in ["[]", "[ ]", "{}", "{\n}", "null", "\"\"", "false", "0", "\"0\""] {
+        for name in ["error", "erro"] {
+            let after = format!(r#"{{"records":[{{"fid":1}}],"total":1,"{name}":{hollow}}}"#);
+            let before = format!(r#"{{"{name}":{hollow},"records":[{{"fid":1}}],"total":1}}"#);
+            for body in [after, before] {
+                let page = listed(&body, "application/json").await;
+                assert!(page.is_ok_and(|page| page.records.len() == 1), "{body}");
+            }
+        }
+    }
+    let long = "x".repeat(20_000);
+    for (filled, said) in [
+        (r#"["falhou"]"#.to_owned(), "no reason given"),
+        (r#"[ [] ]"#.to_owned(), "no reason given"),
+        (r#"{"a":1}"#.to_owned(), "no reason given"),
+        (format!(r#""{long}""#), "no reason given"),
+    ] {
+        let body = format!(r#"{{"records":[{{"fid":1}}],"total":1,"error":{filled}}}"#);
+        let error = listed(&body, "application/json").await.unwrap_err();
+        assert_eq!(name(&error), "refused", "{body}: {error}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn totals_are_read_wherever_they_stand_and_however_they_are_written() {
     for (body, total) in [
