@@ -33,6 +33,8 @@ pub(crate) const FEASIBILITY: Duration = Duration::from_secs(15);
 /// A page that brings nothing for so long has stalled (assumed).
 const STALL: Duration = Duration::from_secs(15);
 const IN_FLIGHT: usize = 4;
+/// Pages of 500 rows have 128 KiB for each (assumed).
+const PAGE_LIMIT: u64 = 64 * 1024 * 1024;
 /// Observed: a description is good for an hour.
 const SCHEMA_LIFE: Duration = Duration::from_secs(3600);
 
@@ -87,6 +89,7 @@ struct Parts {
     lane: Lane,
     pace: Pace,
     stall: Duration,
+    page_limit: u64,
     assumptions: Assumptions,
     times: Arc<LocalTimes>,
     schemas: Mutex<HashMap<Feature, (Duration, Arc<Schema>)>>,
@@ -103,6 +106,7 @@ pub struct ClientBuilder {
     in_flight: usize,
     pace: Pace,
     stall: Duration,
+    page_limit: u64,
     assumptions: Assumptions,
     caller: CallerBuilder,
 }
@@ -154,6 +158,13 @@ impl ClientBuilder {
         self
     }
 
+    /// How many bytes one page of a list may have; 64 MiB unless set (assumed). A page is decoded as it comes and never held, so this
+    /// ends a body that does not end by itself. A list that asks for more than a thousand rows at a time has 64 KiB for each.
+    pub fn page_limit(mut self, bytes: u64) -> Self {
+        self.page_limit = bytes;
+        self
+    }
+
     /// Names the program to the service.
     pub fn user_agent(mut self, name: &'static str) -> Self {
         self.caller = self.caller.user_agent(name);
@@ -191,6 +202,7 @@ impl ClientBuilder {
             lane: Lane::new(self.in_flight),
             pace: self.pace,
             stall: self.stall,
+            page_limit: self.page_limit,
             assumptions: self.assumptions,
             times: Arc::new(times),
             schemas: Mutex::default(),
@@ -291,6 +303,7 @@ impl Client {
             in_flight: IN_FLIGHT,
             pace: Pace::default(),
             stall: STALL,
+            page_limit: PAGE_LIMIT,
             assumptions: Assumptions::default(),
             caller: CallerBuilder::default()
                 .timeouts(TIMEOUTS)
@@ -362,6 +375,10 @@ impl Client {
 
     pub(crate) fn times(&self) -> &Arc<LocalTimes> {
         &self.0.times
+    }
+
+    pub(crate) fn page_limit(&self) -> u64 {
+        self.0.page_limit
     }
 
     pub(crate) fn caller(&self) -> &Caller {
