@@ -40,7 +40,7 @@
 //! | `hubsoft` | `hubsoft::HubSoft`: look-ups in HubSoft's public API |
 //!
 //! [`Client`] can only read: no call of it changes anything at the service. The one thing that writes is `link::HttpLinkWriter`, which
-//! takes nothing but confirmed links and is off until `link::Links::with_write_back`.
+//! takes nothing but confirmed links, and cannot be made unless [`Assumptions::write_back`] says [`WriteBack::Http`].
 //!
 //! # What is promised
 //!

@@ -221,7 +221,7 @@ async fn whatever_befalls_a_write_back_one_customer_is_there() {
         let courier = links.courier().clone().with_settling(SignedDuration::ZERO);
         let mut told = Told::Queued;
         for _ in 0..4 {
-            courier.deliver(&HttpLinkWriter::new(&client)).await.unwrap();
+            courier.deliver(&HttpLinkWriter::new(&client).unwrap()).await.unwrap();
             told = links.write_back(&link).await.unwrap();
             if matches!(told, Told::Rejected { .. }) {
                 assert!(links.courier().retry(&link).await.unwrap(), "{fault:?}");

@@ -1,7 +1,8 @@
 //! The default HTTP form of write-back: L1 to L3 (contract 3.6), which is an assumption of the contract.
 //!
-//! The rules enforced here: who can only look has another type than who can write; a save is made once per attempt and never
-//! repeated by itself, for the service makes a second customer of it.
+//! The rules enforced here: who can only look has another type than who can write, and there is no writer unless the assumptions
+//! say so; a save is made once per attempt and never repeated by itself, for the service makes a second customer of it; a customer
+//! who comes back is the one who was asked for, or nothing is written.
 
 use integration_core::call::{Idempotency, Operation};
 use integration_core::{BoxFuture, Error, ErrorKind, Outcome};
@@ -13,8 +14,8 @@ use super::port::{DetachPolicy, Port};
 use super::write_back::{Confirmed, Found, PortLinkReader, PortLinkWriter, Released, WriteBackError};
 use crate::client::Ask;
 use crate::error::{Problem, Route, keys_of};
-use crate::record::Record;
-use crate::{Client, CustomerKey, Feature, Filter, wire};
+use crate::record::{Customer, Record};
+use crate::{Client, CustomerKey, Feature, Filter, WriteBack, wire};
 
 pub(crate) const SAVE: Operation = Operation::post("save a customer", "/cliente/save", Idempotency::Once);
 const TAKEN: &str = "PORTA_OCUPADA";
@@ -49,6 +50,9 @@ impl HttpLinkReader {
         if let Some(row) = page.failed.into_iter().next() {
             return Err(unreadable(row.to_string()).into());
         }
+        if page.records.iter().any(|record| !is_of(record, key)) {
+            return Err(unreadable("another customer came than the one who was asked for").into());
+        }
         match page.records.as_slice() {
             [] if page.total.number().is_some_and(|total| total > 0) => {
                 Err(unreadable("rows are counted and none came").into())
@@ -61,10 +65,29 @@ impl HttpLinkReader {
 }
 
 impl HttpLinkWriter {
-    /// Writes through this client.
-    #[must_use]
-    pub fn new(client: &Client) -> Self {
-        Self { reader: HttpLinkReader::new(client) }
+    /// Writes through this client, whose assumptions have to allow it: the body of `cliente/save` is not public, and
+    /// [`WriteBack::Disabled`] is the default.
+    ///
+    /// # Errors
+    /// A configuration error unless [`Assumptions::write_back`](crate::Assumptions::write_back) is [`WriteBack::Http`].
+    ///
+    /// ```
+    /// use geosite::link::HttpLinkWriter;
+    /// use geosite::{Assumptions, Client, Environment, WriteBack};
+    ///
+    /// let builder = Client::builder().environment(Environment::Hosted).credentials("user", "password");
+    /// assert!(HttpLinkWriter::new(&builder.clone().build()?).is_err());
+    /// let mut assumptions = Assumptions::default();
+    /// assumptions.write_back = WriteBack::Http; // once it was tried on a test installation
+    /// let writer = HttpLinkWriter::new(&builder.assumptions(assumptions).build()?)?;
+    /// # Ok::<(), geosite::Error>(())
+    /// ```
+    pub fn new(client: &Client) -> Result<Self, Error> {
+        if client.assumptions().write_back != WriteBack::Http {
+            let hint = "set `Assumptions::write_back` of this client to `WriteBack::Http`, once it was tried on a test installation";
+            return Err(Error::configuration("write-back is disabled: nothing may be written to GeoSite", hint));
+        }
+        Ok(Self { reader: HttpLinkReader::new(client) })
     }
 
     async fn post(&self, body: &Body<'_>) -> Result<u64, WriteBackError> {
@@ -148,6 +171,11 @@ impl<'b> Body<'b> {
             longitude: None,
         }
     }
+}
+
+/// A service that ignores the filter shows strangers, whom nobody may write over.
+fn is_of(record: &Record, key: &CustomerKey) -> bool {
+    record.customer().and_then(Customer::key).as_ref() == Some(key)
 }
 
 fn found(record: &Record) -> Found {
