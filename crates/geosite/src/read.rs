@@ -125,7 +125,7 @@ pub struct ReadAll {
     paging: Paging,
     page_size: u32,
     progress: Checkpoint,
-    chosen: Option<Selection>,
+    chosen: Option<Chosen>,
     page: PageState,
     step: Step,
     summary: Option<Summary>,
@@ -143,7 +143,24 @@ struct PageState {
     broken: u32,
 }
 
-type Opened = (Selection, Rows);
+/// What is asked for, once `desc` is known.
+#[derive(Debug, Clone)]
+struct Chosen {
+    columns: Selection,
+    /// Only existing elements, where the feature tells which are.
+    existing: Option<Filter>,
+}
+
+impl Chosen {
+    fn narrow(&self, list: List) -> List {
+        match &self.existing {
+            Some(existing) => list.filter(existing.clone()),
+            None => list,
+        }
+    }
+}
+
+type Opened = (Chosen, Rows);
 
 enum Step {
     Next,
@@ -156,7 +173,9 @@ enum Step {
 }
 
 impl Client {
-    /// Reads a whole feature: every column that this crate understands and the installation has.
+    /// Reads a whole feature: every column that this crate understands and the installation has. Where only existing elements count
+    /// ([`Assumptions::existing_only`](crate::Assumptions::existing_only)) and the feature has the status column, "whole" means all of
+    /// those.
     pub fn read_all(&self, feature: Feature) -> ReadAll {
         let assumptions = self.assumptions();
         let understood = self.reader(feature).wanted().map(str::to_owned).collect();
@@ -192,7 +211,7 @@ impl ReadAll {
         self
     }
 
-    /// Reads every column that there is.
+    /// Reads every column that there is; configured ones that are missing are reported.
     pub fn all_columns(mut self) -> Self {
         self.wanted = Wanted::All;
         self
@@ -263,8 +282,12 @@ impl ReadAll {
     /// The list without columns and limit.
     fn base(&self) -> List {
         let list = self.client.list(self.feature);
-        match &self.filter {
+        let list = match &self.filter {
             Some(filter) => list.filter(filter.clone()),
+            None => list,
+        };
+        match &self.chosen {
+            Some(chosen) => chosen.narrow(list),
             None => list,
         }
     }
@@ -289,15 +312,16 @@ impl ReadAll {
         let (wanted, also, chosen) = (self.wanted.clone(), self.also.clone(), self.chosen.clone());
         Step::Opening(Box::pin(async move {
             if let Some(chosen) = chosen {
-                let rows = list.columns(chosen.columns.clone()).open().await?;
+                let rows = list.columns(chosen.columns.columns.clone()).open().await?;
                 return Ok((chosen, rows));
             }
+            let asked = |chosen: &Chosen| chosen.narrow(list.clone()).columns(chosen.columns.columns.clone());
             let chosen = choose(&client, feature, &wanted, &also, false).await?;
-            match list.clone().columns(chosen.columns.clone()).open().await {
+            match asked(&chosen).open().await {
                 // The kept description was old: the installation has other columns now.
                 Err(error) if matches!(error.find_source(), Some(Problem::ColumnUnknown { .. })) => {
                     let chosen = choose(&client, feature, &wanted, &also, true).await?;
-                    let rows = list.columns(chosen.columns.clone()).open().await?;
+                    let rows = asked(&chosen).open().await?;
                     Ok((chosen, rows))
                 }
                 opened => Ok((chosen, opened?)),
@@ -455,7 +479,7 @@ impl ReadAll {
 
     fn end(&mut self, confirmed: bool) -> Step {
         let complete = confirmed && self.progress.failed == 0 && !self.progress.without_total;
-        let missing = self.chosen.as_ref().map(|chosen| chosen.missing.clone()).unwrap_or_default();
+        let missing = self.chosen.as_ref().map(|chosen| chosen.columns.missing.clone()).unwrap_or_default();
         self.summary = Some(Summary { complete, checkpoint: self.progress.clone(), missing });
         Step::Ended
     }
@@ -585,7 +609,7 @@ async fn choose(
     wanted: &Wanted,
     also: &[String],
     anew: bool,
-) -> Result<Selection, Error> {
+) -> Result<Chosen, Error> {
     let schema = if anew { client.read_schema(feature).await? } else { client.schema(feature).await? };
     let all = || schema.columns().iter().map(|column| column.name.clone());
     let mut names = vec!["fid".to_owned()];
@@ -599,7 +623,7 @@ async fn choose(
     }
     names.extend(also.iter().cloned());
     let mut selection = schema.select(&names);
-    if matches!(wanted, Wanted::Understood(_)) {
+    if !matches!(wanted, Wanted::These(_)) {
         selection.missing.extend(client.configured(feature).into_iter().filter(|name| !schema.has(name)));
     }
     let route = format!("GET /{feature}/list");
@@ -613,7 +637,8 @@ async fn choose(
             .error("read a feature")
             .with_outcome(Outcome::NotSent));
     }
-    Ok(selection)
+    let existing = client.assumptions().existing().filter(|(column, _)| schema.has(column));
+    Ok(Chosen { columns: selection, existing: existing.map(|(_, filter)| filter) })
 }
 
 /// Several features that are being read, so many at the same time: a `Stream`, also usable by [`next`](Self::next) alone.

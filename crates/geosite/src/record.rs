@@ -179,6 +179,13 @@ impl Record {
         }
     }
 
+    /// Whether it counts as built, as far as its status tells: see [`Assumptions::existing_only`].
+    #[must_use]
+    pub fn is_existing(&self, assumptions: &Assumptions) -> bool {
+        let built = |status: &str| assumptions.status_existing_values.iter().any(|value| value == status);
+        !assumptions.existing_only() || self.status.as_deref().is_none_or(built)
+    }
+
     /// What a splitter has.
     #[must_use]
     pub const fn splitter(&self) -> Option<&Splitter> {
