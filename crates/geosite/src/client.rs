@@ -234,11 +234,12 @@ pub(crate) struct Ask {
     queries: Vec<(&'static str, String)>,
     body: Option<Vec<u8>>,
     attempt: Option<Duration>,
+    hidden: Vec<Secret>,
 }
 
 impl Ask {
     pub(crate) fn new(operation: Operation) -> Self {
-        Self { operation, feature: None, queries: Vec::new(), body: None, attempt: None }
+        Self { operation, feature: None, queries: Vec::new(), body: None, attempt: None, hidden: Vec::new() }
     }
 
     pub(crate) fn of(operation: Operation, feature: Feature) -> Self {
@@ -252,6 +253,12 @@ impl Ask {
 
     pub(crate) fn json(mut self, body: Vec<u8>) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Masks these in errors, for services repeat what they were sent.
+    pub(crate) fn hiding(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        self.hidden.extend(secrets);
         self
     }
 
@@ -279,6 +286,7 @@ impl Ask {
         if let Some(feature) = self.feature {
             call = call.param("feature", feature.segment());
         }
+        call = self.hidden.into_iter().fold(call, Call::with_secret);
         call = self.queries.into_iter().fold(call, |call, (name, value)| call.query(name, value));
         if let Some(body) = self.body {
             call = call.json(body);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use integration_core::tax::id::{CpfOrCnpj, IdError};
-use integration_core::{Error, Fault};
+use integration_core::{Error, Fault, Secret};
 
 use crate::error::Problem;
 
@@ -70,6 +70,13 @@ impl Document {
     #[must_use]
     pub fn problem(&self) -> Option<IdError> {
         self.verified().err()
+    }
+
+    /// Every form in which a service may repeat it, for errors to mask.
+    pub(crate) fn spellings(&self) -> Vec<Secret> {
+        let masked = self.verified().ok().map(|number| number.to_string());
+        let forms = [Some(self.given.clone()), Some(self.normalized.clone()), masked];
+        forms.into_iter().flatten().map(Secret::new).collect()
     }
 
     /// The warning of rule C4.

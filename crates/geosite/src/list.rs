@@ -12,7 +12,7 @@ use futures_core::Stream;
 use integration_core::body::fields::Scalar;
 use integration_core::body::stream::{Broken, Elements};
 use integration_core::call::{AnswerStream, Operation, Verdict};
-use integration_core::{Answer, Error, ErrorKind, Outcome};
+use integration_core::{Answer, Error, ErrorKind, Outcome, Secret};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -58,6 +58,7 @@ pub struct List {
     pub(crate) sorter: Vec<String>,
     pub(crate) limit: Option<u32>,
     pub(crate) start: Option<u64>,
+    hidden: Vec<Secret>,
 }
 
 /// A page that was read to its end.
@@ -109,6 +110,7 @@ impl Client {
             sorter: Vec::new(),
             limit: None,
             start: None,
+            hidden: Vec::new(),
         }
     }
 
@@ -236,8 +238,14 @@ impl List {
         self
     }
 
+    /// Masks these in errors.
+    pub(crate) fn hiding(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        self.hidden.extend(secrets);
+        self
+    }
+
     fn ask(&self, schema: &Schema) -> Result<Ask, Error> {
-        let ask = Ask::of(LIST, self.feature);
+        let ask = Ask::of(LIST, self.feature).hiding(self.hidden.iter().cloned());
         let route = ask.route();
         self.query(ask, schema, &route).map_err(|problem| route.error(problem))
     }

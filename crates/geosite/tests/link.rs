@@ -9,7 +9,7 @@ use geosite::link::{
 };
 use geosite::{Assumptions, BoxFuture, Client, CustomerKey, Environment, Error, ManualClock, WriteBack};
 use integration_sandbox::geosite::{Endpoint, Feature, GeoSite, Network, Twist};
-use integration_sandbox::{Fault, Sandbox};
+use integration_sandbox::{Fault, Sandbox, Scripted};
 use integration_store::Store;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -164,4 +164,22 @@ async fn a_stranger_is_not_taken_for_the_customer() {
     house.geosite.clear_faults();
     house.deliver().await;
     assert_eq!(house.geosite.saves().len(), 1);
+}
+
+/// Contract 3.8 and D1: a service that repeats the document in its refusal does not put it into our errors.
+#[tokio::test]
+async fn a_refusal_that_repeats_the_document_shows_it_nowhere() {
+    let said = "o documento 12ABC34501DE35 (12.ABC.345/01DE-35) não serve";
+    for (endpoint, status) in [(Endpoint::Save, 422), (Endpoint::List, 400), (Endpoint::List, 422)] {
+        let house = house().await;
+        let link = house.confirmed(7).await;
+        let body = json!({"success": "false", "mensagem": said}).to_string();
+        house.geosite.inject_always(endpoint, Fault::Answer(Scripted::new(status).body(body)));
+        let courier = house.links.courier().clone();
+        let delivered = courier.deliver(&HttpLinkWriter::new(&house.client).unwrap()).await.unwrap();
+        let plan = courier.plan(&HttpLinkReader::new(&house.client)).await.unwrap();
+        let shown = format!("{delivered:?} {plan:?} {:?}", house.links.write_back(&link).await.unwrap());
+        assert!(shown.contains("não serve"), "{endpoint:?}: {shown}");
+        assert!(!shown.contains("12ABC345") && !shown.contains("ABC.345"), "{endpoint:?}: {shown}");
+    }
 }

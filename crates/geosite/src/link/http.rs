@@ -15,7 +15,7 @@ use super::write_back::{Confirmed, Found, PortLinkReader, PortLinkWriter, Releas
 use crate::client::Ask;
 use crate::error::{Problem, Route, keys_of};
 use crate::record::{Customer, Record};
-use crate::{Client, CustomerKey, Feature, Filter, WriteBack, wire};
+use crate::{Client, CustomerKey, Document, Feature, Filter, WriteBack, wire};
 
 pub(crate) const SAVE: Operation = Operation::post("save a customer", "/cliente/save", Idempotency::Once);
 const TAKEN: &str = "PORTA_OCUPADA";
@@ -45,8 +45,8 @@ impl HttpLinkReader {
         let is_theirs = Filter::eq(names.document.as_str(), key.document.normalized())
             .and(Filter::eq(names.contract.as_str(), key.contract.to_string()));
         let columns = columns.into_iter().cloned().chain(["fid".to_owned()]);
-        let page =
-            self.client.list(Feature::Cliente).columns(columns).filter(is_theirs).limit(2).all().await?;
+        let list = self.client.list(Feature::Cliente).columns(columns).filter(is_theirs).limit(2);
+        let page = list.hiding(key.document.spellings()).all().await?;
         if let Some(row) = page.failed.into_iter().next() {
             return Err(unreadable(row.to_string()).into());
         }
@@ -90,10 +90,10 @@ impl HttpLinkWriter {
         Ok(Self { reader: HttpLinkReader::new(client) })
     }
 
-    async fn post(&self, body: &Body<'_>) -> Result<u64, WriteBackError> {
+    async fn post(&self, body: &Body<'_>, document: &Document) -> Result<u64, WriteBackError> {
         let json = serde_json::to_vec(body).map_err(|cause| unreadable(cause.to_string()))?;
-        let saved =
-            self.reader.client.ask(Ask::new(SAVE).json(json), |value, route| saved_fid(&value, route)).await;
+        let ask = Ask::new(SAVE).json(json).hiding(document.spellings());
+        let saved = self.reader.client.ask(ask, |value, route| saved_fid(&value, route)).await;
         saved.map_err(refused)
     }
 }
@@ -112,7 +112,7 @@ impl PortLinkReader for HttpLinkWriter {
 
 impl PortLinkWriter for HttpLinkWriter {
     fn save<'a>(&'a self, link: &'a Confirmed) -> BoxFuture<'a, Result<u64, WriteBackError>> {
-        Box::pin(async move { self.post(&Body::attaching(link)).await })
+        Box::pin(async move { self.post(&Body::attaching(link), &link.customer().key.document).await })
     }
 
     /// Both policies take the customer off the port and leave the customer: `delete` is never called (contract F5).
@@ -121,7 +121,7 @@ impl PortLinkWriter for HttpLinkWriter {
         link: &'a Released,
         _policy: DetachPolicy,
     ) -> BoxFuture<'a, Result<(), WriteBackError>> {
-        Box::pin(async move { self.post(&Body::detaching(link)).await.map(drop) })
+        Box::pin(async move { self.post(&Body::detaching(link), &link.key().document).await.map(drop) })
     }
 }
 
