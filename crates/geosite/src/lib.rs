@@ -91,7 +91,7 @@ pub use error::{Drift, ErrorExt, Problem};
 pub use feasibility::{Feasibility, FreePorts, NearBox, NearElement, Place, PublicView};
 pub use feature::{ElementKind, Feature, Group, SplitterRole};
 pub use filter::{Filter, Literal};
-pub use geometry::{BadCoordinate, Doubt, Latitude, Longitude, Position};
+pub use geometry::{BadCoordinate, Course, Doubt, Latitude, Longitude, Position};
 pub use integration_core::body::fields::When;
 pub use integration_core::call::{
     BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
