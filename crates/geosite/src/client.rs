@@ -67,7 +67,8 @@ impl Environment {
     /// # Errors
     /// As [`BaseUrl::parse`]: not for user info, a query or a fragment in the address.
     pub fn at(api_url: &str) -> Result<Self, Error> {
-        BaseUrl::parse(api_url).map(Self::At)
+        let hint = "give the `api_url` as it was handed out, such as https://host/geosite-telecom-api";
+        BaseUrl::parse(api_url).map(Self::At).map_err(|error| error.with_hint(hint))
     }
 
     fn base(self) -> Result<BaseUrl, Error> {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use integration_core::tax::id::{CpfOrCnpj, IdError};
-use integration_core::{Error, Fault, Secret};
+use integration_core::{Error, Fault};
 
 use crate::error::Problem;
 
@@ -73,10 +73,11 @@ impl Document {
     }
 
     /// Every form in which a service may repeat it, for errors to mask.
-    pub(crate) fn spellings(&self) -> Vec<Secret> {
+    #[cfg(feature = "store")]
+    pub(crate) fn spellings(&self) -> Vec<integration_core::Secret> {
         let masked = self.verified().ok().map(|number| number.to_string());
         let forms = [Some(self.given.clone()), Some(self.normalized.clone()), masked];
-        forms.into_iter().flatten().map(Secret::new).collect()
+        forms.into_iter().flatten().map(integration_core::Secret::new).collect()
     }
 
     /// The warning of rule C4.

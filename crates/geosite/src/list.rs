@@ -239,6 +239,7 @@ impl List {
     }
 
     /// Masks these in errors.
+    #[cfg(feature = "store")]
     pub(crate) fn hiding(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
         self.hidden.extend(secrets);
         self
@@ -252,8 +253,7 @@ impl List {
 
     fn query(&self, ask: Ask, schema: &Schema, route: &Route) -> Result<Ask, Problem> {
         if self.columns.is_empty() {
-            let columns = vec!["(none asked for)".to_owned()];
-            return Err(Problem::ColumnUnknown { route: route.text.clone(), columns });
+            return Err(Problem::ColumnUnknown { route: route.text.clone(), columns: Vec::new() });
         }
         // Without its number a row is no element (R6).
         let asked: Vec<String> = self.columns.iter().cloned().chain(["fid".to_owned()]).collect();
