@@ -69,7 +69,9 @@ fn draw_cables(plant: &GeoSite) -> Result<(), Box<dyn std::error::Error>> {
     plant.add_column(At::LanceCabo, Column::new("geometry"));
     for fid in plant.fids(At::LanceCabo) {
         let cable = plant.element(At::LanceCabo, fid).unwrap_or_default();
-        let (Some(north), Some(east)) = (cable["latitude"].as_f64(), cable["longitude"].as_f64()) else { continue };
+        let (Some(north), Some(east)) = (cable["latitude"].as_f64(), cable["longitude"].as_f64()) else {
+            continue;
+        };
         let (from, to) = ((north - HALF.0, east - HALF.1), (north + HALF.0, east + HALF.1));
         let line = format!("LINESTRING ({} {}, {} {})", from.1, from.0, to.1, to.0);
         plant.edit_quietly(At::LanceCabo, fid, json!({ "geometry": line }))?;

@@ -79,22 +79,33 @@ impl fmt::Display for Finding {
             Self::LoggedIn => f.write_str("the login works"),
             Self::LoginFailed(error) => write!(f, "the login does not work: {error}"),
             Self::Described { feature, columns } => write!(f, "{feature}: {columns} columns"),
-            Self::NotDescribed { feature, error } => write!(f, "{feature}: its columns cannot be read: {error}"),
+            Self::NotDescribed { feature, error } => {
+                write!(f, "{feature}: its columns cannot be read: {error}")
+            }
             Self::ColumnMissing { feature, column, vital: true } => {
                 write!(f, "{feature}: there is no column {column}, without which nothing of it can be read")
             }
             Self::ColumnMissing { feature, column, .. } => {
-                write!(f, "{feature}: there is no column {column}; set its name in `Assumptions`, or do without")
+                write!(
+                    f,
+                    "{feature}: there is no column {column}; set its name in `Assumptions`, or do without"
+                )
             }
             Self::ColumnAmbiguous { feature, column } => {
                 write!(f, "{feature}: {column} is there more than once; have the installation mended")
             }
             Self::ChangeColumnUnset { feature, candidates } if candidates.is_empty() => {
-                write!(f, "{feature}: no change column is set, and none looks like one: every run reads everything")
+                write!(
+                    f,
+                    "{feature}: no change column is set, and none looks like one: every run reads everything"
+                )
             }
             Self::ChangeColumnUnset { feature, candidates } => {
                 let likely = candidates.join(", ");
-                write!(f, "{feature}: every run reads everything until `change_column` is set; it may be {likely}")
+                write!(
+                    f,
+                    "{feature}: every run reads everything until `change_column` is set; it may be {likely}"
+                )
             }
         }
     }

@@ -228,12 +228,18 @@ impl Problem {
     const fn advice(&self) -> &'static str {
         match self {
             Self::LoginShape => "check the address: a login there brings no token",
-            Self::Http { status: 401 | 403, .. } => "check user name and password, and what this account may do",
+            Self::Http { status: 401 | 403, .. } => {
+                "check user name and password, and what this account may do"
+            }
             Self::Http { status: 404 | 405, .. } => {
                 "check the base URL: it is the `api_url` as it was handed out, with its path and nothing after it"
             }
-            Self::Http { status: 300..=399, .. } => "check the base URL: the service sends elsewhere, which is not followed",
-            Self::Http { status: 408 | 429 | 500.., .. } => "repeat it later; if it stays, ask whoever runs the service",
+            Self::Http { status: 300..=399, .. } => {
+                "check the base URL: the service sends elsewhere, which is not followed"
+            }
+            Self::Http { status: 408 | 429 | 500.., .. } => {
+                "repeat it later; if it stays, ask whoever runs the service"
+            }
             Self::Http { .. } => "look at the status, correct, repeat",
             Self::UnexpectedContentType { .. } => {
                 "check the address: a page for people answered, a login page most likely"
@@ -434,10 +440,14 @@ mod tests {
     #[test]
     fn a_status_says_what_to_do() {
         let hint = |status: u16| match judged(status, "") {
-            Verdict::Refuse(error) | Verdict::Unauthorized(error) | Verdict::Doubt { error, .. } => error.hint().to_owned(),
+            Verdict::Refuse(error) | Verdict::Unauthorized(error) | Verdict::Doubt { error, .. } => {
+                error.hint().to_owned()
+            }
             _ => panic!("{status}"),
         };
-        for (status, word) in [(401, "password"), (403, "account"), (404, "api_url"), (302, "elsewhere"), (500, "later")] {
+        for (status, word) in
+            [(401, "password"), (403, "account"), (404, "api_url"), (302, "elsewhere"), (500, "later")]
+        {
             assert!(hint(status).contains(word), "{status}: {}", hint(status));
         }
     }

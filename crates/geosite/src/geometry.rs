@@ -264,15 +264,25 @@ mod tests {
     fn a_course_is_two_places_or_more_in_the_same_order_of_axes() {
         let degrees = |text: &str| -> Vec<(f64, f64)> {
             let course = Course::parse_wkt(text).unwrap();
-            course.places().iter().map(|place| (place.latitude.degrees(), place.longitude.degrees())).collect()
+            course
+                .places()
+                .iter()
+                .map(|place| (place.latitude.degrees(), place.longitude.degrees()))
+                .collect()
         };
         for text in ["LINESTRING (-47 -22, -46 -21)", "srid=4326; linestring(-47 -22,-46 -21)"] {
             assert_eq!(degrees(text), [(-22.0, -47.0), (-21.0, -46.0)], "{text}");
         }
         assert_eq!(degrees("LINESTRING (1 2, 3 4, 5 6)").len(), 3);
-        for text in
-            ["", "LINESTRING", "LINESTRING ()", "LINESTRING (1 2)", "LINESTRING (1 2, 3)", "LINESTRING (1 2 3, 4 5 6)", "POINT (1 2)"]
-        {
+        for text in [
+            "",
+            "LINESTRING",
+            "LINESTRING ()",
+            "LINESTRING (1 2)",
+            "LINESTRING (1 2, 3)",
+            "LINESTRING (1 2 3, 4 5 6)",
+            "POINT (1 2)",
+        ] {
             assert_eq!(Course::parse_wkt(text), Err(BadCoordinate::Line), "{text}");
         }
         assert_eq!(Course::parse_wkt("LINESTRING (0 0, 181 0)"), Err(BadCoordinate::Longitude));

@@ -55,7 +55,8 @@
 //!
 //! Little of this service is public. **What [`Assumptions`] holds is ours and not the vendor's**: the names of the columns for last
 //! change, role, parent box, number of ports and customers; how date-times are written and in which zone; pages by last number and of
-//! 500; what "not there" looks like. Assumed without a setting: the filter's grammar, a query of at most 6,000 bytes, the shapes that
+//! 500; what "not there" looks like; which elements exist. Assumed with a setting of [`ClientBuilder`]: four calls in flight, 15 s
+//! without a byte, 64 MiB for a page. Assumed without a setting: the filter's grammar, a query of at most 6,000 bytes, the shapes that
 //! are accepted (contract 3.7), `Estação`, `Lance de Cabo`, `Poste` and `Cliente` as groups of their own. Observed in public code and
 //! not documented: the answer of `list`, `start`, and all of the feasibility routes.
 

@@ -358,7 +358,9 @@ fn too_large(error: Error) -> Error {
     if error.kind() != ErrorKind::TooLarge {
         return error;
     }
-    error.with_hint("ask for fewer rows at a time, or raise `ClientBuilder::page_limit` if such pages are meant")
+    error.with_hint(
+        "ask for fewer rows at a time, or raise `ClientBuilder::page_limit` if such pages are meant",
+    )
 }
 
 /// Whether the service understood and said no: then a column may have gone.

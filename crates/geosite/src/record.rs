@@ -671,11 +671,16 @@ mod tests {
     #[test]
     fn a_geometry_that_is_no_point_is_kept_and_a_line_is_a_course() {
         let line = "LINESTRING (-47 -22, -46 -21)";
-        for more in [json!({}), json!({"latitude": -22.5, "longitude": -47.5}), json!({"x": -47.5, "y": -22.5})] {
+        for more in
+            [json!({}), json!({"latitude": -22.5, "longitude": -47.5}), json!({"x": -47.5, "y": -22.5})]
+        {
             let mut row = json!({"fid": 1, "the_geom": line});
             row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             let record = read(Feature::LanceCabo, row).unwrap();
-            assert_eq!((record.extra["the_geom"].as_str(), record.position.is_some()), (Some(line), more != json!({})));
+            assert_eq!(
+                (record.extra["the_geom"].as_str(), record.position.is_some()),
+                (Some(line), more != json!({}))
+            );
             assert_eq!(record.course(), Course::parse_wkt(line).ok());
         }
         let area = read(Feature::Estacao, json!({"fid": 1, "geom": "POLYGON ((1 2, 3 4, 1 2))"})).unwrap();

@@ -199,7 +199,9 @@ async fn plant_and_register_stand_side_by_side() {
         geosite::Feasibility::Available { nearest, .. } => nearest,
         other => panic!("{other:?}"),
     };
-    let told = async |near: &geosite::NearBox| house.plant.reconcile(near).await.unwrap().map(|line| line.to_string());
+    let told = async |near: &geosite::NearBox| {
+        house.plant.reconcile(near).await.unwrap().map(|line| line.to_string())
+    };
     let seen = near().await;
     assert_eq!(
         told(&seen).await,
@@ -215,7 +217,10 @@ async fn plant_and_register_stand_side_by_side() {
     house.run().await;
     assert_eq!(
         told(&seen).await[..2],
-        ["Ports: plant 8, register not known, cannot compare", "Free: plant 7, register not known, cannot compare"]
+        [
+            "Ports: plant 8, register not known, cannot compare",
+            "Free: plant 7, register not known, cannot compare"
+        ]
     );
     house.geosite.delete(Feature::Cto, house.parent);
     house.run().await;

@@ -13,8 +13,8 @@ use super::links::Links;
 use super::plant::{Plant, SplitterFacts};
 use super::port::Port;
 use super::reconcile::{Figures, Line, reconcile};
-use crate::{CustomerKey, NearBox};
 use crate::sync::{self, Element, Kind, Notice, Register, Shelf, Stored, SyncError, SyncErrorKind};
+use crate::{CustomerKey, NearBox};
 
 const ASK: &str = "ask the register";
 

@@ -85,7 +85,10 @@ impl HttpLinkWriter {
     pub fn new(client: &Client) -> Result<Self, Error> {
         if client.assumptions().write_back != WriteBack::Http {
             let hint = "set `Assumptions::write_back` of this client to `WriteBack::Http`, once it was tried on a test installation";
-            return Err(Error::configuration("write-back is disabled: nothing may be written to GeoSite", hint));
+            return Err(Error::configuration(
+                "write-back is disabled: nothing may be written to GeoSite",
+                hint,
+            ));
         }
         Ok(Self { reader: HttpLinkReader::new(client) })
     }

@@ -317,11 +317,16 @@ mod tests {
         let points = line.split('"').nth(1).unwrap();
         let places: Vec<(f64, f64)> = points
             .split_whitespace()
-            .map(|place| place.split_once(',').map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap())).unwrap())
+            .map(|place| {
+                place.split_once(',').map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap())).unwrap()
+            })
             .collect();
         let [a, b, c] = places[..] else { panic!("{points}") };
         assert!(a.0 < b.0 && (a.1 - b.1).abs() < 0.1 && (b.0 - c.0).abs() < 0.1 && c.1 < b.1, "{points}");
-        assert!(page.contains("#span\" class=\"plain\"><title>Lance de cabo 8"), "without a course it is a mark");
+        assert!(
+            page.contains("#span\" class=\"plain\"><title>Lance de cabo 8"),
+            "without a course it is a mark"
+        );
         assert!(page.contains("Lance de cabo: 2"));
     }
 

@@ -290,7 +290,11 @@ async fn a_check_tells_everything_it_finds_and_writes_nothing() {
     assert!(matches!(findings.last(), Some(Finding::NotDescribed { feature: Feature::Hub, .. })));
     assert_eq!(findings.iter().filter(|finding| finding.is_fatal()).count(), 2);
     let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    for words in ["splitter: there is no column fidCaixaEmenda; set", "cto: there is no column fid, without", "it may be dataAlteracao"] {
+    for words in [
+        "splitter: there is no column fidCaixaEmenda; set",
+        "cto: there is no column fid, without",
+        "it may be dataAlteracao",
+    ] {
         assert!(told.iter().any(|line| line.contains(words)), "{told:#?}");
     }
     let lost = bare(|builder| builder).await;
