@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use integration_core::{Error, Fault};
 
-use crate::filter::Filter;
 use crate::time::LocalTimes;
 
 /// How long lists are asked for (contract 4.8 G1).
@@ -114,10 +113,7 @@ pub struct Assumptions {
     pub guard: GuardLimits,
     /// The column that tells designed from existing elements; unset.
     pub status_column: Option<String>,
-    /// Its values for elements that are built, as the service writes them; needed where only existing ones count.
-    pub status_existing_values: Vec<String>,
-    /// Whether only existing elements count; unless set, if there is a status column. [`Client::read_all`](crate::Client::read_all)
-    /// and the synchronisation then leave out elements with another status; one without any status counts as existing.
+    /// Whether only existing elements count; unless set, if there is a status column.
     pub existing_only: Option<bool>,
     /// Whether confirmed links are written back; heard by `link::Links::assuming`, and by `link::HttpLinkWriter`, which cannot be made
     /// without.
@@ -151,7 +147,6 @@ impl Default for Assumptions {
             clock_skew: Duration::from_secs(2 * 60),
             guard: GuardLimits { items: 50, percent: 5, percent_from: 20 },
             status_column: None,
-            status_existing_values: Vec::new(),
             existing_only: None,
             write_back: WriteBack::Disabled,
         }
@@ -165,40 +160,13 @@ impl Assumptions {
         self.existing_only.unwrap_or(self.status_column.is_some())
     }
 
-    /// The condition on elements of a feature that has the status column; nothing if all count.
-    pub(crate) fn existing(&self) -> Option<(&str, Filter)> {
-        let column = self.status_column.as_deref().filter(|_| self.existing_only())?;
-        let built = Filter::is_in(column, self.status_existing_values.iter().cloned());
-        Some((column, built.or(Filter::is_null(column))))
-    }
-
-    fn faults(&self) -> Vec<Fault> {
-        let fault = |wrong: bool, path: &'static str, expected: &'static str| {
-            wrong.then(|| Fault::error("ASSUMPTION", path).with_expected(expected))
-        };
-        let only = self.existing_only();
-        [
-            fault(self.page_size == 0, "page_size", "at least 1"),
-            fault(
-                only && self.status_column.is_none(),
-                "status_column",
-                "a column, since only existing elements count",
-            ),
-            fault(
-                only && self.status_existing_values.is_empty(),
-                "status_existing_values",
-                "the values of built elements, since only those count",
-            ),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-
     /// # Errors
     /// A validation error with every setting that cannot work.
     pub(crate) fn times(&self) -> Result<LocalTimes, Error> {
-        let mut faults = self.faults();
+        let mut faults = Vec::new();
+        if self.page_size == 0 {
+            faults.push(Fault::error("ASSUMPTION", "page_size").with_expected("at least 1").with_actual("0"));
+        }
         match LocalTimes::new(&self.change_zone, &self.change_literal_format) {
             Ok(times) if faults.is_empty() => Ok(times),
             Ok(_) => Err(Error::validation("configure", faults)),

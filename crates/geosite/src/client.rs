@@ -554,11 +554,6 @@ mod tests {
         (assumptions.page_size, assumptions.change_zone) = (0, "Mars/Phobos".into());
         let builder = Client::builder().environment(Environment::Hosted).credentials("u", "p");
         assert_eq!(paths(builder.clone().assumptions(assumptions)), ["page_size", "change_zone"]);
-        let status = Assumptions { status_column: Some("situacao".into()), ..Assumptions::default() };
-        assert_eq!(paths(builder.clone().assumptions(status.clone())), ["status_existing_values"]);
-        let only = Assumptions { existing_only: Some(true), ..Assumptions::default() };
-        assert_eq!(paths(builder.clone().assumptions(only)), ["status_column", "status_existing_values"]);
-        assert!(builder.assumptions(Assumptions { existing_only: Some(false), ..status }).build().is_ok());
     }
 
     #[test]

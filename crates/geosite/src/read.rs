@@ -127,7 +127,7 @@ pub struct ReadAll {
     paging: Paging,
     page_size: u32,
     progress: Checkpoint,
-    chosen: Option<Chosen>,
+    chosen: Option<Selection>,
     page: PageState,
     step: Step,
     summary: Option<Summary>,
@@ -145,24 +145,7 @@ struct PageState {
     broken: u32,
 }
 
-/// What is asked for, once `desc` is known.
-#[derive(Debug, Clone)]
-struct Chosen {
-    columns: Selection,
-    /// Only existing elements, where the feature tells which are.
-    existing: Option<Filter>,
-}
-
-impl Chosen {
-    fn narrow(&self, list: List) -> List {
-        match &self.existing {
-            Some(existing) => list.filter(existing.clone()),
-            None => list,
-        }
-    }
-}
-
-type Opened = (Chosen, Rows);
+type Opened = (Selection, Rows);
 
 enum Step {
     Next,
@@ -175,9 +158,7 @@ enum Step {
 }
 
 impl Client {
-    /// Reads a whole feature: every column that this crate understands and the installation has. Where only existing elements count
-    /// ([`Assumptions::existing_only`](crate::Assumptions::existing_only)) and the feature has the status column, "whole" means all of
-    /// those.
+    /// Reads a whole feature: every column that this crate understands and the installation has.
     pub fn read_all(&self, feature: Feature) -> ReadAll {
         let assumptions = self.assumptions();
         let understood = self.reader(feature).wanted().map(str::to_owned).collect();
@@ -284,12 +265,8 @@ impl ReadAll {
     /// The list without columns and limit.
     fn base(&self) -> List {
         let list = self.client.list(self.feature);
-        let list = match &self.filter {
+        match &self.filter {
             Some(filter) => list.filter(filter.clone()),
-            None => list,
-        };
-        match &self.chosen {
-            Some(chosen) => chosen.narrow(list),
             None => list,
         }
     }
@@ -314,16 +291,15 @@ impl ReadAll {
         let (wanted, also, chosen) = (self.wanted.clone(), self.also.clone(), self.chosen.clone());
         Step::Opening(Box::pin(async move {
             if let Some(chosen) = chosen {
-                let rows = list.columns(chosen.columns.columns.clone()).open().await?;
+                let rows = list.columns(chosen.columns.clone()).open().await?;
                 return Ok((chosen, rows));
             }
-            let asked = |chosen: &Chosen| chosen.narrow(list.clone()).columns(chosen.columns.columns.clone());
             let chosen = choose(&client, feature, &wanted, &also, false).await?;
-            match asked(&chosen).open().await {
+            match list.clone().columns(chosen.columns.clone()).open().await {
                 // The kept description was old: the installation has other columns now.
                 Err(error) if matches!(error.find_source(), Some(Problem::ColumnUnknown { .. })) => {
                     let chosen = choose(&client, feature, &wanted, &also, true).await?;
-                    let rows = asked(&chosen).open().await?;
+                    let rows = list.columns(chosen.columns.clone()).open().await?;
                     Ok((chosen, rows))
                 }
                 opened => Ok((chosen, opened?)),
@@ -481,7 +457,7 @@ impl ReadAll {
 
     fn end(&mut self, confirmed: bool) -> Step {
         let complete = confirmed && self.progress.failed == 0 && !self.progress.without_total;
-        let missing = self.chosen.as_ref().map(|chosen| chosen.columns.missing.clone()).unwrap_or_default();
+        let missing = self.chosen.as_ref().map(|chosen| chosen.missing.clone()).unwrap_or_default();
         self.summary = Some(Summary { complete, checkpoint: self.progress.clone(), missing });
         Step::Ended
     }
@@ -611,7 +587,7 @@ async fn choose(
     wanted: &Wanted,
     also: &[String],
     anew: bool,
-) -> Result<Chosen, Error> {
+) -> Result<Selection, Error> {
     let schema = if anew { client.read_schema(feature).await? } else { client.schema(feature).await? };
     let all = || schema.columns().iter().map(|column| column.name.clone());
     let mut names = vec!["fid".to_owned()];
@@ -639,8 +615,7 @@ async fn choose(
             .error("read a feature")
             .with_outcome(Outcome::NotSent));
     }
-    let existing = client.assumptions().existing().filter(|(column, _)| schema.has(column));
-    Ok(Chosen { columns: selection, existing: existing.map(|(_, filter)| filter) })
+    Ok(selection)
 }
 
 /// Several features that are being read, so many at the same time: a `Stream`, also usable by [`next`](Self::next) alone.

@@ -187,13 +187,6 @@ impl Record {
         lines.filter_map(|(_, value)| value.as_str()).find_map(|text| Course::parse_wkt(text).ok())
     }
 
-    /// Whether it counts as built, as far as its status tells: see [`Assumptions::existing_only`].
-    #[must_use]
-    pub fn is_existing(&self, assumptions: &Assumptions) -> bool {
-        let built = |status: &str| assumptions.status_existing_values.iter().any(|value| value == status);
-        !assumptions.existing_only() || self.status.as_deref().is_none_or(built)
-    }
-
     /// What a splitter has.
     #[must_use]
     pub const fn splitter(&self) -> Option<&Splitter> {

@@ -364,6 +364,12 @@ async fn columns_differ_between_installations() {
     assert!(first.name.is_some() && first.extra["cor"] == "azul");
     let (_, summary) = read(plant.client.read_all(Feature::Cto)).await;
     assert_eq!(summary.unwrap().missing, ["dataAlteracao"]);
+    let (_, summary) = read(plant.client.read_all(Feature::Cto).all_columns()).await;
+    assert_eq!(
+        summary.unwrap().missing,
+        ["dataAlteracao"],
+        "what is configured and missing is told whatever is read"
+    );
     let (_, summary) = read(plant.client.read_all(Feature::Cto).columns(["nome", "bairro"])).await;
     assert_eq!(summary.unwrap().missing, ["bairro"]);
     // A column that goes after it was described is not asked for again.
@@ -374,40 +380,6 @@ async fn columns_differ_between_installations() {
     plant.client.read_schema(Feature::Cto).await.unwrap();
     let (_, ended) = read(plant.client.read_all(Feature::Cto)).await;
     assert!(matches!(ended.unwrap_err().problem(), Some(Problem::AmbiguousColumn { .. })));
-}
-
-/// Contract 2.5, peer row 18: designed elements are left out where the installation tells them apart.
-#[tokio::test]
-async fn only_existing_elements_count_where_a_status_tells() {
-    let plant = plant_with(|assumptions| {
-        assumptions.page_size = 5;
-        assumptions.status_column = Some("situacao".into());
-        assumptions.status_existing_values = vec!["Implantado".into(), "Em d'uso".into()];
-    })
-    .await;
-    plant.site.add_column(There::Cto, Column::new("situacao").value("Implantado"));
-    let all = plant.site.fids(There::Cto);
-    for (place, status) in
-        [(0, json!("Em projeto")), (4, json!("Em d'uso")), (11, json!(null)), (22, json!("Em projeto"))]
-    {
-        plant.site.edit(There::Cto, all[place], json!({ "situacao": status })).unwrap();
-    }
-    for paging in [Paging::Keyset, Paging::Offset] {
-        let (seen, summary) = read(plant.client.read_all(Feature::Cto).paging(paging)).await;
-        assert!(summary.unwrap().complete);
-        let built: Vec<u64> = all[1..22].iter().copied().map(u64::from).collect();
-        assert_eq!(seen.fids, built, "{paging:?}");
-        // A feature that does not tell is read as it is.
-        let (seen, summary) = read(plant.client.read_all(Feature::Hub).paging(paging)).await;
-        assert!(summary.unwrap().complete && seen.fids == fids(&plant.site, There::Hub));
-    }
-    let designed = plant.client.get(Feature::Cto, all[0]).await.unwrap().unwrap();
-    let built = plant.client.get(Feature::Cto, all[4]).await.unwrap().unwrap();
-    assert!(
-        !designed.is_existing(plant.client.assumptions()) && built.is_existing(plant.client.assumptions())
-    );
-    let (_, summary) = read(plant.client.read_all(Feature::Hub).all_columns()).await;
-    assert_eq!(summary.unwrap().missing, ["situacao"], "what is configured and missing is told");
 }
 
 #[tokio::test]

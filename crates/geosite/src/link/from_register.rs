@@ -13,8 +13,8 @@ use super::links::Links;
 use super::plant::{Plant, SplitterFacts};
 use super::port::Port;
 use super::reconcile::{Figures, Line, reconcile};
+use crate::CustomerKey;
 use crate::sync::{self, Element, Kind, Notice, Register, Shelf, Stored, SyncError, SyncErrorKind};
-use crate::{CustomerKey, NearBox};
 
 const ASK: &str = "ask the register";
 
@@ -73,7 +73,7 @@ impl RegisterPlant {
     ///
     /// # Errors
     /// The register's.
-    pub async fn reconcile(&self, plant: &NearBox) -> Result<[Line; 3], Error> {
+    pub async fn reconcile(&self, plant: &crate::NearBox) -> Result<[Line; 3], Error> {
         let register = match plant.fid {
             Some(fid) => self.figures(fid.0).await?,
             None => Figures::default(),
