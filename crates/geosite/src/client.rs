@@ -553,7 +553,7 @@ mod tests {
         let mut assumptions = Assumptions::default();
         (assumptions.page_size, assumptions.change_zone) = (0, "Mars/Phobos".into());
         let builder = Client::builder().environment(Environment::Hosted).credentials("u", "p");
-        assert_eq!(paths(builder.clone().assumptions(assumptions)), ["page_size", "change_zone"]);
+        assert_eq!(paths(builder.assumptions(assumptions)), ["page_size", "change_zone"]);
     }
 
     #[test]
