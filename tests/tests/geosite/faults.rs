@@ -108,10 +108,6 @@ async fn a_read_gives_up_on_what_stays_and_says_what_it_was() {
     ];
     for endpoint in READS {
         for (fault, kinds) in &stays {
-            // A list is decoded as it comes, and has no end that memory would notice.
-            if endpoint == Endpoint::List && matches!(fault, Fault::ActThenOversized { .. }) {
-                continue;
-            }
             let client = bench.client();
             client.schema(Feature::Cto).await.unwrap();
             let before = asked(bench.plant(), endpoint);
