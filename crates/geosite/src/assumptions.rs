@@ -115,7 +115,8 @@ pub struct Assumptions {
     pub status_column: Option<String>,
     /// Whether only existing elements count; unless set, if there is a status column.
     pub existing_only: Option<bool>,
-    /// Whether confirmed links are written back; heard by `link::Links::assuming`.
+    /// Whether confirmed links are written back; heard by `link::Links::assuming`, and by `link::HttpLinkWriter`, which cannot be made
+    /// without.
     pub write_back: WriteBack,
 }
 

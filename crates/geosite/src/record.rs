@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::assumptions::Assumptions;
 use crate::document::{CustomerKey, Document};
 use crate::feature::{ElementKind, Feature, SplitterRole};
-use crate::geometry::{Doubt, Position, is_other_wkt};
+use crate::geometry::{Course, Doubt, Position, is_other_wkt};
 use crate::time::LocalTimes;
 use crate::wire::{self, Row, Unparsable, same};
 
@@ -90,7 +90,8 @@ pub struct Record {
     pub placed_by: Option<PlacedBy>,
     /// What only elements of its feature have.
     pub detail: Detail,
-    /// Every column that this crate does not know, by the name in the answer.
+    /// Every column that this crate does not know, by the name in the answer; a geometry that is no point too, see
+    /// [`course`](Self::course).
     pub extra: BTreeMap<String, Value>,
     /// What is doubtful about it.
     pub warnings: Vec<Fault>,
@@ -177,6 +178,13 @@ impl Record {
             }
             _ => ElementKind::of_feature(self.feature),
         }
+    }
+
+    /// The course of a cable, where the installation has one: a geometry column that holds a line instead of a point.
+    #[must_use]
+    pub fn course(&self) -> Option<Course> {
+        let lines = self.extra.iter().filter(|(name, _)| is_geometry(name));
+        lines.filter_map(|(_, value)| value.as_str()).find_map(|text| Course::parse_wkt(text).ok())
     }
 
     /// What a splitter has.
@@ -317,6 +325,7 @@ impl Reader {
 
     fn record(&self, mut draft: Draft) -> Result<Record, RowError> {
         let fid = draft.fid();
+        draft.keep_other_geometry();
         let (position, placed_by) = draft.place();
         let detail = self.detail(&mut draft);
         let mut time = |role| draft.text(role).map(|text| self.when(text));
@@ -516,12 +525,19 @@ impl Draft {
         self.wkt()
     }
 
+    /// A cable's course, say: kept as it came, and no place.
+    fn keep_other_geometry(&mut self) {
+        let is_other = |(role, _, value): &(Meaning, String, Value)| {
+            *role == Meaning::Wkt && value.as_str().is_some_and(is_other_wkt)
+        };
+        if let Some(place) = self.known.iter().position(is_other) {
+            let (_, name, value) = self.known.swap_remove(place);
+            self.extra.insert(name, value);
+        }
+    }
+
     fn wkt(&mut self) -> (Option<Position>, Option<PlacedBy>) {
         let Some(text) = self.text(Meaning::Wkt) else { return (None, None) };
-        if is_other_wkt(&text) {
-            // A cable's course, say: kept, and no place.
-            return (None, None);
-        }
         match Position::parse_wkt(&text) {
             Ok(place) => self.placed(place.latitude.degrees(), place.longitude.degrees(), PlacedBy::Wkt),
             Err(bad) => {
@@ -643,6 +659,28 @@ mod tests {
         assert_eq!(place(json!({"fid": 1})), (None, None));
         assert_eq!(place(json!({"fid": 1, "geom": "LINESTRING (1 2, 3 4)"})), (None, None));
         assert_eq!(faulty(Feature::Cto, json!({"fid": 1, "geom": "POINT (x)"})).1, ["geometry"]);
+    }
+
+    #[test]
+    fn a_geometry_that_is_no_point_is_kept_and_a_line_is_a_course() {
+        let line = "LINESTRING (-47 -22, -46 -21)";
+        for more in
+            [json!({}), json!({"latitude": -22.5, "longitude": -47.5}), json!({"x": -47.5, "y": -22.5})]
+        {
+            let mut row = json!({"fid": 1, "the_geom": line});
+            row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let record = read(Feature::LanceCabo, row).unwrap();
+            assert_eq!(
+                (record.extra["the_geom"].as_str(), record.position.is_some()),
+                (Some(line), more != json!({}))
+            );
+            assert_eq!(record.course(), Course::parse_wkt(line).ok());
+        }
+        let area = read(Feature::Estacao, json!({"fid": 1, "geom": "POLYGON ((1 2, 3 4, 1 2))"})).unwrap();
+        assert!(area.course().is_none() && area.extra.contains_key("geom"));
+        // Drawn wrongly: kept for whoever mends it, and no course.
+        let far = read(Feature::LanceCabo, json!({"fid": 1, "geom": "LINESTRING (0 0, 999 0)"})).unwrap();
+        assert!(far.course().is_none() && far.extra.contains_key("geom"));
     }
 
     #[test]

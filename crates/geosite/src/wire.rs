@@ -8,6 +8,7 @@ use std::fmt;
 use integration_core::body::beside::Beside;
 use integration_core::body::fields::{Scalar, Token};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::geometry;
@@ -41,18 +42,24 @@ fn refusal_of<'v>(field: &dyn Fn(&str) -> Scalar<'v>) -> Refused {
 
 /// R3: whether an answer with 2xx is a refusal, and what it says.
 pub(crate) fn inner_refusal(fields: &Map<String, Value>) -> Option<Refused> {
-    let set = |name: &str| match fields.get(name) {
-        Some(Value::Array(items)) => !items.is_empty(),
-        Some(Value::Object(inner)) => !inner.is_empty(),
-        _ => false,
-    };
+    let set = |name: &str| fields.get(name).is_some_and(is_filled);
     refused_by(&|name| fields.get(name).map_or(Scalar::Null, Token::scalar), &set)
 }
 
-/// The same of what stands beside a list.
+/// The same of what stands beside a list. A sign of failure whose text was too long to be kept is one all the same.
 pub(crate) fn refusal_beside(beside: &Beside) -> Option<Refused> {
-    let set = |name: &str| beside.get(name).is_some_and(|raw| !matches!(raw.get(), "[]" | "{}"));
-    refused_by(&|name| beside.scalar(name), &|name| beside.scalar(name) == Scalar::Compound && set(name))
+    let told = |name: &str| beside.names().any(|known| known == name);
+    let read = |raw: &RawValue| serde_json::from_str(raw.get()).is_ok_and(|value| is_filled(&value));
+    let set = |name: &str| beside.get(name).map_or_else(|| told(name), read);
+    refused_by(&|name| beside.scalar(name), &set)
+}
+
+fn is_filled(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(inner) => !inner.is_empty(),
+        _ => false,
+    }
 }
 
 fn refused_by<'v>(field: &dyn Fn(&str) -> Scalar<'v>, is_filled: &dyn Fn(&str) -> bool) -> Option<Refused> {
@@ -60,10 +67,10 @@ fn refused_by<'v>(field: &dyn Fn(&str) -> Scalar<'v>, is_filled: &dyn Fn(&str) -
     let status = |name: &&str| field(name).integer().is_some_and(|status| status >= 400);
     let stated = ["status", "statusCode", "code"].iter().any(status);
     let set = |name: &&str| match field(name) {
-        Scalar::Null | Scalar::Bool(false) => false,
+        Scalar::Bool(false) => false,
         Scalar::Text(text) => !matches!(text.trim(), "" | "false" | "0"),
         Scalar::Number(number) => number != "0",
-        Scalar::Compound => is_filled(name),
+        Scalar::Null | Scalar::Compound => is_filled(name),
         _ => true,
     };
     (failed || stated || ["error", "erro"].iter().any(set)).then(|| refusal_of(field))

@@ -3,6 +3,7 @@
 //! The rule enforced here: a link stands on what a run has stored, tombstones count as gone, and what a run sees on a port is
 //! noted beside the link and never put in its place.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use integration_core::{BoxFuture, Error, ErrorKind};
 use super::links::Links;
 use super::plant::{Plant, SplitterFacts};
 use super::port::Port;
+use super::reconcile::{Figures, Line, reconcile};
 use crate::CustomerKey;
 use crate::sync::{self, Element, Kind, Notice, Register, Shelf, Stored, SyncError, SyncErrorKind};
 
@@ -55,6 +57,51 @@ impl RegisterPlant {
     #[must_use]
     pub fn telling(&self, links: Links) -> LinkNotices {
         LinkNotices { links, plant: self.clone() }
+    }
+
+    /// What the register says about a box: the ports of its service splitters, and who sits on them. A figure that cannot be told is
+    /// `None`: all of them if the register holds no such box, ports and free ones if a splitter's number of ports is not known.
+    ///
+    /// # Errors
+    /// The register's.
+    pub async fn figures(&self, box_fid: u64) -> Result<Figures, Error> {
+        self.summed(box_fid).await.map_err(unasked)
+    }
+
+    /// Plant and register side by side (contract 4.12): what a feasibility answer says about a box, and what was synchronised. Both
+    /// values are shown, and neither wins.
+    ///
+    /// # Errors
+    /// The register's.
+    pub async fn reconcile(&self, plant: &crate::NearBox) -> Result<[Line; 3], Error> {
+        let register = match plant.fid {
+            Some(fid) => self.figures(fid.0).await?,
+            None => Figures::default(),
+        };
+        Ok(reconcile(plant.into(), register))
+    }
+
+    async fn summed(&self, box_fid: u64) -> Result<Figures, SyncError> {
+        let Ok(parent) = i64::try_from(box_fid) else { return Ok(Figures::default()) };
+        let known = self.stored(Shelf::Box, parent).await?;
+        if known.is_none_or(|stored| stored.tombstone.is_some()) {
+            return Ok(Figures::default());
+        }
+        let (mut ports, mut seated, mut customers) = (Some(0_u64), 0_u64, 0_u64);
+        let splitters = self.register.children(&self.integration, Shelf::Splitter, parent).await?;
+        for splitter in splitters.iter().map(|stored| &stored.element) {
+            if splitter.kind != Kind::SplitterAtendimento {
+                continue;
+            }
+            let here = self.register.children(&self.integration, Shelf::Cliente, splitter.fid).await?;
+            let taken: BTreeSet<i64> = here.iter().filter_map(|customer| customer.element.port).collect();
+            let of_this = splitter.ports.and_then(|ports| u64::try_from(ports).ok());
+            ports = ports.zip(of_this).map(|(sum, more)| sum.saturating_add(more));
+            seated = seated.saturating_add(taken.len() as u64);
+            customers = customers.saturating_add(here.len() as u64);
+        }
+        let free = ports.map(|ports| ports.saturating_sub(seated));
+        Ok(Figures { ports, free, customers: Some(customers) })
     }
 
     async fn stored(&self, shelf: Shelf, fid: i64) -> Result<Option<Stored>, SyncError> {
