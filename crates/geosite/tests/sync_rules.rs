@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use fake::{FakePlant, held, killed_after, truth};
 use geosite::Feature;
 use geosite::sync::{
-    Cancel, Conflict, Element, Event, Kind, Links, MemoryRegister, Mode, Notice, Outcome, PlantSync, Project,
-    Reason, Register, Request, Run, Selection, SelectionFault, Settings, Shelf, StampSource, SyncError,
-    SyncErrorKind, Verdict,
+    Cancel, Conflict, Doubt, Element, Event, Examine, Kind, Links, MemoryRegister, Mode, Notice, Outcome,
+    PlantSync, Project, Reason, Register, Request, Run, Selection, SelectionFault, Settings, Shelf,
+    StampSource, SyncError, SyncErrorKind, Tally, Verdict,
 };
 use integration_core::BoxFuture;
 use integration_core::clock::ManualClock;
@@ -36,6 +36,10 @@ struct FakeLinks {
     linked: Mutex<BTreeSet<i64>>,
     told: Mutex<Vec<Notice>>,
     gate: Mutex<Option<Arc<Gate>>>,
+    /// What each run was to look at when it began.
+    examined: Mutex<Vec<Examine>>,
+    /// Whether telling about customers or boxes fails.
+    refuses: Mutex<Option<Shelf>>,
 }
 
 /// Where a run stands still when it begins, with nothing of the register in its hands.
@@ -59,11 +63,21 @@ impl Links for FakeLinks {
     }
 
     fn told<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<(), SyncError>> {
+        let refused = *self.refuses.lock().unwrap();
+        let of = |notice: &Notice| match notice {
+            Notice::CustomerChanged { .. } => Some(Shelf::Cliente),
+            Notice::Removed { shelf, .. } => Some(*shelf),
+            _ => None,
+        };
+        if refused.is_some() && notices.iter().any(|notice| of(notice) == refused) {
+            return Box::pin(async { Err(SyncError::new(SyncErrorKind::Store, "the links' store is gone")) });
+        }
         self.told.lock().unwrap().extend(notices);
         Box::pin(async { Ok(()) })
     }
 
-    fn begun(&self) -> BoxFuture<'_, Result<(), SyncError>> {
+    fn begun(&self, examine: Examine) -> BoxFuture<'_, Result<(), SyncError>> {
+        self.examined.lock().unwrap().push(examine);
         let gate = self.gate.lock().unwrap().take();
         Box::pin(async move {
             if let Some(gate) = gate {
@@ -105,9 +119,20 @@ async fn open(
     kinds: &[Kind],
     worker: &str,
 ) -> Result<House, SyncError> {
+    open_with(plant, register, kinds, worker, |_| {}).await
+}
+
+async fn open_with(
+    plant: FakePlant,
+    register: Arc<dyn Register>,
+    kinds: &[Kind],
+    worker: &str,
+    set: impl Fn(&mut Settings),
+) -> Result<House, SyncError> {
     let selection = Selection::of(kinds.iter().copied()).unwrap();
     let mut settings = Settings::new(NAME, worker);
     settings.page_size = 9;
+    set(&mut settings);
     let clock = ManualClock::new();
     let events = Arc::new(Mutex::new(Vec::new()));
     let links = Arc::new(FakeLinks::default());
@@ -796,5 +821,286 @@ async fn a_contract_with_another_document_is_no_overwrite() {
             contract: "11".to_owned(),
             held_by: fids[1]
         }));
+    }
+}
+
+/// R5, R6: rows that could not be read are named, not only counted; at most a hundred, and each once, however often a run is killed.
+#[tokio::test]
+async fn rows_that_could_not_be_read_are_named() {
+    for house in houses(&[Kind::Cto]).await {
+        let fids = house.plant.fill(Kind::Cto, 150);
+        house.full().await;
+        house.plant.state().nameless = fids.iter().copied().skip(20).take(120).collect();
+        house.plant.delete(Kind::Cto, fids[0]);
+        let mut polls = 14;
+        let run = loop {
+            match killed_after(polls, house.sync.run(Request::full())).await {
+                Some(run) => break run.unwrap(),
+                None => polls += 10,
+            }
+        };
+        let report = run.features.iter().find(|report| report.feature == Feature::Cto).unwrap();
+        assert!(run.resumed && run.outcome != Some(Outcome::Ok) && !report.complete);
+        assert!(house.is_live(Kind::Cto, fids[0]).await, "nothing is deleted");
+        assert_eq!((report.read, report.failed, report.unread.len()), (29, 120, 100));
+        // The first hundred, in their order; rows 20 to 119 of what is left in the plant.
+        let positions: Vec<u64> = report.unread.iter().map(|row| row.position).collect();
+        assert_eq!(positions, (20..120).collect::<Vec<u64>>());
+        let first = &report.unread[0];
+        assert_eq!((first.feature, first.fid), (Feature::Cto, None));
+        assert!(first.name.as_ref().unwrap().starts_with(&format!("cto {}", fids[20])));
+        assert!(report.unread.windows(2).all(|pair| pair[0].page <= pair[1].page));
+        // It is kept with the run, and told in one line without names.
+        assert_eq!(house.sync.history(None, 1).await.unwrap()[0].features, run.features);
+        assert!(
+            run.warnings.iter().any(|line| line == "cto: 120 rows could not be read; `unread` names 100")
+        );
+        // Once they can be read, the run is whole, and names nobody.
+        house.plant.state().nameless.clear();
+        let run = house.full().await;
+        assert_eq!(run.outcome, Some(Outcome::Ok));
+        assert!(run.features.iter().all(|report| report.unread.is_empty()));
+        house.assert_equal().await;
+    }
+}
+
+/// R9, C3, C4, 3.3: what is doubtful is stored as it came, counted and named.
+#[tokio::test]
+async fn doubtful_elements_are_counted_and_named() {
+    for house in houses(&[Kind::Cto]).await {
+        let fids = house.plant.fill(Kind::Cto, 130);
+        for fid in &fids[..120] {
+            house.plant.edit(Kind::Cto, *fid, |element| element.doubts = vec![Doubt::LooksSwapped]);
+        }
+        house.plant.edit(Kind::Cto, fids[129], |element| {
+            (element.latitude_e7, element.longitude_e7) = (Some(-227_300_000), Some(-476_500_000));
+        });
+        let run = house.full().await;
+        assert_eq!((run.outcome, run.doubts.len()), (Some(Outcome::Ok), 100));
+        let report = &run.kinds[&Kind::Cto];
+        assert_eq!((report.added, report.doubtful, report.without_place), (130, 120, 129));
+        let first = run.doubts[0];
+        assert_eq!((first.kind, first.fid, first.doubt), (Kind::Cto, fids[0], Doubt::LooksSwapped));
+        assert!(run.warnings.iter().any(|line| line.starts_with("cto: 120 doubts")));
+        assert_eq!(house.sync.history(None, 1).await.unwrap()[0].doubts, run.doubts);
+        let stored = house.register.get(NAME, Shelf::Box, fids[0]).await.unwrap().unwrap();
+        assert!(stored.element.doubts.is_empty(), "a doubt is no content");
+    }
+}
+
+/// 2.5 `existing_only`: what is only designed is read, counted and not stored; what becomes a design goes as what is missing does.
+#[tokio::test]
+async fn what_is_only_designed_is_left_out() {
+    let design = |house: &House, fids: &[i64]| {
+        for fid in fids {
+            house.plant.edit(Kind::Cto, *fid, |element| element.designed = true);
+        }
+    };
+    for house in houses(&[Kind::Cto]).await {
+        let fids = house.plant.fill(Kind::Cto, 60);
+        design(&house, &fids[..10]);
+        house.plant.pass_time(3_600);
+        let run = house.full().await;
+        let report = &run.kinds[&Kind::Cto];
+        assert_eq!(
+            (run.outcome, report.designed, report.added, report.read),
+            (Some(Outcome::Ok), 10, 50, 50)
+        );
+        assert!(run.warnings.iter().any(|line| line.contains("10 elements are only designed")));
+        assert!(!house.is_live(Kind::Cto, fids[0]).await);
+        // An incremental run deletes nothing, and neither does a look at the one box.
+        house.plant.pass_time(3_600);
+        design(&house, &fids[10..12]);
+        let run = house.incremental().await;
+        assert_eq!((run.kinds[&Kind::Cto].designed, house.live(Kind::Cto).await), (2, 50));
+        let run = house.sync.refresh_box(fids[10]).await.unwrap();
+        assert_eq!((run.kinds[&Kind::Cto].designed, house.live(Kind::Cto).await), (1, 50));
+        house.sync.refresh_box(fids[0]).await.unwrap();
+        assert!(!house.is_live(Kind::Cto, fids[0]).await, "a design does not come in by itself either");
+        // Two of fifty are few enough.
+        let run = house.full().await;
+        assert_eq!((run.kinds[&Kind::Cto].removed, house.live(Kind::Cto).await), (2, 48));
+        // A status column that is read wrongly looks like an empty network.
+        design(&house, &fids);
+        let run = house.full().await;
+        assert_eq!(run.kinds[&Kind::Cto].guard, Verdict::NothingReceived);
+        assert_eq!(house.live(Kind::Cto).await, 48);
+    }
+}
+
+const FIVE: [Kind; 5] = [Kind::Cto, Kind::Estacao, Kind::Poste, Kind::LanceCabo, Kind::Cliente];
+
+/// 2.3: so many lists at a time; what is stored and reported does not depend on it.
+#[tokio::test]
+async fn shelves_are_read_side_by_side() {
+    let mut seen = Vec::new();
+    for (at_once, most) in [(1, 1), (2, 2), (4, 4), (9, 6)] {
+        for (register, _folder) in registers().await {
+            let plant = FakePlant::new();
+            let set = |settings: &mut Settings| settings.at_once = at_once;
+            let house = open_with(plant, register, &FIVE, "worker-1", set).await.unwrap();
+            for kind in FIVE.into_iter().chain([Kind::SplitterAtendimento]) {
+                let fids = house.plant.fill(kind, 40);
+                house.plant.edit(kind, fids[0], |element| element.doubts = vec![Doubt::OutsideBrazil]);
+            }
+            let run = house.full().await;
+            assert_eq!((run.outcome, house.plant.state().most_open), (Some(Outcome::Ok), most), "{at_once}");
+            let (live, _) = held(&*house.register, NAME).await;
+            assert_eq!(live.len(), 240);
+            seen.push((run.kinds, run.features, run.doubts, live.into_keys().collect::<Vec<_>>()));
+        }
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "the order of reading does not show");
+}
+
+/// What one shelf has stored stays when another fails, and the next run goes on there.
+#[tokio::test]
+async fn one_shelf_that_fails_does_not_lose_what_another_has_stored() {
+    for house in houses(&FIVE).await {
+        for kind in FIVE {
+            house.plant.fill(kind, 100);
+        }
+        *house.links.refuses.lock().unwrap() = Some(Shelf::Cliente);
+        assert_eq!(kind_of(house.sync.run(Request::full()).await), SyncErrorKind::Store);
+        let posts = house.live(Kind::Poste).await;
+        assert!(posts > 0, "the others had begun, and stored what they had");
+        *house.links.refuses.lock().unwrap() = None;
+        house.plant.state().asked.clear();
+        let run = house.full().await;
+        assert_eq!((run.resumed, run.outcome), (true, Some(Outcome::Ok)));
+        let state = house.plant.state();
+        let of_posts = state.asked.iter().find(|(feature, ..)| *feature == Feature::Poste);
+        assert!(of_posts.is_none_or(|(_, _, from)| from.read == posts), "read on, not again");
+        drop(state);
+        assert!(FIVE.iter().all(|kind| run.kinds[kind].added == 100), "nothing is counted twice");
+        house.assert_equal().await;
+    }
+}
+
+/// 4.11: a run as a stream of its events.
+#[tokio::test]
+async fn a_run_is_a_stream_of_its_events() {
+    for house in houses(&FIVE).await {
+        for kind in FIVE {
+            house.plant.fill(kind, 50);
+        }
+        let mut running = house.sync.watch(Request::full());
+        let (mut tally, mut seen, mut read) = (Tally::default(), Vec::new(), 0);
+        while let Some(event) = running.next().await {
+            tally.heed(&event);
+            assert!(tally.read() >= read, "nothing was begun again");
+            read = tally.read();
+            seen.push(event);
+        }
+        assert!(running.next().await.is_none());
+        let run = running.finish().await.unwrap();
+        assert_eq!((run.outcome, tally.read(), tally.total()), (Some(Outcome::Ok), 250, Some(250)));
+        assert!(matches!(&seen[0], Event::Started { run: 1, shelves, .. } if shelves.len() == 6));
+        assert_eq!(seen.last(), Some(&Event::Ended { outcome: Outcome::Ok }));
+        let finished = seen.iter().filter(|event| matches!(event, Event::Finished { complete: true, .. }));
+        assert_eq!(finished.count(), 6);
+        // The observer beneath hears the same.
+        assert_eq!(*house.events.lock().unwrap(), seen);
+        house.assert_equal().await;
+        // An error is told at the end, and ends the stream.
+        house.plant.fill(Kind::Cliente, 1);
+        *house.links.refuses.lock().unwrap() = Some(Shelf::Cliente);
+        assert_eq!(kind_of(house.sync.watch(Request::full()).finish().await), SyncErrorKind::Store);
+    }
+}
+
+/// The run waits for whoever takes its events, and is a killed one if that one goes away.
+#[tokio::test]
+async fn a_stream_that_is_dropped_leaves_a_run_to_go_on_with() {
+    for house in houses(&[Kind::Cto]).await {
+        house.plant.state().page = 1;
+        house.plant.fill(Kind::Cto, 2_000);
+        let mut running = house.sync.watch(Request::full());
+        while !matches!(running.next().await, Some(Event::Page { shelf: Shelf::Box, .. })) {}
+        let (sent, stored) = (house.plant.state().rows_sent, house.live(Kind::Cto).await);
+        assert!((1..=700).contains(&stored) && sent <= stored + 18, "{sent} sent, {stored} stored");
+        tokio::task::yield_now().await;
+        assert_eq!(house.live(Kind::Cto).await, stored, "nobody polls, nothing goes on");
+        drop(running);
+        let run = house.full().await;
+        assert_eq!((run.resumed, run.kinds[&Kind::Cto].added), (true, 2_000));
+        house.assert_equal().await;
+        // Stopped in good order, it ends.
+        let cancel = Cancel::new();
+        let mut running = house.sync.watch(Request::full().stopped_by(&cancel));
+        running.next().await.unwrap();
+        cancel.stop();
+        assert_eq!(running.finish().await.unwrap().outcome, Some(Outcome::Cancelled));
+    }
+}
+
+/// Cost in proportion to what changed: links are looked at one and all only if a notice may have been lost.
+#[tokio::test]
+async fn links_are_examined_one_and_all_only_when_a_notice_may_have_been_lost() {
+    for house in houses(&[Kind::Cto, Kind::Hub]).await {
+        let fids = house.plant.fill(Kind::Cto, 100);
+        house.plant.fill(Kind::Hub, 1);
+        let last = |house: &House| house.links.examined.lock().unwrap().last().copied();
+        house.full().await;
+        assert_eq!(last(&house), Some(Examine::Everything), "a full run reads everything anyway");
+        for _ in 0..2 {
+            house.incremental().await;
+            assert_eq!(last(&house), Some(Examine::WhatIsTold));
+        }
+        house.sync.refresh_box(fids[0]).await.unwrap();
+        house.incremental().await;
+        assert_eq!(last(&house), Some(Examine::WhatIsTold), "a box that was told of");
+        // A single box whose notice could not be told.
+        *house.links.refuses.lock().unwrap() = Some(Shelf::Box);
+        house.plant.delete(Kind::Cto, fids[1]);
+        house.sync.refresh_box(fids[1]).await.unwrap_err();
+        *house.links.refuses.lock().unwrap() = None;
+        for expected in [Examine::Everything, Examine::Everything, Examine::WhatIsTold] {
+            house.incremental().await;
+            assert_eq!(last(&house), Some(expected), "until the run after the next: it may have been slow");
+        }
+        // A run that was killed once it had begun.
+        house.plant.pass_time(3_600);
+        fids[2..].iter().for_each(|fid| house.plant.edit(Kind::Cto, *fid, |_| {}));
+        let mut polls = 3;
+        let runs = || async { house.sync.history(None, 1).await.unwrap()[0].run_id };
+        let before = runs().await;
+        while runs().await == before {
+            killed_after(polls, house.sync.run(Request::incremental())).await;
+            polls += 1;
+        }
+        house.incremental().await;
+        let killed = house.sync.history(None, 1).await.unwrap()[0].resumed;
+        assert!(killed && last(&house) == Some(Examine::Everything), "it may have stored and not told");
+        house.incremental().await;
+        assert_eq!(last(&house), Some(Examine::WhatIsTold));
+        // What is deselected goes without a word of its own.
+        let plan = house.sync.plan_selection(Selection::of([Kind::Cto]).unwrap()).await.unwrap();
+        house.sync.apply_selection(&plan).await.unwrap();
+        house.incremental().await;
+        assert_eq!(last(&house), Some(Examine::Everything));
+    }
+}
+
+/// A customer who moves: whoever keeps links hears of the port that he left.
+#[tokio::test]
+async fn a_customer_who_moves_leaves_a_seat() {
+    for house in houses(&[Kind::Cto, Kind::Cliente]).await {
+        let fids = house.plant.fill(Kind::Cliente, 2);
+        let seat = |fid: i64, port: i64| {
+            house.plant.edit(Kind::Cliente, fid, |element| {
+                (element.parent, element.port) = (Some(7), Some(port));
+            });
+        };
+        seat(fids[0], 1);
+        seat(fids[1], 2);
+        house.full().await;
+        house.links.told.lock().unwrap().clear();
+        seat(fids[0], 3);
+        house.plant.edit(Kind::Cliente, fids[1], |element| element.name = Some("other".to_owned()));
+        house.incremental().await;
+        let told = house.links.told.lock().unwrap().clone();
+        let left: Vec<_> = told.iter().filter(|one| matches!(one, Notice::SeatLeft { .. })).collect();
+        assert_eq!(left, [&Notice::SeatLeft { splitter: 7, port: 1 }]);
     }
 }

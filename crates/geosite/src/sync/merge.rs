@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 
+use super::doubt::{NAMED_ROWS, UnreadRow};
 use super::element::Element;
 use super::plant::{From, Piece, Plant, PlantError, PlantErrorKind, Rows};
 use super::run::Pass;
@@ -30,8 +31,26 @@ pub(super) struct Progress {
     pub(super) total: Option<u64>,
     pub(super) pages: u64,
     pub(super) failed: u64,
+    /// The first of those that could not be read.
+    pub(super) unread: Vec<UnreadRow>,
+    /// Where the last one stood.
+    last_unread: u64,
     pub(super) complete: bool,
     pub(super) error: Option<String>,
+}
+
+impl Progress {
+    /// Rows without a number at the end of a page come again with the next one, at the same place.
+    fn unread(&mut self, row: UnreadRow) {
+        if row.position > 0 && row.position <= self.last_unread {
+            return;
+        }
+        self.last_unread = row.position;
+        self.failed += 1;
+        if self.unread.len() < NAMED_ROWS {
+            self.unread.push(row);
+        }
+    }
 }
 
 /// What the lists bring together.
@@ -116,7 +135,7 @@ impl List<'_> {
                 Some(Piece::Row(element)) => self.take(element)?,
                 Some(Piece::Page) => self.progress.pages += 1,
                 Some(Piece::Total(total)) => self.progress.total = Some(total),
-                Some(Piece::Bad(_)) => self.progress.failed += 1,
+                Some(Piece::Bad(row)) => self.progress.unread(*row),
                 Some(Piece::End { complete }) => {
                     self.rows = None;
                     self.progress.complete = complete && self.progress.failed == 0;
