@@ -165,6 +165,7 @@ impl<'c> Reading<'c> {
         if self.context.pass.whole {
             self.missing_below(element.fid).await?;
         }
+        self.lists.pass(met);
         for place in met {
             if let Some(report) = self.progress.features.get_mut(*place) {
                 report.read += 1;
@@ -213,7 +214,8 @@ impl<'c> Reading<'c> {
         while let Some(known) = self.stored.peek().await?.filter(|known| known.fid < fid) {
             self.stored.take(known.fid);
             self.missing(known);
-            if self.rows >= self.context.sync.settings().page_size {
+            let full = self.rows >= self.context.sync.settings().page_size;
+            if full && !self.lists.has_unread_ahead() {
                 self.commit().await?;
             }
         }
@@ -229,12 +231,15 @@ impl<'c> Reading<'c> {
         }
     }
 
-    /// Only of a feature that is read: nobody asked for the others.
+    /// Only of a feature that is read, since nobody asked for the others; and remembered only while its list may still prove whole.
     fn candidate(&mut self, known: Known, reason: Reason) {
-        if self.context.pass.sources.iter().any(|source| source.feature == known.kind.feature()) {
-            self.progress.kind(known.kind).missing += 1;
+        let feature = known.kind.feature();
+        let place = self.context.pass.sources.iter().position(|source| source.feature == feature);
+        let Some(list) = place.and_then(|place| self.lists.progress().nth(place)) else { return };
+        if list.is_clean() {
             self.page.candidates.push(Candidate::new(known.fid, known.kind, reason));
         }
+        self.progress.kind(known.kind).missing += 1;
     }
 
     fn compare(&mut self, element: Element, known: Option<Known>) {
@@ -262,8 +267,7 @@ impl<'c> Reading<'c> {
         let seen_whole = |feature: Feature| {
             let place = self.context.pass.sources.iter().position(|source| source.feature == feature);
             let progress = place.and_then(|place| self.lists.progress().nth(place));
-            self.context.pass.whole
-                && progress.is_some_and(|progress| progress.error.is_none() && progress.failed == 0)
+            self.context.pass.whole && progress.is_some_and(super::merge::Progress::is_clean)
         };
         known.kind.rank() > element.kind.rank()
             && self.context.selection.has(known.kind)
@@ -467,6 +471,7 @@ impl<'c> Reading<'c> {
         if self.context.pass.whole {
             self.missing_below(i64::MAX).await?;
         }
+        self.lists.pass_all();
         self.settle().await?;
         let (remove, keep) = self.judge();
         self.tell_blocked(&keep).await;
