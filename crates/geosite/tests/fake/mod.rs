@@ -51,6 +51,10 @@ pub struct State {
     pub no_total: bool,
     pub lie: i64,
     pub bad_rows: BTreeSet<Feature>,
+    /// Lists whose last row of a page comes again with the next.
+    pub repeating: BTreeSet<Feature>,
+    /// Lists that stop after two pages, and say nothing.
+    pub cut: BTreeSet<Feature>,
     /// Rows that come without their number.
     pub nameless: BTreeSet<i64>,
     /// How many lists are being read, and how many there ever were at the same time.
@@ -87,6 +91,8 @@ impl FakePlant {
             no_total: false,
             lie: 0,
             bad_rows: BTreeSet::new(),
+            repeating: BTreeSet::new(),
+            cut: BTreeSet::new(),
             nameless: BTreeSet::new(),
             open: 0,
             most_open: 0,
@@ -241,6 +247,14 @@ impl List {
             return Ok(());
         }
         self.buffer.push_back(Piece::Page);
+        if self.pages == 2 && state.cut.contains(&self.feature) {
+            self.ended = true;
+            return Ok(());
+        }
+        let again = self.after.filter(|_| state.repeating.contains(&self.feature));
+        if let Some(row) = again.and_then(|fid| state.tables[&self.feature].get(&fid)) {
+            self.buffer.push_back(Piece::Row(Box::new(row.clone())));
+        }
         self.pages += 1;
         self.after = rows.last().map(|row| row.fid);
         state.rows_sent += rows.len() as u64;
