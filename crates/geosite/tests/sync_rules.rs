@@ -11,8 +11,8 @@ use fake::{FakePlant, held, killed_after, truth};
 use geosite::Feature;
 use geosite::sync::{
     Cancel, Candidate, Claim, Conflict, Doubt, Element, Event, Examine, Finish, Kind, Links, MemoryRegister,
-    Mode, Notice, Outcome, PlantSync, Project, Reason, Register, Request, Run, Selection, SelectionFault,
-    Settings, Shelf, StampSource, SyncError, SyncErrorKind, Tally, Verdict,
+    Mode, Notice, Outcome, Page, PlantSync, Project, Reason, Register, Request, Run, RunRow, Selection,
+    SelectionFault, Settings, Shelf, StampSource, SyncError, SyncErrorKind, Tally, Term, Ticket, Verdict,
 };
 use integration_core::BoxFuture;
 use integration_core::clock::ManualClock;
@@ -1224,7 +1224,7 @@ async fn a_worker_that_was_overtaken_writes_nothing() {
         let fence = claim("slow", 0).await;
         let row = RunRow::new(at(0), "manual", "full");
         let run = register.open_run(NAME, fence, row.clone()).await.unwrap();
-        let slow = Ticket { integration: NAME.to_owned(), run, fence };
+        let slow = Ticket::new(NAME, run, fence);
         let page = || {
             let mut page = Page::new(Shelf::Box);
             let element = Element::new(Kind::Cto, 5);
