@@ -228,7 +228,6 @@ impl PlantSync {
 
     /// The same as a stream of its events, which is the run: nothing happens until it is polled, it waits for whoever takes the
     /// events, and dropped before its end it leaves a run that the next one goes on with.
-    #[must_use]
     pub fn watch(&self, request: Request) -> Running {
         let (watcher, events) = mpsc::channel(WAITING);
         let watched = Self(Arc::new(Shared { watcher: Some(watcher), ..Shared::clone(&self.0) }));
