@@ -558,15 +558,11 @@ async fn what_was_refreshed_meanwhile_survives() {
         house.full().await;
         house.plant.delete(Kind::Cto, fids[0]);
         // The run has read the page that lacks it, and is killed there; then it is back, and refreshed.
-        let mut polls = 3;
-        loop {
-            assert!(killed_after(polls, house.sync.run(Request::full())).await.is_none());
-            let run = house.sync.history(None, 1).await.unwrap()[0].run_id;
-            if house.register.candidates(NAME, run, None, 9).await.unwrap().len() == 1 {
-                break;
-            }
-            polls += 2;
-        }
+        let mut running = house.sync.watch(Request::full());
+        while !matches!(running.next().await, Some(Event::Page { shelf: Shelf::Box, .. })) {}
+        drop(running);
+        let run = house.sync.history(None, 1).await.unwrap()[0].run_id;
+        assert_eq!(house.register.candidates(NAME, run, None, 9).await.unwrap().len(), 1);
         house.plant.state().put(Kind::Cto, fids[0]);
         let unfinished = house.sync.history(None, 1).await.unwrap().remove(0);
         house.sync.refresh_box(fids[0]).await.unwrap();
