@@ -285,6 +285,16 @@ pub fn print_run(run: &geosite::sync::Run) {
             println!("not read        {}: {error}", feature.feature);
         }
     }
+    for row in run.features.iter().flat_map(|feature| &feature.unread).take(10) {
+        let name = row.name.as_deref().unwrap_or("without a name");
+        println!(
+            "not readable    {}, page {}, row {}: {name}: {}",
+            row.feature, row.page, row.position, row.why
+        );
+    }
+    for one in run.doubts.iter().take(10) {
+        println!("doubtful        {} {}: {}", one.kind, one.fid, one.doubt);
+    }
     for conflict in &run.conflicts {
         println!("conflict        {conflict:?}");
     }

@@ -18,9 +18,9 @@ use serde_json::Value;
 use crate::assumptions::Assumptions;
 use crate::auth::{self, PasswordLogin};
 use crate::error::{Problem, Route};
-use crate::feature::Feature;
+use crate::feature::{Feature, fold};
 use crate::filter::{QUERY_LIMIT, query_length};
-use crate::record::Reader;
+use crate::record::{Reader, Record};
 use crate::schema::Schema;
 use crate::time::LocalTimes;
 
@@ -433,6 +433,15 @@ impl Client {
             Some((read, schema)) if now.saturating_sub(read) < SCHEMA_LIFE => Ok(schema),
             _ => self.read_schema(feature).await,
         }
+    }
+
+    /// Whether an element is built, as far as anybody can tell: what has no status is not taken for a design.
+    pub(crate) fn is_existing(&self, record: &Record) -> bool {
+        let assumptions = self.assumptions();
+        let existing = |status: &str| {
+            assumptions.status_existing_values.iter().any(|value| fold(value.trim()) == fold(status.trim()))
+        };
+        !assumptions.existing_only() || record.status.as_deref().is_none_or(existing)
     }
 
     /// The columns of a feature as they are now.

@@ -386,7 +386,7 @@ fn near_element(fields: Map<String, Value>) -> Result<NearElement, RowError> {
     let mut taking = Taking { fields, faults: Vec::new() };
     let (fid, distance) = (taking.fid(), taking.real("distancia"));
     let Taking { fields, faults } = taking;
-    if faults.is_empty() { Ok(NearElement { fid, distance, fields }) } else { Err(RowError { fid, faults }) }
+    if faults.is_empty() { Ok(NearElement { fid, distance, fields }) } else { Err(RowError::of(fid, faults)) }
 }
 
 fn near_box(fields: Map<String, Value>) -> Result<NearBox, RowError> {
@@ -429,7 +429,7 @@ fn near_box(fields: Map<String, Value>) -> Result<NearBox, RowError> {
         warnings,
     };
     let Taking { fields: extra, faults } = row;
-    if faults.is_empty() { Ok(NearBox { extra, ..near }) } else { Err(RowError { fid, faults }) }
+    if faults.is_empty() { Ok(NearBox { extra, ..near }) } else { Err(RowError::of(fid, faults)) }
 }
 
 /// Trap 13: the first figure that is there, never less than none.

@@ -207,14 +207,36 @@ impl Record {
 }
 
 /// A row that cannot be read: counted, and its kind's run is not complete.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` shows neither code nor name, which are customers' data in some features.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[error("row {}: {}", fid.map_or_else(|| "without fid".to_owned(), |fid| fid.to_string()), said(faults))]
 pub struct RowError {
     /// Its number, if that could be read.
     pub fid: Option<Fid>,
+    /// `codigo`, if that could be read: for whoever is to find it in GeoSite.
+    pub code: Option<String>,
+    /// `nome`, likewise.
+    pub name: Option<String>,
     /// Everything that is wrong with it, each with the column.
     pub faults: Vec<Fault>,
+}
+
+impl RowError {
+    /// A row of which nothing but its number is known.
+    pub(crate) fn of(fid: Option<Fid>, faults: Vec<Fault>) -> Self {
+        Self { fid, code: None, name: None, faults }
+    }
+}
+
+impl fmt::Debug for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowError")
+            .field("fid", &self.fid)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
 }
 
 fn said(faults: &[Fault]) -> String {
@@ -342,7 +364,7 @@ impl Reader {
             (text(Meaning::Address), text(Meaning::District), text(Meaning::Note));
         let (model, status) = (text(Meaning::Model), text(Meaning::Status));
         let (Some(fid), true) = (fid, draft.faults.is_empty()) else {
-            return Err(RowError { fid, faults: draft.faults });
+            return Err(RowError { fid, code, name, faults: draft.faults });
         };
         Ok(Record {
             feature: self.feature,

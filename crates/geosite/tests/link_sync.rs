@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use geosite::link::{LinkError, LinkNotices, Links, Orphaned, Port, RegisterPlant, Subscriber};
 use geosite::sync::{
-    Kind, Links as Told, MemoryRegister, Notice, PlantSync, Project, Register, Request, Selection, Settings,
-    SyncError,
+    Examine, Kind, Links as Told, MemoryRegister, Notice, PlantSync, Project, Register, Request, Selection,
+    Settings, SyncError,
 };
 use geosite::{Assumptions, BoxFuture, Client, CustomerKey, Environment, ManualClock, WriteBack};
 use integration_sandbox::Sandbox;
@@ -42,8 +42,8 @@ impl Told for Deaf {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn begun(&self) -> BoxFuture<'_, Result<(), SyncError>> {
-        self.0.begun()
+    fn begun(&self, examine: Examine) -> BoxFuture<'_, Result<(), SyncError>> {
+        self.0.begun(examine)
     }
 }
 
@@ -149,8 +149,7 @@ async fn another_customer_on_the_port_is_a_conflict_until_he_goes() {
     house.run().await;
     assert_eq!(house.noted().await, (None, Some(rui())));
     house.geosite.edit(Feature::Cliente, rui_at, json!({ "porta": 5 })).unwrap();
-    house.run().await;
-    // Nobody tells where he sat before; the next run looks at every port.
+    // The run tells that he has left.
     house.run().await;
     assert_eq!(house.noted().await, (None, None));
     house.geosite.edit(Feature::Cliente, rui_at, json!({ "porta": 3 })).unwrap();

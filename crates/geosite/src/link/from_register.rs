@@ -14,7 +14,7 @@ use super::plant::{Plant, SplitterFacts};
 use super::port::Port;
 use super::reconcile::{Figures, Line, reconcile};
 use crate::CustomerKey;
-use crate::sync::{self, Element, Kind, Notice, Register, Shelf, Stored, SyncError, SyncErrorKind};
+use crate::sync::{self, Element, Examine, Kind, Notice, Register, Shelf, Stored, SyncError, SyncErrorKind};
 
 const ASK: &str = "ask the register";
 
@@ -53,7 +53,8 @@ impl RegisterPlant {
     }
 
     /// What a synchronisation tells about its changes: splitters that changed, went or came back, by themselves or with their box,
-    /// are examined; customers whom it saw are noted on their ports. Every run begins with [`Links::examine_all`].
+    /// are examined; customers whom it saw are noted on their ports. A run that reads everything, or before which a notice may have been lost, begins with
+    /// [`Links::examine_all`]; an incremental one costs what has changed.
     #[must_use]
     pub fn telling(&self, links: Links) -> LinkNotices {
         LinkNotices { links, plant: self.clone() }
@@ -187,6 +188,7 @@ impl LinkNotices {
             Notice::Restored { kind, fid } => self.look_at(kind.shelf(), fid).await,
             Notice::SplitterChanged { fid, .. } => self.examine(fid).await,
             Notice::CustomerChanged { fid } => self.observe(fid).await,
+            Notice::SeatLeft { splitter, port } => self.look(seat_of(Some(splitter), Some(port))).await,
         }
     }
 
@@ -212,7 +214,11 @@ impl LinkNotices {
     /// Where a customer sits, or sat before it was deleted.
     async fn observe(&self, fid: i64) -> Result<(), SyncError> {
         let customer = self.plant.stored(Shelf::Cliente, fid).await?;
-        let Some(port) = customer.and_then(|stored| seat(&stored.element)) else { return Ok(()) };
+        self.look(customer.and_then(|stored| seat_of(stored.element.parent, stored.element.port))).await
+    }
+
+    async fn look(&self, port: Option<Port>) -> Result<(), SyncError> {
+        let Some(port) = port else { return Ok(()) };
         self.links.look(port).await.map(drop).map_err(untold)
     }
 
@@ -222,9 +228,9 @@ impl LinkNotices {
     }
 }
 
-fn seat(customer: &Element) -> Option<Port> {
-    let splitter = customer.parent.and_then(|fid| u64::try_from(fid).ok())?;
-    let index = customer.port.and_then(|port| u32::try_from(port).ok())?;
+fn seat_of(splitter: Option<i64>, port: Option<i64>) -> Option<Port> {
+    let splitter = splitter.and_then(|fid| u64::try_from(fid).ok())?;
+    let index = port.and_then(|port| u32::try_from(port).ok())?;
     Some(Port::new(splitter, index))
 }
 
@@ -252,7 +258,12 @@ impl sync::Links for LinkNotices {
         })
     }
 
-    fn begun(&self) -> BoxFuture<'_, Result<(), SyncError>> {
-        Box::pin(async move { self.links.examine_all().await.map_err(untold) })
+    fn begun(&self, examine: Examine) -> BoxFuture<'_, Result<(), SyncError>> {
+        Box::pin(async move {
+            match examine {
+                Examine::WhatIsTold => Ok(()),
+                Examine::Everything => self.links.examine_all().await.map_err(untold),
+            }
+        })
     }
 }

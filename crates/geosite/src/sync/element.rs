@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::doubt::Doubt;
 use super::kind::Kind;
 
 /// Sixteen bytes of the SHA-256 of an element's content.
@@ -47,6 +48,12 @@ pub struct Element {
     pub extra: String,
     /// Why somebody should look at it: a service splitter that changed its role under links.
     pub flag: Option<String>,
+    /// Only drawn and not built, as the status column says: it is read, counted and not stored (`existing_only`).
+    #[serde(skip)]
+    pub designed: bool,
+    /// What the plant finds doubtful about it: told in the run's report, and not stored.
+    #[serde(skip)]
+    pub doubts: Vec<Doubt>,
 }
 
 impl fmt::Debug for Element {
@@ -85,10 +92,13 @@ impl Element {
             changed_at: None,
             extra: "{}".to_owned(),
             flag: None,
+            designed: false,
+            doubts: Vec::new(),
         }
     }
 
-    /// What its content comes to; two elements of one digest are the same. The flag is ours and does not count.
+    /// What its content comes to; two elements of one digest are the same. The flag is ours and does not count, nor
+    /// does what is not stored.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut content = Content(ring::digest::Context::new(&ring::digest::SHA256));

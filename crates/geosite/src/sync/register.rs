@@ -105,6 +105,14 @@ pub struct Ticket {
     pub fence: Option<i64>,
 }
 
+impl Ticket {
+    /// For tests of registers.
+    #[must_use]
+    pub fn new(integration: impl Into<String>, run: i64, fence: Option<i64>) -> Self {
+        Self { integration: integration.into(), run, fence }
+    }
+}
+
 /// A stored element that a snapshot lacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
