@@ -3,6 +3,9 @@
 #[allow(clippy::duplicate_mod)]
 #[path = "operations.rs"]
 mod operations;
+#[allow(clippy::duplicate_mod)]
+#[path = "packing.rs"]
+mod packing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -85,7 +88,14 @@ impl SqliteRegister {
     }
 
     async fn begin(&self) -> Result<Writing, SyncError> {
-        Writing::begin(self.writer.acquire().await.map_err(failed)?, "BEGIN IMMEDIATE").await
+        let sql = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
+        Writing::begin(self.writer.acquire().await.map_err(failed)?, sql).await
+    }
+
+    /// For what may be forgotten if the machine itself fails: how far a run has come that has changed nothing since.
+    async fn begin_lightly(&self) -> Result<Writing, SyncError> {
+        let sql = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
+        Writing::begin(self.writer.acquire().await.map_err(failed)?, sql).await
     }
 
     async fn migrate(&self) -> Result<(), SyncError> {
