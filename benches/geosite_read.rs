@@ -14,11 +14,14 @@
     clippy::print_stdout
 )]
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use geosite::sync::{From, Piece, Plant as _};
+use geosite::sync::{
+    From, Kind, Piece, Plant as _, PlantSync, Project, Request, Selection, Settings, SqliteRegister,
+};
 use geosite::{Assumptions, Client, Environment, Feature, Read};
 use integration_benches::{is_asked_for, time};
 use integration_sandbox::Sandbox;
@@ -34,6 +37,8 @@ static HEAP: PeakAlloc = PeakAlloc;
 const SERVE: &str = "--serve";
 
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
+/// Changed before an incremental run.
+const CHANGES: usize = 100;
 const PAGE: u32 = 500;
 const PAGES: [u32; 2] = [8_192, 1_000_000];
 
@@ -41,6 +46,7 @@ const PAGES: [u32; 2] = [8_192, 1_000_000];
 struct Served {
     child: Child,
     input: Option<ChildStdin>,
+    output: Lines<BufReader<ChildStdout>>,
     base: String,
     username: String,
     password: String,
@@ -51,16 +57,23 @@ impl Served {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args([SERVE, &elements.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut line = || lines.next().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut line = || output.next().unwrap().unwrap();
         let (base, username, password) = (line(), line(), line());
         let input = child.stdin.take();
-        Self { child, input, base, username, password }
+        Self { child, input, output, base, username, password }
+    }
+
+    /// Changes a hundred elements, and tells how many requests there were so far.
+    fn change(&mut self) -> u64 {
+        self.input.as_mut().unwrap().write_all(b"change\n").unwrap();
+        self.output.next().unwrap().unwrap().parse().unwrap()
     }
 
     fn client(&self, page_size: u32) -> Client {
         let mut assumptions = Assumptions::default();
         assumptions.page_size = page_size;
+        assumptions.change_column = Some("dataAlteracao".to_owned());
         let builder = Client::builder().environment(Environment::at(&self.base).unwrap());
         let builder = builder.credentials(self.username.as_str(), self.password.clone());
         builder.assumptions(assumptions).build().unwrap()
@@ -82,9 +95,21 @@ fn serve(elements: usize) {
         geosite.generate(Network::new(elements));
         let lines = format!("{}\n{}\n{}\n", geosite.base_url(), geosite.username(), geosite.password());
         std::io::stdout().write_all(lines.as_bytes()).unwrap();
-        let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
-        let _ = ended.await;
+        // A line asks for changes, and is told how many requests there were before; the end of the input ends it.
+        while tokio::task::spawn_blocking(asked).await.unwrap() {
+            let requests = geosite.requests().len();
+            let changed = geosite
+                .churn(integration_sandbox::geosite::Feature::Cliente, requests as u64, 0, CHANGES, 0)
+                .edited
+                .len();
+            assert_eq!(changed, CHANGES);
+            std::io::stdout().write_all(format!("{requests}\n").as_bytes()).unwrap();
+        }
     });
+}
+
+fn asked() -> bool {
+    std::io::stdin().read_line(&mut String::new()).unwrap() > 0
 }
 
 /// What one way of reading took.
@@ -104,7 +129,7 @@ fn status_kib(field: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// This program has one thread.
+/// Of the thread that reads; SQLite's own work in another one.
 fn processor() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/self/schedstat").ok()?;
     text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
@@ -113,6 +138,10 @@ fn processor() -> Option<Duration> {
 async fn measured(work: impl Future<Output = (u64, u64)>) -> Took {
     // Forgets the peak so far; where that is not allowed, the figure is an upper bound.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
+    // Connections of the way before are closed by now, and what they held is given back.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
     let (resident, began) = (status_kib("VmRSS:"), processor());
     let heap = HEAP.current_usage();
     HEAP.reset_peak_usage();
@@ -259,11 +288,55 @@ async fn figures(served: &Served, elements: usize, page: u32) {
     line(elements, page, "as a synchronisation reads", &synced, Some(&vector));
 }
 
+/// The network brought into a register in a file, compared with it, and brought up to date.
+async fn synchronised(served: &mut Served, elements: usize) {
+    let folder = std::env::temp_dir().join(format!("geosite-read-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let register = SqliteRegister::open(&format!("sqlite:{}/register.db", folder.display())).await.unwrap();
+    let client = served.client(PAGE);
+    let settings = Settings::new("norte", "bench").assuming(client.assumptions());
+    let builder = PlantSync::builder(Arc::new(client), Arc::new(register), settings);
+    let kinds = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::SplitterUnknown);
+    let sync = builder.open(&Project::create("Rede"), &Selection::of(kinds).unwrap()).await.unwrap();
+    println!(
+        "\n| synchronisation over HTTP into SQLite | requests | rows received | rows written | seconds | processor, s | heap peak, KiB | grown, KiB |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    let mut requests = served.change();
+    for (name, request) in [
+        ("first run", Request::full()),
+        ("full compare, 100 changes", Request::full()),
+        ("incremental, 100 changes", Request::incremental()),
+    ] {
+        let mut written = 0;
+        let took = measured(async {
+            let run = sync.run(request).await.unwrap();
+            written = run.sum(|report| report.added + report.changed + report.restored + report.removed);
+            (run.features.iter().map(|feature| feature.read).sum(), 0)
+        });
+        let took = Box::pin(took).await;
+        let before = std::mem::replace(&mut requests, served.change());
+        let spent =
+            took.processor.map_or("unknown".to_owned(), |spent| format!("{:.2}", spent.as_secs_f64()));
+        println!(
+            "| {elements}, {name} | {} | {} | {written} | {:.2} | {spent} | {} | {} |",
+            requests - before,
+            took.rows,
+            took.clock.as_secs_f64(),
+            took.heap,
+            took.resident.map_or("unknown".to_owned(), |kib| kib.to_string())
+        );
+    }
+    drop(sync);
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
 async fn measure() {
     println!(
         "| elements | rows a page | way | rows | MiB | seconds | processor, s | of `from_slice` | heap peak, KiB | grown, KiB |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
+    let mut last = None;
     for elements in SIZES {
         let served = Served::start(elements);
         if elements == SIZES[0] {
@@ -274,6 +347,10 @@ async fn measure() {
         for page in PAGES.into_iter().filter(|_| elements == SIZES[2]) {
             Box::pin(figures(&served, elements, page)).await;
         }
+        last = Some((served, elements));
+    }
+    if let Some((mut served, elements)) = last {
+        Box::pin(synchronised(&mut served, elements)).await;
     }
     println!("load of the machine: {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
 }

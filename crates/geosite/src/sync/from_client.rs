@@ -25,11 +25,11 @@ use integration_core::body::fields::When;
 
 impl Plant for Client {
     fn whole(&self, feature: Feature, from: From) -> Rows<'_> {
-        listed(self.read_all(feature), from)
+        listed(self.reading(feature), from)
     }
 
     fn changed(&self, feature: Feature, since: Timestamp, from: From) -> Rows<'_> {
-        let reading = self.read_all(feature);
+        let reading = self.reading(feature);
         match &self.assumptions().change_column {
             Some(column) => listed(reading.filter(Filter::ge(column, Literal::Time(since))), from),
             None => listed(reading, from),
@@ -80,8 +80,16 @@ impl Plant for Client {
     }
 }
 
-/// More rows of one page than this are not held back.
+/// More rows of one page than this are not asked for: a list holds the rows of its page (contract G6).
+const ROWS: u32 = 1_000;
+/// Of a service that sends more than it was asked for, more rows than this are not held back.
 const MOST: usize = 8_192;
+
+impl Client {
+    fn reading(&self, feature: Feature) -> ReadAll {
+        self.read_all(feature).page_size(self.assumptions().page_size.min(ROWS))
+    }
+}
 
 fn listed(reading: ReadAll, from: From) -> Rows<'static> {
     let reading = reading.all_columns();

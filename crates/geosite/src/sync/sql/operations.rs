@@ -177,12 +177,19 @@ async fn check_fence(connection: &mut Connection, name: &str, fence: Option<i64>
     }
 }
 
+/// Refuses a worker that was overtaken, and prolongs its lease otherwise. One statement locks, compares and writes: a run that has
+/// nothing to store does this once a page.
 async fn admit(connection: &mut Connection, ticket: &Ticket, term: Term) -> Done<()> {
-    check_fence(connection, &ticket.integration, ticket.fence).await?;
-    let sql = "UPDATE geosite_leases SET until = $2 WHERE integration = $1";
-    let query = sqlx::query(sql).bind(&ticket.integration).bind(text(term.until));
-    query.execute(connection).await.map_err(failed)?;
-    Ok(())
+    let Some(fence) = ticket.fence else {
+        return lock_lease(connection, &ticket.integration).await.map(drop);
+    };
+    let sql =
+        "UPDATE geosite_leases SET until = $2 WHERE integration = $1 AND fence = $3 AND worker IS NOT NULL";
+    let query = sqlx::query(sql).bind(&ticket.integration).bind(text(term.until)).bind(fence);
+    match query.execute(connection).await.map_err(failed)?.rows_affected() {
+        0 => Err(SyncError::lease_lost()),
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn claim(connection: &mut Connection, name: &str, worker: &str, term: Term) -> Done<Claim> {

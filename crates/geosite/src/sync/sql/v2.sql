@@ -9,5 +9,6 @@ CREATE TABLE geosite_sheets (
     body BYTEA NOT NULL,
     PRIMARY KEY (integration, shelf, from_fid)
 );
--- A program that knows nothing of sheets must not write elements past them: every change of an element reads this column first.
+-- A program of the first version, which may have the tables open still, must not write elements past the sheets: it reads this column
+-- before every such change.
 ALTER TABLE geosite_leases RENAME COLUMN last_run TO newest_run;
