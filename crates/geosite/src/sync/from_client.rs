@@ -167,8 +167,11 @@ impl Listed {
                 self.end(Ok(Piece::End { complete }));
             }
         }
-        // A service that obeys no limit must not fill the memory.
-        self.giving |= self.page.len() >= MOST;
+        // A service that obeys no limit must neither fill the memory nor keep a place from the other lists.
+        if !self.giving && self.page.len() >= MOST {
+            self.reading.let_go();
+            self.giving = true;
+        }
     }
 
     fn end(&mut self, last: Result<Piece, PlantError>) {
