@@ -1,6 +1,7 @@
 //! A whole network read over HTTP: the client in this process, the simulator that serves a generated network in another one. Beside
 //! it bare reqwest asking for the same pages, which either throws the bytes away or decodes each page with `serde_json::from_slice`
-//! into a `Vec`: `cargo bench -p integration-benches --bench geosite_read`.
+//! into a `Vec`: `cargo bench -p integration-benches --bench geosite_read`, with `-- sync` the synchronisation
+//! alone.
 //!
 //! Two figures of memory, both beyond what the process held before the first page: the most bytes that were allocated at a time, and
 //! the growth of the process itself (resident, so with the allocator's own and the code's pages; where the system tells). Of time, the
@@ -332,12 +333,12 @@ async fn synchronised(served: &mut Served, elements: usize) {
 }
 
 async fn measure() {
+    let sizes = if std::env::args().any(|argument| argument == "sync") { &[] } else { SIZES.as_slice() };
     println!(
         "| elements | rows a page | way | rows | MiB | seconds | processor, s | of `from_slice` | heap peak, KiB | grown, KiB |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    let mut last = None;
-    for elements in SIZES {
+    for elements in sizes.iter().copied() {
         let served = Served::start(elements);
         if elements == SIZES[0] {
             // What is loaded once, such as code and the system's certificates, is not what a list costs.
@@ -347,11 +348,8 @@ async fn measure() {
         for page in PAGES.into_iter().filter(|_| elements == SIZES[2]) {
             Box::pin(figures(&served, elements, page)).await;
         }
-        last = Some((served, elements));
     }
-    if let Some((mut served, elements)) = last {
-        Box::pin(synchronised(&mut served, elements)).await;
-    }
+    Box::pin(synchronised(&mut Served::start(SIZES[2]), SIZES[2])).await;
     println!("load of the machine: {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
 }
 

@@ -677,6 +677,10 @@ pub(super) async fn known_of(
     Ok(all)
 }
 
+/// Not in any order: for one by `fid`, SQLite walks along the key through all customers.
+pub(super) const HOLDERS: &str =
+    "SELECT contract, document, fid FROM geosite_customers WHERE tombstoned_at IS NULL AND integration = ";
+
 pub(super) async fn holders(
     connection: &mut Connection,
     name: &str,
@@ -684,18 +688,18 @@ pub(super) async fn holders(
 ) -> Done<Vec<(String, Option<String>, i64)>> {
     let mut all = Vec::new();
     for some in contracts.chunks(AT_ONCE) {
-        let head = "SELECT contract, document, fid FROM geosite_customers WHERE tombstoned_at IS NULL AND integration = ";
-        let mut sql = QueryBuilder::<Database>::new(head);
+        let mut sql = QueryBuilder::<Database>::new(HOLDERS);
         sql.push_bind(name).push(" AND contract IN (");
         let mut list = sql.separated(", ");
         for contract in some {
             list.push_bind(contract);
         }
-        sql.push(") ORDER BY fid");
+        sql.push(")");
         for row in &sql.build().fetch_all(&mut *connection).await.map_err(failed)? {
             all.push((get(row, 0)?, get(row, 1)?, get(row, 2)?));
         }
     }
+    all.sort_by_key(|(_, _, fid)| *fid);
     Ok(all)
 }
 
@@ -744,21 +748,27 @@ pub(super) async fn list(
     query.fetch_all(connection).await.map_err(failed)?.iter().map(stored_of).collect()
 }
 
+/// As with [`HOLDERS`], not in any order.
+pub(super) fn children_sql(on: Shelf) -> Option<String> {
+    let table = table(on);
+    let [Some(column), ..] = table.own else { return None };
+    let (columns, name) = (table.columns(), table.name);
+    Some(format!(
+        "SELECT {columns} FROM {name} WHERE integration = $1 AND {column} = $2 AND tombstoned_at IS NULL"
+    ))
+}
+
 pub(super) async fn children(
     connection: &mut Connection,
     name: &str,
     on: Shelf,
     parent: i64,
 ) -> Done<Vec<Stored>> {
-    let table = table(on);
-    let [Some(column), ..] = table.own else { return Ok(Vec::new()) };
-    let sql = format!(
-        "SELECT {} FROM {} WHERE integration = $1 AND {column} = $2 AND tombstoned_at IS NULL ORDER BY fid",
-        table.columns(),
-        table.name
-    );
-    let query = sqlx::query(&sql).bind(name).bind(parent);
-    query.fetch_all(connection).await.map_err(failed)?.iter().map(stored_of).collect()
+    let Some(sql) = children_sql(on) else { return Ok(Vec::new()) };
+    let found = sqlx::query(&sql).bind(name).bind(parent).fetch_all(connection).await.map_err(failed)?;
+    let mut all = found.iter().map(stored_of).collect::<Done<Vec<Stored>>>()?;
+    all.sort_by_key(|stored| stored.element.fid);
+    Ok(all)
 }
 
 pub(super) async fn counts(connection: &mut Connection, name: &str) -> Done<BTreeMap<Kind, Count>> {
