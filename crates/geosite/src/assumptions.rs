@@ -99,7 +99,7 @@ pub struct Assumptions {
     pub customer_columns: CustomerColumns,
     /// How lists are paged.
     pub paging: Paging,
-    /// Rows per page: 500.
+    /// Rows per page: 500. A synchronisation, whose lists hold the rows of a page, asks for at most 1,000.
     pub page_size: u32,
     /// What "not there" looks like.
     pub not_found: NotFoundRule,

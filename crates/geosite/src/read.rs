@@ -258,6 +258,14 @@ impl ReadAll {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
+    /// Lets go of a page that is being read, and of its place for calls: what follows the last row is asked for anew.
+    pub(crate) fn let_go(&mut self) {
+        if matches!(self.step, Step::Reading(_)) {
+            self.forget_unnumbered();
+            self.step = Step::Next;
+        }
+    }
+
     fn by_offset(&self) -> bool {
         self.progress.by_offset || self.paging == Paging::Offset
     }

@@ -112,14 +112,18 @@ impl Row {
     /// A key that is there twice when case does not count.
     pub(crate) fn doubled(&self) -> Option<&str> {
         let names = || self.0.iter().map(|(name, _)| name.as_str());
-        let again = |(place, name): (usize, &&str)| names().take(place).any(|other| same(other, name));
-        let all: Vec<&str> = names().collect();
-        all.iter().enumerate().find(|(place, name)| again((*place, name))).map(|(_, name)| *name)
+        let again = |place: usize, name: &str| names().take(place).any(|other| same(other, name));
+        names().enumerate().find(|(place, name)| again(*place, name)).map(|(_, name)| name)
     }
 }
 
 /// Names are matched without case (contract 3.3).
 pub(crate) fn same(one: &str, other: &str) -> bool {
+    // Rows are compared with every known name: nearly all differ in their first letter.
+    let first = |name: &str| name.bytes().next().filter(u8::is_ascii).map(|byte| byte.to_ascii_lowercase());
+    if first(one).zip(first(other)).is_some_and(|(one, other)| one != other) {
+        return false;
+    }
     one.eq_ignore_ascii_case(other)
         || (!(one.is_ascii() && other.is_ascii()) && one.to_lowercase() == other.to_lowercase())
 }
@@ -184,6 +188,25 @@ mod tests {
             assert!(real(&bad).is_err(), "{bad}");
         }
         assert_eq!(text(&json!(7)), Ok(Some("7".into())));
+    }
+
+    #[test]
+    fn names_are_the_same_without_case_also_beyond_ascii() {
+        let table = [
+            ("fid", "FID", true),
+            ("fid", "fad", false),
+            ("fid", "gid", false),
+            ("CÓDIGO", "código", true),
+            ("ÓRGÃO", "órgão", true),
+            ("órgão", "orgao", false),
+            // The Kelvin sign, whose lower case is the ASCII letter.
+            ("\u{212A}m", "KM", true),
+            ("", "", true),
+            ("", "a", false),
+        ];
+        for (one, other, expected) in table {
+            assert_eq!((same(one, other), same(other, one)), (expected, expected), "{one:?} {other:?}");
+        }
     }
 
     #[test]

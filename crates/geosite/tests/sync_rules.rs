@@ -7,7 +7,7 @@ mod fake;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use fake::{FakePlant, held, killed_after, truth};
+use fake::{FakePlant, assert_known_is_stored, held, killed_after, truth};
 use geosite::Feature;
 use geosite::sync::{
     Cancel, Candidate, Claim, Conflict, Doubt, Element, Event, Examine, Finish, Kind, Links, MemoryRegister,
@@ -577,6 +577,30 @@ async fn what_was_refreshed_meanwhile_survives() {
     }
 }
 
+/// What the run would write over a newer row is not written, and the next comparison is told of the newer row.
+#[tokio::test]
+async fn what_was_refreshed_meanwhile_is_not_overwritten() {
+    for house in houses(&[Kind::Cto]).await {
+        let fid = house.plant.fill(Kind::Cto, 30)[29];
+        house.full().await;
+        let mut polls = 1;
+        while house.sync.history(None, 1).await.unwrap()[0].finished_at.is_some() {
+            assert!(killed_after(polls, house.sync.run(Request::full())).await.is_none());
+            polls += 1;
+        }
+        let unfinished = house.sync.history(None, 1).await.unwrap()[0].run_id;
+        house.plant.edit(Kind::Cto, fid, |element| element.name = Some("refreshed".to_owned()));
+        house.sync.refresh_box(fid).await.unwrap();
+        house.plant.edit(Kind::Cto, fid, |element| element.name = Some("later".to_owned()));
+        assert_eq!(house.full().await.run_id, unfinished);
+        let stored = house.register.get(NAME, Shelf::Box, fid).await.unwrap().unwrap();
+        assert_eq!(stored.element.name.as_deref(), Some("refreshed"));
+        assert_known_is_stored(&*house.register, NAME, 50).await;
+        house.full().await;
+        house.assert_equal().await;
+    }
+}
+
 /// Y4, Y10: a killed run goes on at its last page, with the same stamp and bound.
 #[tokio::test]
 async fn a_killed_run_goes_on_where_it_was() {
@@ -627,7 +651,7 @@ async fn a_killed_run_that_is_too_old_or_too_little_is_given_up() {
 #[tokio::test]
 async fn one_run_at_a_time() {
     for house in houses(&[Kind::Cto]).await {
-        house.plant.fill(Kind::Cto, 100);
+        let fids = house.plant.fill(Kind::Cto, 100);
         let other =
             open(house.plant.clone(), Arc::clone(&house.register), &[Kind::Cto], "worker-2").await.unwrap();
         let gate = house.links.shut();
@@ -642,9 +666,13 @@ async fn one_run_at_a_time() {
         other.clock.advance(std::time::Duration::from_secs(301));
         let run = other.sync.run(Request::full()).await.unwrap();
         assert!(run.resumed);
+        house.assert_equal().await;
+        // What only the first could bring now.
+        house.plant.edit(Kind::Cto, fids[0], |element| element.name = Some("later".to_owned()));
         gate.opened.notify_one();
         assert_eq!(kind_of(running.await.unwrap()), SyncErrorKind::LeaseLost);
-        house.assert_equal().await;
+        let stored = house.register.get(NAME, Shelf::Box, fids[0]).await.unwrap().unwrap();
+        assert_ne!(stored.element.name.as_deref(), Some("later"));
     }
 }
 

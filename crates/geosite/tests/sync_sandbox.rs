@@ -278,3 +278,23 @@ fn existing_only_needs_to_know_what_exists() {
     assert!(format!("{:?}", built(Some("situacao"), &[], None)).contains("status_existing_values"));
     assert!(format!("{:?}", built(None, &["Existente"], Some(true))).contains("status_column"));
 }
+
+/// Requests, and rows received, of an incremental run with twenty edits in a network of a size.
+async fn cost(elements: usize) -> (usize, u64) {
+    let house = house(Arc::new(MemoryRegister::new()), elements).await;
+    assert_eq!(house.sync.run(Request::full()).await.unwrap().outcome, Some(Outcome::Ok));
+    let before = house.geosite.requests().len();
+    assert_eq!(house.geosite.churn(Feature::Poste, 3, 0, 20, 0).edited.len(), 20);
+    let run = house.sync.run(Request::incremental()).await.unwrap();
+    assert_eq!(run.kinds[&Kind::Poste].changed, 20);
+    let requests = house.geosite.requests().len() - before;
+    (requests, run.features.iter().map(|feature| feature.read).sum())
+}
+
+#[tokio::test]
+async fn an_incremental_run_asks_for_what_has_changed() {
+    let (small, large) = (cost(1_500).await, cost(12_000).await);
+    assert_eq!((small, large.1), (large, 20));
+    // One look at the clock, and for each of five lists a page and a look at the whole; of the one with rows, one beyond its end.
+    assert_eq!(large.0, 1 + 5 * 2 + 1);
+}

@@ -27,11 +27,11 @@ use integration_core::body::fields::When;
 
 impl Plant for Client {
     fn whole(&self, feature: Feature, from: From) -> Rows<'_> {
-        listed(self, self.read_all(feature), from)
+        listed(self, self.reading(feature), from)
     }
 
     fn changed(&self, feature: Feature, since: Timestamp, from: From) -> Rows<'_> {
-        let reading = self.read_all(feature);
+        let reading = self.reading(feature);
         match &self.assumptions().change_column {
             Some(column) => listed(self, reading.filter(Filter::ge(column, Literal::Time(since))), from),
             None => listed(self, reading, from),
@@ -89,8 +89,16 @@ impl Plant for Client {
     }
 }
 
-/// More rows of one page than this are not held back.
+/// More rows of one page than this are not asked for: a list holds the rows of its page (contract G6).
+const ROWS: u32 = 1_000;
+/// Of a service that sends more than it was asked for, more rows than this are not held back.
 const MOST: usize = 8_192;
+
+impl Client {
+    fn reading(&self, feature: Feature) -> ReadAll {
+        self.read_all(feature).page_size(self.assumptions().page_size.min(ROWS))
+    }
+}
 
 fn listed(client: &Client, reading: ReadAll, from: From) -> Rows<'static> {
     let reading = reading.all_columns();
@@ -182,8 +190,11 @@ impl Listed {
                 self.end(Ok(Piece::End { complete }));
             }
         }
-        // A service that obeys no limit must not fill the memory.
-        self.giving |= self.page.len() >= MOST;
+        // A service that obeys no limit must neither fill the memory nor keep a place from the other lists.
+        if !self.giving && self.page.len() >= MOST {
+            self.reading.let_go();
+            self.giving = true;
+        }
     }
 
     /// A row that has just been read, and could not be.

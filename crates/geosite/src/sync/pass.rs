@@ -28,7 +28,7 @@ use super::sink::Sink;
 use crate::feature::Feature;
 
 /// How many stored elements are looked at together.
-const STORED_PAGE: usize = 2_000;
+const STORED_PAGE: usize = 8_192;
 
 /// What does not change while a shelf is read.
 pub(super) struct Context<'c> {

@@ -155,6 +155,12 @@ impl Page {
     pub fn new(shelf: Shelf) -> Self {
         Self { shelf, upserts: Vec::new(), candidates: Vec::new(), begin: false, checkpoint: String::new() }
     }
+
+    /// Whether it only tells how far the run has come: a run that forgets it reads the same page again.
+    #[must_use]
+    pub fn is_checkpoint_only(&self) -> bool {
+        self.upserts.is_empty() && self.candidates.is_empty() && !self.begin
+    }
 }
 
 /// How a list ends.

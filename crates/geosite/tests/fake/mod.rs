@@ -431,3 +431,28 @@ pub async fn killed_after<T>(polls: u64, future: impl Future<Output = T>) -> Opt
     })
     .await
 }
+
+/// What a comparison is told of each shelf says what stands there, of the dead as of the living.
+pub async fn assert_known_is_stored(register: &dyn Register, name: &str, page: usize) {
+    for shelf in Shelf::ALL.iter().copied() {
+        let (mut known, mut after) = (Vec::new(), None);
+        loop {
+            let some = register.known(name, shelf, after, page).await.unwrap();
+            after = some.last().map(|known| known.fid).or(after);
+            let last = some.len() < page;
+            known.extend(some.into_iter().map(|one| (one.fid, one.kind, one.digest, one.live, one.flagged)));
+            if last {
+                break;
+            }
+        }
+        let mut stored = Vec::new();
+        for kind in Kind::ALL.iter().copied().filter(|kind| kind.shelf() == shelf) {
+            for one in register.list(name, kind, None, usize::MAX).await.unwrap() {
+                let (live, flagged) = (one.tombstone.is_none(), one.element.flag.is_some());
+                stored.push((one.element.fid, kind, one.element.digest(), live, flagged));
+            }
+        }
+        stored.sort_unstable_by_key(|one| one.0);
+        assert!(known == stored, "{shelf}: {} known, {} stored", known.len(), stored.len());
+    }
+}
