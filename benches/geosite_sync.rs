@@ -1,7 +1,7 @@
-//! The synchronisation of a million elements: a full compare beside its floor (one walk through both sides that only compares
-//! digests), an incremental run with 100 changes, and the most memory that either needed beyond the plant and the register.
+//! The synchronisation of a million elements: a full compare beside its floor (the same keys sorted and merged in memory), an
+//! incremental run with 100 changes, and the most memory that either needed beyond the plant and the register.
 //!
-//! `cargo bench -p integration-benches --bench geosite_sync`. The plant is made up row by row and holds nothing; the register is a
+//! `cargo bench -p integration-benches --bench geosite_sync`, under `.ci/with-postgres` for PostgreSQL as well. The plant is made up row by row and holds nothing; the register is a
 //! file, so that what the process holds is the engine's.
 #![allow(
     clippy::unwrap_used,
@@ -16,15 +16,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use geosite::Feature;
 use geosite::sync::{
-    Element, From, Kind, Lookup, Piece, Plant, PlantError, PlantSync, Project, Register, Request, Rows,
-    Selection, Settings, Shelf, SqliteRegister,
+    Digest, Element, From, Kind, Lookup, Piece, Plant, PlantError, PlantSync, PostgresRegister, Project,
+    Register, Request, Rows, Selection, Settings, Shelf, SqliteRegister,
 };
-use integration_benches::{is_asked_for, time};
+use integration_benches::{is_asked_for, median, time};
 use integration_core::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
 const ELEMENTS: i64 = 1_000_000;
 const CHANGES: i64 = 100;
+const ROUNDS: usize = 7;
+/// What the engine asks for at a time.
+const PAGE: usize = 8_192;
 const NAME: &str = "norte";
 
 /// Boxes 1..=1,000,000, of which a hundred may be told to have changed.
@@ -99,96 +102,163 @@ impl Plant for Made {
     }
 }
 
-/// The process's peak in KiB since it was reset, and what it holds now.
-fn memory(field: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with(field));
+/// A line of a file about this process, as a number; 0 where there is none.
+fn figure(file: &str, field: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(field));
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or_default()
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
 }
 
 /// Runs something and tells how much the process grew at most, in MiB.
 async fn peak<T>(work: impl Future<Output = T>) -> (f64, T) {
     // Forgets the peak so far; where that is not allowed, the figure is an upper bound.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
-    let before = memory("VmRSS:");
+    let before = figure("status", "VmRSS:");
     let done = work.await;
-    let grown = memory("VmHWM:").saturating_sub(before);
-    (f64::from(u32::try_from(grown).unwrap_or(u32::MAX)) / 1024.0, done)
+    let grown = figure("status", "VmHWM:").saturating_sub(before);
+    (mib(grown * 1024), done)
 }
 
-/// What cannot be left out: each row made and its digest taken, each stored digest read, one comparison each.
-async fn floor(plant: &Made, register: &dyn Register) -> u64 {
-    let (mut after, mut equal) = (None, 0);
+/// What no compare of a whole plant can leave out: each row made, and its digest taken.
+fn digested(plant: &Made) -> Vec<(i64, Digest)> {
+    (1..=ELEMENTS).map(|fid| (fid, plant.element(fid).digest())).collect()
+}
+
+/// Keys with digests in an order far from theirs.
+fn shuffled(keys: &[(i64, Digest)]) -> Vec<(i64, Digest)> {
+    // 611,953 and the count have no common divisor, so every key comes once, far from its neighbours.
+    (0..keys.len()).map(|nth| keys[nth * 611_953 % keys.len()]).collect()
+}
+
+/// The floor: both sides' keys and digests in memory, the plant's in any order, sorted and merged.
+fn sorted_and_merged(stored: &[(i64, Digest)], read: &mut [(i64, Digest)]) -> u64 {
+    read.sort_unstable_by_key(|(fid, _)| *fid);
+    let (mut stored, mut equal) = (stored.iter().peekable(), 0);
+    for row in read.iter() {
+        while stored.next_if(|stored| stored.0 < row.0).is_some() {}
+        equal += u64::from(stored.next_if(|stored| *stored == row).is_some());
+    }
+    equal
+}
+
+/// The compare by itself: a snapshot's keys and digests, ascending as the plant sends them, against the register where it lies.
+async fn compared(read: &[(i64, Digest)], register: &dyn Register) -> u64 {
+    let (mut read, mut equal, mut after) = (read.iter().peekable(), 0, None);
     loop {
-        let known = register.known(NAME, Shelf::Box, after, 2_000).await.expect("readable");
-        let Some(last) = known.last() else { return equal };
-        after = Some(last.fid);
-        equal +=
-            known.iter().filter(|known| plant.element(known.fid).digest() == known.digest).count() as u64;
+        let page = register.known(NAME, Shelf::Box, after, PAGE).await.expect("readable");
+        for known in &page {
+            while read.next_if(|(fid, _)| *fid < known.fid).is_some() {}
+            equal += u64::from(read.next_if(|row| **row == (known.fid, known.digest)).is_some());
+        }
+        if page.len() < PAGE {
+            return equal;
+        }
+        after = page.last().map(|known| known.fid);
     }
 }
 
-/// The other floor, without a register: both sides' keys and digests in memory, the plant's in any order, sorted and merged.
-async fn sorted_and_merged(plant: &Made) -> (std::time::Duration, u64) {
-    let stored: Vec<_> = (1..=ELEMENTS).map(|fid| (fid, plant.element(fid).digest())).collect();
-    // 611,953 and the count have no common divisor, so every key comes once, far from its neighbours.
-    let mut read: Vec<_> = (0..stored.len()).map(|nth| stored[nth * 611_953 % stored.len()]).collect();
-    let merged = async {
-        read.sort_unstable_by_key(|(fid, _)| *fid);
-        let (mut stored, mut equal) = (stored.iter().peekable(), 0);
-        for row in &read {
-            while stored.next_if(|stored| stored.0 < row.0).is_some() {}
-            equal += u64::from(stored.next_if(|stored| *stored == row).is_some());
-        }
-        equal
-    };
-    time(merged).await
-}
-
-async fn measure() {
-    let folder = std::env::temp_dir().join(format!("geosite-sync-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("writable");
-    let url = format!("sqlite:{}/register.db", folder.display());
-    let register = Arc::new(SqliteRegister::open(&url).await.expect("opened"));
-    let plant = Arc::new(Made::default());
+/// The runs, as a table; how long the last compare took.
+async fn runs(engine: &str, plant: Arc<Made>, register: Arc<dyn Register>) -> f64 {
     let selection = Selection::of([Kind::Cto]).expect("a box kind");
-    let builder = PlantSync::builder(plant.clone(), register.clone(), Settings::new(NAME, "bench"));
+    let builder = PlantSync::builder(plant.clone(), register, Settings::new(NAME, "bench"));
     let sync = builder.open(&Project::create("Rede"), &selection).await.expect("opened");
-
     println!(
-        "| {ELEMENTS} elements in SQLite | seconds | rows received | rows written | grown by at most, MiB |"
+        "\n| {ELEMENTS} elements in {engine} | seconds | rows received | rows written | MiB read | MiB written | grown by at most, MiB |"
     );
-    println!("|---|---|---|---|---|");
-    let mut last = std::time::Duration::ZERO;
+    println!("|---|---|---|---|---|---|---|");
+    let mut last = 0.0;
     for (name, request, changed) in [
         ("first run: everything is new", Request::full(), false),
         ("full compare, nothing changed", Request::full(), false),
         ("incremental, 100 changes", Request::incremental(), true),
+        ("incremental, the same 100 once more", Request::incremental(), true),
         ("full compare, nothing changed", Request::full(), true),
     ] {
         plant.changed.store(changed, Ordering::Relaxed);
         plant.sent.store(0, Ordering::Relaxed);
+        let (read, wrote) = (figure("io", "rchar:"), figure("io", "wchar:"));
         let (grown, (took, run)) = peak(time(sync.run(request))).await;
         let run = run.expect("a run");
         let written = run.sum(|report| report.added + report.changed + report.restored + report.removed);
         let sent = plant.sent.load(Ordering::Relaxed);
-        println!("| {name} | {:.2} | {sent} | {written} | {grown:.1} |", took.as_secs_f64());
-        last = took;
+        let (read, wrote) = (figure("io", "rchar:") - read, figure("io", "wchar:") - wrote);
+        last = took.as_secs_f64();
+        println!(
+            "| {name} | {last:.3} | {sent} | {written} | {:.1} | {:.1} | {grown:.1} |",
+            mib(read),
+            mib(wrote)
+        );
     }
-    let (took, equal) = time(floor(&plant, &*register)).await;
-    let ratio = |floor: std::time::Duration| last.as_secs_f64() / floor.as_secs_f64();
+    last
+}
+
+/// The compare beside its floors, in turns.
+async fn floors(engine: &str, plant: &Made, register: &dyn Register, whole_run: f64) {
+    let (making, stored) = time(async { digested(plant) }).await;
+    let (mut merge, mut ours, mut ours_with_sort) = (Vec::new(), Vec::new(), Vec::new());
+    let mut grown_most: f64 = 0.0;
+    for _ in 0..ROUNDS {
+        let mut read = shuffled(&stored);
+        let (took, equal) = time(async { sorted_and_merged(&stored, &mut read) }).await;
+        assert_eq!(equal, ELEMENTS as u64);
+        merge.push(took.as_secs_f64());
+        let (grown, (took, equal)) = peak(time(compared(&stored, register))).await;
+        assert_eq!(equal, ELEMENTS as u64);
+        ours.push(took.as_secs_f64());
+        grown_most = grown_most.max(grown);
+        let mut read = shuffled(&stored);
+        let sorting = async {
+            read.sort_unstable_by_key(|(fid, _)| *fid);
+            compared(&read, register).await
+        };
+        ours_with_sort.push(time(sorting).await.0.as_secs_f64());
+    }
+    let ratio = |ours: &[f64]| median(ours.iter().zip(&merge).map(|(ours, floor)| ours / floor).collect());
+    let (alone, sorted) = (ratio(&ours), ratio(&ours_with_sort));
+    let (floor, making) = (median(merge.clone()), making.as_secs_f64());
     println!(
-        "| floor of a compare: {equal} digests made, read and compared | {:.2} | | | |",
-        took.as_secs_f64()
+        "\n| compare of {ELEMENTS} in {engine}, medians of {ROUNDS} rounds | seconds | times the floor |"
     );
-    let (merging, merged) = sorted_and_merged(&plant).await;
-    println!("| keys alone: {merged} sorted and merged in memory | {:.3} | | | |", merging.as_secs_f64());
-    println!("full compare: {:.2} times its floor, {:.0} times keys alone", ratio(took), ratio(merging));
+    println!("|---|---|---|");
+    println!("| floor: both sides' keys in memory, one of them sorted, merged | {floor:.3} | 1.00 |");
+    println!("| the snapshot's keys, ascending, against the register | {:.3} | {alone:.2} |", median(ours));
+    println!(
+        "| the same with the snapshot's keys sorted first | {:.3} | {sorted:.2} |",
+        median(ours_with_sort)
+    );
+    println!("| floor of a whole run: elements made and digested | {making:.3} | {:.2} |", making / floor);
+    println!("| whole run, nothing changed | {whole_run:.3} | {:.2} |", whole_run / floor);
+    println!(
+        "whole run: {:.2} times its floor with the compare; compare grew by at most {grown_most:.1} MiB",
+        whole_run / (making + floor)
+    );
+}
+
+async fn measure(engine: &str, register: Arc<dyn Register>) {
+    let plant = Arc::new(Made::default());
+    let whole_run = runs(engine, plant.clone(), register.clone()).await;
+    floors(engine, &plant, &*register, whole_run).await;
+}
+
+async fn measure_all() {
+    let folder = std::env::temp_dir().join(format!("geosite-sync-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("writable");
+    let url = format!("sqlite:{}/register.db", folder.display());
+    measure("SQLite", Arc::new(SqliteRegister::open(&url).await.expect("opened"))).await;
     let _ = std::fs::remove_dir_all(&folder);
+    match std::env::var("INTEGRATION_TEST_POSTGRES_URL") {
+        Ok(url) => measure("PostgreSQL", Arc::new(PostgresRegister::open(&url).await.expect("opened"))).await,
+        Err(_) => println!("(PostgreSQL: INTEGRATION_TEST_POSTGRES_URL is not set)"),
+    }
+    println!("load of the machine: {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
 }
 
 fn main() {
     if is_asked_for() {
-        tokio::runtime::Runtime::new().expect("a runtime").block_on(measure());
+        tokio::runtime::Runtime::new().expect("a runtime").block_on(measure_all());
     }
 }

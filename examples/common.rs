@@ -218,11 +218,14 @@ pub struct GeositeService {
 }
 
 /// Connects to the service of `GEOSITE_BASE_URL` with the credentials of the environment, or to a sandbox started for this run, with
-/// a generated network of so many elements.
+/// a generated network of so many elements. Its client could write links back; only `link_customer` ever does.
 pub async fn connect_geosite(elements: usize) -> Result<GeositeService, Box<dyn std::error::Error>> {
     if std::env::var("GEOSITE_BASE_URL").is_ok_and(|url| !url.trim().is_empty()) {
         // Which column tells the last change is not public: unless it is set in `Assumptions`, every run reads everything.
-        return Ok(GeositeService { client: geosite::Client::from_env()?, sandbox: None });
+        let mut assumptions = geosite::Assumptions::default();
+        assumptions.write_back = geosite::WriteBack::Http;
+        let client = geosite::Client::builder_from_env()?.assumptions(assumptions).build()?;
+        return Ok(GeositeService { client, sandbox: None });
     }
     let sandbox = Sandbox::start().await?;
     let service = sandbox.geosite();
@@ -230,6 +233,7 @@ pub async fn connect_geosite(elements: usize) -> Result<GeositeService, Box<dyn 
     eprintln!("no GEOSITE_BASE_URL: using an embedded sandbox at {}", service.base_url());
     let mut assumptions = geosite::Assumptions::default();
     assumptions.change_column = Some("dataAlteracao".into());
+    assumptions.write_back = geosite::WriteBack::Http;
     let builder = geosite::Client::builder_from_lookup(|name| match name {
         "GEOSITE_BASE_URL" => Some(service.base_url().to_owned()),
         "GEOSITE_USERNAME" => Some(service.username().to_owned()),
@@ -280,6 +284,16 @@ pub fn print_run(run: &geosite::sync::Run) {
         if let Some(error) = &feature.error {
             println!("not read        {}: {error}", feature.feature);
         }
+    }
+    for row in run.features.iter().flat_map(|feature| &feature.unread).take(10) {
+        let name = row.name.as_deref().unwrap_or("without a name");
+        println!(
+            "not readable    {}, page {}, row {}: {name}: {}",
+            row.feature, row.page, row.position, row.why
+        );
+    }
+    for one in run.doubts.iter().take(10) {
+        println!("doubtful        {} {}: {}", one.kind, one.fid, one.doubt);
     }
     for conflict in &run.conflicts {
         println!("conflict        {conflict:?}");

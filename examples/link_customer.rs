@@ -94,7 +94,7 @@ async fn deliver(service: &GeositeService, links: &Links, link: &geosite::link::
     for planned in links.courier().plan(&HttpLinkReader::new(&service.client)).await? {
         println!("to be told      {}: {:?}", planned.link.port, planned.step);
     }
-    links.courier().deliver(&HttpLinkWriter::new(&service.client)).await?;
+    links.courier().deliver(&HttpLinkWriter::new(&service.client)?).await?;
     match links.write_back(link).await? {
         Told::Acknowledged { fid } => {
             println!(

@@ -1,4 +1,4 @@
-//! The network as one HTML file with a map, and as GeoJSON: boxes by kind, coloured by their free ports.
+//! The network as one HTML file with a map, and as GeoJSON: boxes by kind, coloured by their free ports, and the cables between them.
 //!
 //! `network_map [FILE.html]`: beside the page, which needs nothing else to be looked at, it writes FILE.geojson.
 
@@ -10,9 +10,12 @@ use std::process::ExitCode;
 use geosite::picture::{Bounds, Element, GeoJson, Map};
 use geosite::{Client, Feature, Fid, Read, Record, SplitterRole};
 use integration_examples::{connect_geosite, finish};
+use integration_sandbox::geosite::{Column, Feature as At, GeoSite};
+use serde_json::json;
 
 /// What lies beneath comes first.
-const SHOWN: [Feature; 8] = [
+const SHOWN: [Feature; 9] = [
+    Feature::LanceCabo,
     Feature::Poste,
     Feature::Cliente,
     Feature::CaixaEmenda,
@@ -31,6 +34,9 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let page = std::env::args().nth(1).unwrap_or_else(|| "network_map.html".to_owned());
     let service = connect_geosite(5_000).await?;
+    if let Some(sandbox) = &service.sandbox {
+        draw_cables(sandbox.geosite())?;
+    }
     let client = &service.client;
     let mut elements = Vec::new();
     for feature in SHOWN {
@@ -38,7 +44,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
     let ports = ports_of_boxes(&read(client, Feature::Splitter).await?, &elements);
 
-    let bounds: Bounds = elements.iter().filter_map(|element| element.position).collect();
+    let mut bounds = Bounds::new();
+    elements.iter().for_each(|record| bounds.cover(&Element::of(record)));
     let mut map = Map::new(BufWriter::new(File::create(&page)?), "Fibre network", bounds)?;
     let beside = format!("{}.geojson", page.strip_suffix(".html").unwrap_or(&page));
     let mut json = GeoJson::new(BufWriter::new(File::create(&beside)?))?;
@@ -53,6 +60,22 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     println!("map             {page}");
     println!("geojson         {beside}");
     println!("drawn           {} elements", elements.len());
+    Ok(())
+}
+
+/// Many installations keep the course of a cable in a column of its own; the sandbox has one only if it is given one.
+fn draw_cables(plant: &GeoSite) -> Result<(), Box<dyn std::error::Error>> {
+    const HALF: (f64, f64) = (0.000_052, 0.000_187); // 20 m along the streets of the generated town
+    plant.add_column(At::LanceCabo, Column::new("geometry"));
+    for fid in plant.fids(At::LanceCabo) {
+        let cable = plant.element(At::LanceCabo, fid).unwrap_or_default();
+        let (Some(north), Some(east)) = (cable["latitude"].as_f64(), cable["longitude"].as_f64()) else {
+            continue;
+        };
+        let (from, to) = ((north - HALF.0, east - HALF.1), (north + HALF.0, east + HALF.1));
+        let line = format!("LINESTRING ({} {}, {} {})", from.1, from.0, to.1, to.0);
+        plant.edit_quietly(At::LanceCabo, fid, json!({ "geometry": line }))?;
+    }
     Ok(())
 }
 

@@ -5,13 +5,13 @@
 //! incremental run of Monday. On another service it runs until it is stopped, and goes on where it was when it is started again.
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use geosite::schedule::{Ending, Order, RunMode, Runner, Schedule, Tick};
 use geosite::sync::{
     Event, Kind, Mode, Outcome, PlantSync, Project, Register, Request, Run, Selection, Settings, SyncError,
-    Trigger,
+    Tally, Trigger,
 };
 use geosite::{Clock, ManualClock, SystemClock, Timestamp};
 use indicatif::ProgressBar;
@@ -102,19 +102,26 @@ async fn synchronisation(
     clock: Arc<dyn Clock>,
 ) -> Result<PlantSync, SyncError> {
     let settings = Settings::new(INTEGRATION, "worker-1").assuming(service.client.assumptions());
-    let bar = ProgressBar::new(0);
+    let (bar, tally) = (ProgressBar::new(0), Mutex::new(Tally::default()));
+    let shown = move |event: &Event| {
+        if let Ok(mut tally) = tally.lock() {
+            show(&bar, &mut tally, event);
+        }
+    };
     PlantSync::builder(Arc::new(service.client.clone()), register, settings)
         .clock(clock)
-        .observer(Arc::new(move |event: &Event| show(&bar, event)))
+        .observer(Arc::new(shown))
         .open(&Project::create("Fibre network"), &Selection::everything())
         .await
 }
 
-fn show(bar: &ProgressBar, event: &Event) {
+/// One bar over everything that the run reads at the same time.
+fn show(bar: &ProgressBar, tally: &mut Tally, event: &Event) {
+    tally.heed(event);
     match event {
-        Event::Page { shelf, read, total } => {
-            bar.set_length(total.unwrap_or(*read));
-            bar.set_position(*read);
+        Event::Page { shelf, .. } => {
+            bar.set_length(tally.total().unwrap_or_else(|| tally.read()));
+            bar.set_position(tally.read());
             bar.set_message(shelf.name());
         }
         Event::Ended { .. } => bar.finish_and_clear(),

@@ -99,7 +99,7 @@ pub struct Assumptions {
     pub customer_columns: CustomerColumns,
     /// How lists are paged.
     pub paging: Paging,
-    /// Rows per page: 500.
+    /// Rows per page: 500. A synchronisation, whose lists hold the rows of a page, asks for at most 1,000.
     pub page_size: u32,
     /// What "not there" looks like.
     pub not_found: NotFoundRule,
@@ -113,9 +113,13 @@ pub struct Assumptions {
     pub guard: GuardLimits,
     /// The column that tells designed from existing elements; unset.
     pub status_column: Option<String>,
+    /// What the status column says of elements that are built, trimmed, without case and accents; none is known, so it is needed
+    /// where only existing elements count.
+    pub status_existing_values: Vec<String>,
     /// Whether only existing elements count; unless set, if there is a status column.
     pub existing_only: Option<bool>,
-    /// Whether confirmed links are written back; heard by `link::Links::assuming`.
+    /// Whether confirmed links are written back; heard by `link::Links::assuming`, and by `link::HttpLinkWriter`, which cannot be made
+    /// without.
     pub write_back: WriteBack,
 }
 
@@ -146,6 +150,7 @@ impl Default for Assumptions {
             clock_skew: Duration::from_secs(2 * 60),
             guard: GuardLimits { items: 50, percent: 5, percent_from: 20 },
             status_column: None,
+            status_existing_values: Vec::new(),
             existing_only: None,
             write_back: WriteBack::Disabled,
         }
@@ -159,6 +164,21 @@ impl Assumptions {
         self.existing_only.unwrap_or(self.status_column.is_some())
     }
 
+    fn existing_faults(&self) -> Vec<Fault> {
+        let fault = |path: &'static str, hint: &'static str| Fault::error("ASSUMPTION", path).with_hint(hint);
+        if !self.existing_only() {
+            Vec::new()
+        } else if self.status_column.is_none() {
+            vec![fault("status_column", "`existing_only` needs the column that tells designed from existing")]
+        } else if self.status_existing_values.is_empty() {
+            let hint =
+                "say what the column holds for elements that are built, or set `existing_only` to false";
+            vec![fault("status_existing_values", hint)]
+        } else {
+            Vec::new()
+        }
+    }
+
     /// # Errors
     /// A validation error with every setting that cannot work.
     pub(crate) fn times(&self) -> Result<LocalTimes, Error> {
@@ -166,6 +186,7 @@ impl Assumptions {
         if self.page_size == 0 {
             faults.push(Fault::error("ASSUMPTION", "page_size").with_expected("at least 1").with_actual("0"));
         }
+        faults.extend(self.existing_faults());
         match LocalTimes::new(&self.change_zone, &self.change_literal_format) {
             Ok(times) if faults.is_empty() => Ok(times),
             Ok(_) => Err(Error::validation("configure", faults)),

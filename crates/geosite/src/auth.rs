@@ -25,6 +25,8 @@ pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(30 * 60);
 pub(crate) const REFRESH_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Observed: renewed five minutes before the end.
 pub(crate) const MARGIN: Duration = Duration::from_secs(5 * 60);
+const CREDENTIALS: &str =
+    "check user name and password (GEOSITE_USERNAME, GEOSITE_PASSWORD) with whoever handed out the `api_url`";
 /// Assumed: a refused login blocks further ones for so long.
 pub(crate) const PAUSE: Duration = Duration::from_secs(30);
 
@@ -98,7 +100,10 @@ fn path(name: &str) -> &'static str {
 /// A login that is refused is not tried again, and whatever 2xx holds no token is a failed login.
 fn verdict(route: &Route, verdict: Verdict<Granted>) -> Verdict<Granted> {
     match verdict {
-        Verdict::Unauthorized(error) => Verdict::Refuse(error),
+        Verdict::Unauthorized(error) => Verdict::Refuse(error.with_hint(CREDENTIALS)),
+        Verdict::Refuse(error) if matches!(error.problem(), Some(Problem::ApiRefused { .. })) => {
+            Verdict::Refuse(error.with_hint(CREDENTIALS))
+        }
         Verdict::Doubt { error, .. }
             if matches!(
                 error.problem(),

@@ -2,6 +2,8 @@
 //!
 //! The rule enforced here: every finding is told, each typed, and one that fails does not hide the others.
 
+use std::fmt;
+
 use integration_core::Error;
 
 use crate::client::Client;
@@ -70,6 +72,45 @@ impl Finding {
     }
 }
 
+/// What was found, and what to do about it.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoggedIn => f.write_str("the login works"),
+            Self::LoginFailed(error) => write!(f, "the login does not work: {error}"),
+            Self::Described { feature, columns } => write!(f, "{feature}: {columns} columns"),
+            Self::NotDescribed { feature, error } => {
+                write!(f, "{feature}: its columns cannot be read: {error}")
+            }
+            Self::ColumnMissing { feature, column, vital: true } => {
+                write!(f, "{feature}: there is no column {column}, without which nothing of it can be read")
+            }
+            Self::ColumnMissing { feature, column, .. } => {
+                write!(
+                    f,
+                    "{feature}: there is no column {column}; set its name in `Assumptions`, or do without"
+                )
+            }
+            Self::ColumnAmbiguous { feature, column } => {
+                write!(f, "{feature}: {column} is there more than once; have the installation mended")
+            }
+            Self::ChangeColumnUnset { feature, candidates } if candidates.is_empty() => {
+                write!(
+                    f,
+                    "{feature}: no change column is set, and none looks like one: every run reads everything"
+                )
+            }
+            Self::ChangeColumnUnset { feature, candidates } => {
+                let likely = candidates.join(", ");
+                write!(
+                    f,
+                    "{feature}: every run reads everything until `change_column` is set; it may be {likely}"
+                )
+            }
+        }
+    }
+}
+
 impl Client {
     /// Tests the connection for these features: login, `desc` of each, and the presence of `fid` and of the configured columns
     /// (role, parent, ports, customers, last change). Writes nothing.
@@ -79,7 +120,7 @@ impl Client {
     /// use geosite::Feature;
     ///
     /// for finding in client.check([Feature::Splitter, Feature::Cto]).await {
-    ///     println!("{} {finding:?}", if finding.is_fatal() { "FAILS" } else { "note" });
+    ///     println!("{} {finding}", if finding.is_fatal() { "FAILS" } else { "note" });
     /// }
     /// # }
     /// ```

@@ -18,9 +18,9 @@ use serde_json::Value;
 use crate::assumptions::Assumptions;
 use crate::auth::{self, PasswordLogin};
 use crate::error::{Problem, Route};
-use crate::feature::Feature;
+use crate::feature::{Feature, fold};
 use crate::filter::{QUERY_LIMIT, query_length};
-use crate::record::Reader;
+use crate::record::{Reader, Record};
 use crate::schema::Schema;
 use crate::time::LocalTimes;
 
@@ -32,6 +32,8 @@ pub(crate) const FEASIBILITY: Duration = Duration::from_secs(15);
 /// A page that brings nothing for so long has stalled (assumed).
 const STALL: Duration = Duration::from_secs(15);
 const IN_FLIGHT: usize = 4;
+/// Pages of 500 rows have 128 KiB for each (assumed).
+const PAGE_LIMIT: u64 = 64 * 1024 * 1024;
 /// Observed: a description is good for an hour.
 const SCHEMA_LIFE: Duration = Duration::from_secs(3600);
 
@@ -64,7 +66,8 @@ impl Environment {
     /// # Errors
     /// As [`BaseUrl::parse`]: not for user info, a query or a fragment in the address.
     pub fn at(api_url: &str) -> Result<Self, Error> {
-        BaseUrl::parse(api_url).map(Self::At)
+        let hint = "give the `api_url` as it was handed out, such as https://host/geosite-telecom-api";
+        BaseUrl::parse(api_url).map(Self::At).map_err(|error| error.with_hint(hint))
     }
 
     fn base(self) -> Result<BaseUrl, Error> {
@@ -85,6 +88,7 @@ struct Parts {
     credentials: Arc<Session<PasswordLogin>>,
     lane: Lane,
     stall: Duration,
+    page_limit: u64,
     assumptions: Assumptions,
     times: Arc<LocalTimes>,
     schemas: Mutex<HashMap<Feature, (Duration, Arc<Schema>)>>,
@@ -101,6 +105,7 @@ pub struct ClientBuilder {
     in_flight: usize,
     gap: Duration,
     stall: Duration,
+    page_limit: u64,
     assumptions: Assumptions,
     caller: CallerBuilder,
 }
@@ -153,6 +158,13 @@ impl ClientBuilder {
         self
     }
 
+    /// How many bytes one page of a list may have; 64 MiB unless set (assumed). A page is decoded as it comes and never held, so this
+    /// ends a body that does not end by itself. A list that asks for more than a thousand rows at a time has 64 KiB for each.
+    pub fn page_limit(mut self, bytes: u64) -> Self {
+        self.page_limit = bytes;
+        self
+    }
+
     /// Names the program to the service.
     pub fn user_agent(mut self, name: &'static str) -> Self {
         self.caller = self.caller.user_agent(name);
@@ -189,6 +201,7 @@ impl ClientBuilder {
             credentials,
             lane: Lane::new(self.in_flight).with_gap(self.gap),
             stall: self.stall,
+            page_limit: self.page_limit,
             assumptions: self.assumptions,
             times: Arc::new(times),
             schemas: Mutex::default(),
@@ -220,11 +233,12 @@ pub(crate) struct Ask {
     queries: Vec<(&'static str, String)>,
     body: Option<Vec<u8>>,
     attempt: Option<Duration>,
+    hidden: Vec<Secret>,
 }
 
 impl Ask {
     pub(crate) fn new(operation: Operation) -> Self {
-        Self { operation, feature: None, queries: Vec::new(), body: None, attempt: None }
+        Self { operation, feature: None, queries: Vec::new(), body: None, attempt: None, hidden: Vec::new() }
     }
 
     pub(crate) fn of(operation: Operation, feature: Feature) -> Self {
@@ -238,6 +252,12 @@ impl Ask {
 
     pub(crate) fn json(mut self, body: Vec<u8>) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Masks these in errors, for services repeat what they were sent.
+    pub(crate) fn hiding(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        self.hidden.extend(secrets);
         self
     }
 
@@ -265,6 +285,7 @@ impl Ask {
         if let Some(feature) = self.feature {
             call = call.param("feature", feature.segment());
         }
+        call = self.hidden.into_iter().fold(call, Call::with_secret);
         call = self.queries.into_iter().fold(call, |call, (name, value)| call.query(name, value));
         if let Some(body) = self.body {
             call = call.json(body);
@@ -289,6 +310,7 @@ impl Client {
             in_flight: IN_FLIGHT,
             gap: Duration::ZERO,
             stall: STALL,
+            page_limit: PAGE_LIMIT,
             assumptions: Assumptions::default(),
             caller: CallerBuilder::default()
                 .timeouts(TIMEOUTS)
@@ -362,6 +384,10 @@ impl Client {
         &self.0.times
     }
 
+    pub(crate) fn page_limit(&self) -> u64 {
+        self.0.page_limit
+    }
+
     pub(crate) fn caller(&self) -> &Caller {
         &self.0.caller
     }
@@ -407,6 +433,15 @@ impl Client {
             Some((read, schema)) if now.saturating_sub(read) < SCHEMA_LIFE => Ok(schema),
             _ => self.read_schema(feature).await,
         }
+    }
+
+    /// Whether an element is built, as far as anybody can tell: what has no status is not taken for a design.
+    pub(crate) fn is_existing(&self, record: &Record) -> bool {
+        let assumptions = self.assumptions();
+        let existing = |status: &str| {
+            assumptions.status_existing_values.iter().any(|value| fold(value.trim()) == fold(status.trim()))
+        };
+        !assumptions.existing_only() || record.status.as_deref().is_none_or(existing)
     }
 
     /// The columns of a feature as they are now.

@@ -72,6 +72,14 @@ impl Document {
         self.verified().err()
     }
 
+    /// Every form in which a service may repeat it, for errors to mask.
+    #[cfg(feature = "store")]
+    pub(crate) fn spellings(&self) -> Vec<integration_core::Secret> {
+        let masked = self.verified().ok().map(|number| number.to_string());
+        let forms = [Some(self.given.clone()), Some(self.normalized.clone()), masked];
+        forms.into_iter().flatten().map(integration_core::Secret::new).collect()
+    }
+
     /// The warning of rule C4.
     pub(crate) fn warning(&self, path: &str) -> Option<Fault> {
         let problem = self.problem()?;

@@ -100,11 +100,11 @@ pub enum Problem {
         message: String,
     },
     /// Columns that the feature does not have.
-    #[error("{route}: there is no column {}", columns.join(", "))]
+    #[error("{route}: {}", unknown(columns))]
     ColumnUnknown {
         /// Method and path.
         route: String,
-        /// The names as they were given.
+        /// The names as they were given; none if no column was asked for.
         columns: Vec<String>,
     },
     /// Two columns, or two keys of a row, that differ in case at most.
@@ -164,6 +164,13 @@ pub enum Problem {
     Document(integration_core::tax::id::IdError),
 }
 
+fn unknown(columns: &[String]) -> String {
+    if columns.is_empty() {
+        return "no columns were asked for".to_owned();
+    }
+    format!("there is no column {}", columns.join(", "))
+}
+
 fn shown(keys: &[String]) -> String {
     if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
 }
@@ -220,7 +227,19 @@ impl Problem {
     const fn advice(&self) -> &'static str {
         match self {
             Self::LoginShape => "check the address: a login there brings no token",
-            Self::Http { .. } => "look at the status; repeat it later if it may pass",
+            Self::Http { status: 401 | 403, .. } => {
+                "check user name and password, and what this account may do"
+            }
+            Self::Http { status: 404 | 405, .. } => {
+                "check the base URL: it is the `api_url` as it was handed out, with its path and nothing after it"
+            }
+            Self::Http { status: 300..=399, .. } => {
+                "check the base URL: the service sends elsewhere, which is not followed"
+            }
+            Self::Http { status: 408 | 429 | 500.., .. } => {
+                "repeat it later; if it stays, ask whoever runs the service"
+            }
+            Self::Http { .. } => "look at the status, correct, repeat",
             Self::UnexpectedContentType { .. } => {
                 "check the address: a page for people answered, a login page most likely"
             }
@@ -393,6 +412,21 @@ mod tests {
             Verdict::Doubt { error, transient: true } => ("may pass", name(error)),
             Verdict::Doubt { error, .. } => ("doubt", name(error)),
             _ => ("new", ""),
+        }
+    }
+
+    #[test]
+    fn a_status_says_what_to_do() {
+        let hint = |status: u16| match judged(status, "") {
+            Verdict::Refuse(error) | Verdict::Unauthorized(error) | Verdict::Doubt { error, .. } => {
+                error.hint().to_owned()
+            }
+            _ => panic!("{status}"),
+        };
+        for (status, word) in
+            [(401, "password"), (403, "account"), (404, "api_url"), (302, "elsewhere"), (500, "later")]
+        {
+            assert!(hint(status).contains(word), "{status}: {}", hint(status));
         }
     }
 

@@ -70,8 +70,10 @@ pub struct NearBox {
     pub type_code: Option<String>,
     /// The part after the prefix: `CTO-000042`.
     pub code: Option<String>,
-    /// What it is, by `fidTipoCaixaEmenda`.
+    /// What it is, by its type; nothing if the type is missing or not a known one.
     pub kind: Option<ElementKind>,
+    /// `fidTipoCaixaEmenda` as it came.
+    pub box_type: Option<i64>,
     /// Metres.
     pub distance: Option<f64>,
     /// Metres along the proposed route.
@@ -384,7 +386,7 @@ fn near_element(fields: Map<String, Value>) -> Result<NearElement, RowError> {
     let mut taking = Taking { fields, faults: Vec::new() };
     let (fid, distance) = (taking.fid(), taking.real("distancia"));
     let Taking { fields, faults } = taking;
-    if faults.is_empty() { Ok(NearElement { fid, distance, fields }) } else { Err(RowError { fid, faults }) }
+    if faults.is_empty() { Ok(NearElement { fid, distance, fields }) } else { Err(RowError::of(fid, faults)) }
 }
 
 fn near_box(fields: Map<String, Value>) -> Result<NearBox, RowError> {
@@ -395,7 +397,7 @@ fn near_box(fields: Map<String, Value>) -> Result<NearBox, RowError> {
     let code = type_code
         .as_deref()
         .map(|text| text.split_once(": ").map_or(text, |(_, code)| code).trim().to_owned());
-    let kind = row.integer("fidTipoCaixaEmenda").and_then(ElementKind::of_box_type);
+    let box_type = row.integer("fidTipoCaixaEmenda");
     let splitter_ports = row.integer("qtdPortasSplitter");
     let splitter_ports_occupied = row.integer("qtdPortasSplitterOcup");
     let told = row.integer("qtdPortasSplitterDisp");
@@ -406,7 +408,8 @@ fn near_box(fields: Map<String, Value>) -> Result<NearBox, RowError> {
         fid,
         type_code,
         code,
-        kind,
+        kind: box_type.and_then(ElementKind::of_box_type),
+        box_type,
         distance: row.real("distancia"),
         route_distance: row.real("distanciaRotaSugerida"),
         position: position(&mut row, &mut warnings),
@@ -426,7 +429,7 @@ fn near_box(fields: Map<String, Value>) -> Result<NearBox, RowError> {
         warnings,
     };
     let Taking { fields: extra, faults } = row;
-    if faults.is_empty() { Ok(NearBox { extra, ..near }) } else { Err(RowError { fid, faults }) }
+    if faults.is_empty() { Ok(NearBox { extra, ..near }) } else { Err(RowError::of(fid, faults)) }
 }
 
 /// Trap 13: the first figure that is there, never less than none.

@@ -18,6 +18,9 @@ pub enum BadCoordinate {
     /// Not `POINT (lon lat)`.
     #[error("it is no WKT point, `POINT (lon lat)`")]
     Wkt,
+    /// Not `LINESTRING (lon lat, lon lat, …)`.
+    #[error("it is no WKT line, `LINESTRING (lon lat, lon lat)`")]
+    Line,
 }
 
 /// Degrees north, from -90 to 90.
@@ -137,12 +140,55 @@ fn in_brazil(latitude: f64, longitude: f64) -> bool {
     (-34.0..=6.0).contains(&latitude) && (-74.0..=-28.0).contains(&longitude)
 }
 
+/// The course of a cable: two places or more, in order.
+///
+/// ```
+/// use geosite::Course;
+///
+/// let span = Course::parse_wkt("LINESTRING (-47.65 -22.73, -47.64 -22.73)")?;
+/// assert_eq!(span.places().len(), 2);
+/// assert_eq!(span.places()[0].latitude.degrees(), -22.73);
+/// # Ok::<(), geosite::BadCoordinate>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Course(Vec<Position>);
+
+impl Course {
+    /// Reads `LINESTRING (lon lat, lon lat, …)`, as leniently as [`Position::parse_wkt`] reads a point.
+    ///
+    /// # Errors
+    /// If it is no such line, has fewer than two places, or one is out of range.
+    pub fn parse_wkt(text: &str) -> Result<Self, BadCoordinate> {
+        let inside = inside(text, "LINESTRING").ok_or(BadCoordinate::Line)?;
+        let place = |part: &str| {
+            let (longitude, latitude) = pair(part).ok_or(BadCoordinate::Line)?;
+            Position::new(latitude, longitude)
+        };
+        let places: Vec<Position> = inside.split(',').map(place).collect::<Result<_, _>>()?;
+        if places.len() < 2 { Err(BadCoordinate::Line) } else { Ok(Self(places)) }
+    }
+
+    /// Its places, from one end to the other.
+    #[must_use]
+    pub fn places(&self) -> &[Position] {
+        &self.0
+    }
+}
+
 /// Longitude and latitude.
 fn point(text: &str) -> Option<(f64, f64)> {
+    pair(inside(text, "POINT")?)
+}
+
+/// What stands in the parentheses after the word.
+fn inside<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     let text = text.trim();
     let text = without_word(text, "SRID=4326;").unwrap_or(text).trim_start();
-    let inside = without_word(text, "POINT")?.trim().strip_prefix('(')?.strip_suffix(')')?;
-    let mut numbers = inside.split_ascii_whitespace().map(number);
+    without_word(text, word)?.trim().strip_prefix('(')?.strip_suffix(')')
+}
+
+fn pair(text: &str) -> Option<(f64, f64)> {
+    let mut numbers = text.split_ascii_whitespace().map(number);
     let (longitude, latitude) = (numbers.next()??, numbers.next()??);
     numbers.next().is_none().then_some((longitude, latitude))
 }
@@ -215,6 +261,35 @@ mod tests {
     }
 
     #[test]
+    fn a_course_is_two_places_or_more_in_the_same_order_of_axes() {
+        let degrees = |text: &str| -> Vec<(f64, f64)> {
+            let course = Course::parse_wkt(text).unwrap();
+            course
+                .places()
+                .iter()
+                .map(|place| (place.latitude.degrees(), place.longitude.degrees()))
+                .collect()
+        };
+        for text in ["LINESTRING (-47 -22, -46 -21)", "srid=4326; linestring(-47 -22,-46 -21)"] {
+            assert_eq!(degrees(text), [(-22.0, -47.0), (-21.0, -46.0)], "{text}");
+        }
+        assert_eq!(degrees("LINESTRING (1 2, 3 4, 5 6)").len(), 3);
+        for text in [
+            "",
+            "LINESTRING",
+            "LINESTRING ()",
+            "LINESTRING (1 2)",
+            "LINESTRING (1 2, 3)",
+            "LINESTRING (1 2 3, 4 5 6)",
+            "POINT (1 2)",
+        ] {
+            assert_eq!(Course::parse_wkt(text), Err(BadCoordinate::Line), "{text}");
+        }
+        assert_eq!(Course::parse_wkt("LINESTRING (0 0, 181 0)"), Err(BadCoordinate::Longitude));
+        assert_eq!(Course::parse_wkt("LINESTRING (0 91, 1 0)"), Err(BadCoordinate::Latitude));
+    }
+
+    #[test]
     fn ranges_are_closed_and_nan_is_in_none() {
         for (latitude, longitude) in [(90.0, 180.0), (-90.0, -180.0), (0.0, 0.0)] {
             assert!(Position::new(latitude, longitude).is_ok());
@@ -244,6 +319,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in "(?i)(srid=4326;)?(point)?[ (]{0,3}.{0,20}") {
             _ = Position::parse_wkt(&text);
+            _ = Course::parse_wkt(&text.replace("point", "linestring"));
             _ = is_other_wkt(&text);
         }
     }

@@ -40,7 +40,7 @@
 //! | `hubsoft` | `hubsoft::HubSoft`: look-ups in HubSoft's public API |
 //!
 //! [`Client`] can only read: no call of it changes anything at the service. The one thing that writes is `link::HttpLinkWriter`, which
-//! takes nothing but confirmed links and is off until `link::Links::with_write_back`.
+//! takes nothing but confirmed links, and cannot be made unless [`Assumptions::write_back`] says [`WriteBack::Http`].
 //!
 //! # What is promised
 //!
@@ -55,7 +55,8 @@
 //!
 //! Little of this service is public. **What [`Assumptions`] holds is ours and not the vendor's**: the names of the columns for last
 //! change, role, parent box, number of ports and customers; how date-times are written and in which zone; pages by last number and of
-//! 500; what "not there" looks like. Assumed without a setting: the filter's grammar, a query of at most 6,000 bytes, the shapes that
+//! 500; what "not there" looks like; which elements exist. Assumed with a setting of [`ClientBuilder`]: four calls in flight, 15 s
+//! without a byte, 64 MiB for a page. Assumed without a setting: the filter's grammar, a query of at most 6,000 bytes, the shapes that
 //! are accepted (contract 3.7), `Estação`, `Lance de Cabo`, `Poste` and `Cliente` as groups of their own. Observed in public code and
 //! not documented: the answer of `list`, `start`, and all of the feasibility routes.
 
@@ -90,7 +91,7 @@ pub use error::{Drift, ErrorExt, Problem};
 pub use feasibility::{Feasibility, FreePorts, NearBox, NearElement, Place, PublicView};
 pub use feature::{ElementKind, Feature, Group, SplitterRole};
 pub use filter::{Filter, Literal};
-pub use geometry::{BadCoordinate, Doubt, Latitude, Longitude, Position};
+pub use geometry::{BadCoordinate, Course, Doubt, Latitude, Longitude, Position};
 pub use integration_core::body::fields::When;
 pub use integration_core::call::{
     BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,

@@ -12,7 +12,7 @@ use futures_core::Stream;
 use integration_core::body::fields::Scalar;
 use integration_core::body::stream::{Broken, Elements};
 use integration_core::call::{AnswerStream, Operation, Verdict};
-use integration_core::{Answer, Error, ErrorKind, Outcome};
+use integration_core::{Answer, Error, ErrorKind, Outcome, Secret};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -27,8 +27,8 @@ use crate::wire::{self, Row};
 pub(crate) const LIST: Operation = Operation::get("list elements", "/{feature}/list");
 pub(crate) const GET: Operation = Operation::get("read an element", "/{feature}/get");
 
-/// More than any page needs; a page beyond it is cut off with an error.
-const PAGE_BYTES: u64 = 1 << 40;
+/// Room for one row where a page was asked to have more of them than the page's limit would hold (assumed).
+const ROW_BYTES: u64 = 64 * 1024;
 const BESIDE: usize = 16 * 1024;
 
 /// What to list. Columns are needed (contract F3).
@@ -58,6 +58,7 @@ pub struct List {
     pub(crate) sorter: Vec<String>,
     pub(crate) limit: Option<u32>,
     pub(crate) start: Option<u64>,
+    hidden: Vec<Secret>,
 }
 
 /// A page that was read to its end.
@@ -109,6 +110,7 @@ impl Client {
             sorter: Vec::new(),
             limit: None,
             start: None,
+            hidden: Vec::new(),
         }
     }
 
@@ -222,7 +224,8 @@ impl List {
         self
     }
 
-    /// Asks for at most so many rows; the service may send fewer.
+    /// Asks for at most so many rows; the service may send fewer. Without it the service decides, and the page has to stay within
+    /// the client's limit of bytes, [`ClientBuilder::page_limit`](crate::ClientBuilder::page_limit).
     pub fn limit(mut self, rows: u32) -> Self {
         self.limit = Some(rows);
         self
@@ -234,16 +237,22 @@ impl List {
         self
     }
 
+    /// Masks these in errors.
+    #[cfg(feature = "store")]
+    pub(crate) fn hiding(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        self.hidden.extend(secrets);
+        self
+    }
+
     fn ask(&self, schema: &Schema) -> Result<Ask, Error> {
-        let ask = Ask::of(LIST, self.feature);
+        let ask = Ask::of(LIST, self.feature).hiding(self.hidden.iter().cloned());
         let route = ask.route();
         self.query(ask, schema, &route).map_err(|problem| route.error(problem))
     }
 
     fn query(&self, ask: Ask, schema: &Schema, route: &Route) -> Result<Ask, Problem> {
         if self.columns.is_empty() {
-            let columns = vec!["(none asked for)".to_owned()];
-            return Err(Problem::ColumnUnknown { route: route.text.clone(), columns });
+            return Err(Problem::ColumnUnknown { route: route.text.clone(), columns: Vec::new() });
         }
         // Without its number a row is no element (R6).
         let asked: Vec<String> = self.columns.iter().cloned().chain(["fid".to_owned()]).collect();
@@ -315,11 +324,18 @@ impl List {
                 _ => route.doubt(route.content_type(answer)),
             },
         };
-        let (_, head, body) = self.client.caller().open(&call, PAGE_BYTES, judge).await?.into_parts();
+        let opened = self.client.caller().open(&call, self.most_bytes(), judge).await.map_err(too_large);
+        let (_, head, body) = opened?.into_parts();
         Ok(Rows::new(body, head, route, self.client.reader(self.feature)))
     }
 
-    /// Reads the page whole.
+    /// The client's limit for a page, or more if more rows were asked for.
+    fn most_bytes(&self) -> u64 {
+        let of_rows = u64::from(self.limit.unwrap_or_default()).saturating_mul(ROW_BYTES);
+        self.client.page_limit().max(of_rows)
+    }
+
+    /// Reads the page whole, into memory.
     ///
     /// # Errors
     /// As [`open`](Self::open) and [`Rows::next`].
@@ -334,6 +350,15 @@ impl List {
         }
         Ok(Page { records, failed, total: rows.total(), date: rows.date() })
     }
+}
+
+fn too_large(error: Error) -> Error {
+    if error.kind() != ErrorKind::TooLarge {
+        return error;
+    }
+    error.with_hint(
+        "ask for fewer rows at a time, or raise `ClientBuilder::page_limit` if such pages are meant",
+    )
 }
 
 /// Whether the service understood and said no: then a column may have gone.
@@ -380,7 +405,9 @@ impl Rows {
     ///
     /// # Errors
     /// Within the result: [`Problem::UnexpectedShape`], [`Problem::UnexpectedContentType`], [`Problem::ApiRefused`],
-    /// [`Problem::AmbiguousColumn`]; [`ErrorKind::Timeout`] when nothing came for too long; [`ErrorKind::Interrupted`].
+    /// [`Problem::AmbiguousColumn`]; [`ErrorKind::Timeout`] when nothing came for too long, or the page was not taken in within the
+    /// time of a call; [`ErrorKind::TooLarge`] beyond [`ClientBuilder::page_limit`](crate::ClientBuilder::page_limit);
+    /// [`ErrorKind::Interrupted`].
     pub async fn next(&mut self) -> Option<Result<Result<Record, RowError>, Error>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
@@ -438,7 +465,7 @@ impl Rows {
             None if error.kind() == ErrorKind::UnexpectedAnswer => {
                 self.route.shape(keys, format!("a row is no object: {}", error.message().unwrap_or_default()))
             }
-            None => return error,
+            None => return too_large(error),
         };
         self.fail(problem)
     }

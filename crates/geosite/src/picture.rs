@@ -6,12 +6,16 @@
 
 mod map;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::{ElementKind, Position, Record};
+use crate::record::is_geometry;
+use crate::sync::{self, Kind};
+use crate::{Course, ElementKind, Position, Record};
 
 pub use map::{Bounds, Map};
 
@@ -29,6 +33,8 @@ pub struct Element<'e> {
     pub name: Option<&'e str>,
     /// Where it is.
     pub position: Option<Position>,
+    /// The course of a cable, which is drawn instead of its place.
+    pub course: Option<Course>,
     /// How many ports it has, if that is known.
     pub ports: Option<u64>,
     /// How many of them are free, if that is known; not to be known is not none.
@@ -39,14 +45,30 @@ impl<'e> Element<'e> {
     /// An element of which only its kind, number and place are known.
     #[must_use]
     pub const fn new(kind: Option<ElementKind>, fid: u64, position: Option<Position>) -> Self {
-        Self { kind, fid, code: None, name: None, position, ports: None, free: None }
+        Self { kind, fid, code: None, name: None, position, course: None, ports: None, free: None }
     }
 
     /// An element as it was read, without anything about its ports.
     #[must_use]
     pub fn of(record: &'e Record) -> Self {
         let (code, name) = (record.code.as_deref(), record.name.as_deref());
-        Self { code, name, ..Self::new(record.kind(), record.fid.0, record.position) }
+        let course = record.course();
+        Self { code, name, course, ..Self::new(record.kind(), record.fid.0, record.position) }
+    }
+
+    /// An element as a register holds it, with the ports that it says.
+    #[must_use]
+    pub fn of_stored(element: &'e sync::Element) -> Self {
+        let number = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
+        let fid = number(Some(element.fid)).unwrap_or_default();
+        Self {
+            code: element.code.as_deref(),
+            name: element.name.as_deref(),
+            course: stored_course(element),
+            ports: number(element.ports),
+            free: number(element.free_ports),
+            ..Self::new(kind_of(element.kind), fid, stored_place(element))
+        }
     }
 
     /// With what people call it.
@@ -63,6 +85,39 @@ impl<'e> Element<'e> {
         self.free = free;
         self
     }
+}
+
+/// Registers keep ten-millionths of a degree.
+#[allow(clippy::cast_precision_loss, reason = "at most 1.8e9")]
+fn stored_place(element: &sync::Element) -> Option<Position> {
+    let degrees = |e7: i64| e7 as f64 / 1e7;
+    Position::new(degrees(element.latitude_e7?), degrees(element.longitude_e7?)).ok()
+}
+
+fn stored_course(element: &sync::Element) -> Option<Course> {
+    if element.kind != Kind::LanceCabo {
+        return None;
+    }
+    let extra: BTreeMap<String, Value> = serde_json::from_str(&element.extra).ok()?;
+    let lines = extra.iter().filter(|(name, _)| is_geometry(name));
+    lines.filter_map(|(_, value)| value.as_str()).find_map(|text| Course::parse_wkt(text).ok())
+}
+
+const fn kind_of(kind: Kind) -> Option<ElementKind> {
+    Some(match kind {
+        Kind::SplitterAtendimento => ElementKind::SplitterAtendimento,
+        Kind::SplitterDistribuicao => ElementKind::SplitterDistribuicao,
+        Kind::SplitterUnknown => return None,
+        Kind::CaixaEmenda => ElementKind::CaixaEmenda,
+        Kind::Cto => ElementKind::Cto,
+        Kind::Cah => ElementKind::Cah,
+        Kind::Hub => ElementKind::Hub,
+        Kind::TerminadorOptico => ElementKind::TerminadorOptico,
+        Kind::Estacao => ElementKind::Estacao,
+        Kind::LanceCabo => ElementKind::LanceCabo,
+        Kind::Poste => ElementKind::Poste,
+        Kind::Cliente => ElementKind::Cliente,
+    })
 }
 
 /// Writes a feature collection, element by element.
@@ -122,12 +177,12 @@ impl<W: Write> GeoJson<W> {
 struct GeoFeature<'e> {
     r#type: &'static str,
     id: u64,
-    geometry: Option<Point>,
+    geometry: Option<Geometry>,
     properties: Properties<'e>,
 }
 
 #[derive(Serialize)]
-struct Point {
+struct Geometry {
     r#type: &'static str,
     coordinates: Box<RawValue>,
 }
@@ -149,16 +204,26 @@ struct Properties<'e> {
 impl<'e> GeoFeature<'e> {
     fn of(element: &Element<'e>) -> io::Result<Self> {
         let Element { fid, code, name, ports, free, .. } = *element;
+        let point = || element.position.map(point).transpose();
         let properties = Properties { kind: label(element.kind), fid, codigo: code, nome: name, ports, free };
-        let geometry = element.position.map(point).transpose()?;
+        let geometry = element.course.as_ref().map_or_else(point, |course| line(course).map(Some))?;
         Ok(Self { r#type: "Feature", id: fid, geometry, properties })
     }
 }
 
-fn point(place: Position) -> io::Result<Point> {
-    // `Display` of a number never uses an exponent, which `serde_json` does.
-    let coordinates = RawValue::from_string(format!("[{},{}]", place.longitude, place.latitude))?;
-    Ok(Point { r#type: "Point", coordinates })
+fn point(place: Position) -> io::Result<Geometry> {
+    Ok(Geometry { r#type: "Point", coordinates: RawValue::from_string(coordinates(place))? })
+}
+
+fn line(course: &Course) -> io::Result<Geometry> {
+    let places: Vec<String> = course.places().iter().copied().map(coordinates).collect();
+    let coordinates = RawValue::from_string(format!("[{}]", places.join(",")))?;
+    Ok(Geometry { r#type: "LineString", coordinates })
+}
+
+/// `Display` of a number never uses an exponent, which `serde_json` does.
+fn coordinates(place: Position) -> String {
+    format!("[{},{}]", place.longitude, place.latitude)
 }
 
 /// The kind's name, as the contract has it (3.1).
@@ -182,7 +247,7 @@ const fn label(kind: Option<ElementKind>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -203,6 +268,33 @@ mod tests {
         ]});
         assert_eq!(written(&[cto, Element::new(None, 8, None)]), expected);
         assert_eq!(written(&[]), json!({"type": "FeatureCollection", "features": []}));
+    }
+
+    #[test]
+    fn a_cable_is_a_line() {
+        let course = Course::parse_wkt("LINESTRING (-47.65 -22.73, -47.64 -22.72, -47.63 -22.72)").ok();
+        let place = Position::new(-22.725, -47.645).ok();
+        let cable = Element { course, ..Element::new(Some(ElementKind::LanceCabo), 7, place) };
+        let geometry = &written(&[cable])["features"][0]["geometry"];
+        let coordinates = json!([[-47.65, -22.73], [-47.64, -22.72], [-47.63, -22.72]]);
+        assert_eq!(*geometry, json!({"type": "LineString", "coordinates": coordinates}));
+    }
+
+    #[test]
+    fn what_a_register_holds_is_drawn_as_what_was_read() {
+        let mut stored = sync::Element::new(Kind::LanceCabo, 7);
+        stored.name = Some("Lance 7".to_owned());
+        (stored.latitude_e7, stored.longitude_e7) = (Some(-227_300_000), Some(-476_500_000));
+        let drawn = Element::of_stored(&stored);
+        assert_eq!((drawn.kind, drawn.fid, drawn.name), (Some(ElementKind::LanceCabo), 7, Some("Lance 7")));
+        assert_eq!((drawn.position, drawn.course), (Position::new(-22.73, -47.65).ok(), None));
+        stored.extra = json!({"the_geom": "LINESTRING (1 2, 3 4)", "cor": "azul"}).to_string();
+        assert_eq!(Element::of_stored(&stored).course, Course::parse_wkt("LINESTRING (1 2, 3 4)").ok());
+        let mut cto = sync::Element::new(Kind::Cto, 8);
+        (cto.ports, cto.free_ports) = (Some(16), Some(3));
+        let drawn = Element::of_stored(&cto);
+        assert_eq!((drawn.ports, drawn.free, drawn.position), (Some(16), Some(3), None));
+        assert_eq!(Element::of_stored(&sync::Element::new(Kind::SplitterUnknown, 9)).kind, None);
     }
 
     #[test]

@@ -97,7 +97,9 @@ enum Wanted {
 
 /// A feature that is being read: a `Stream` of [`Read`], also usable by [`next`](Self::next) alone. Memory holds one row.
 ///
-/// While a page is being read it takes one of the client's places for calls.
+/// While a page is being read it takes one of the client's places for calls. It has to be taken in within the time of a call, 60 s
+/// unless set: a page that was not is taken up after its last row, three times at most. Whoever needs long for a row takes a smaller
+/// [`page_size`](Self::page_size).
 ///
 /// ```no_run
 /// # async fn run(client: geosite::Client) -> Result<(), geosite::Error> {
@@ -192,7 +194,7 @@ impl ReadAll {
         self
     }
 
-    /// Reads every column that there is.
+    /// Reads every column that there is; configured ones that are missing are reported.
     pub fn all_columns(mut self) -> Self {
         self.wanted = Wanted::All;
         self
@@ -254,6 +256,14 @@ impl ReadAll {
     /// after an error.
     pub async fn next(&mut self) -> Option<Result<Read, Error>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
+    /// Lets go of a page that is being read, and of its place for calls: what follows the last row is asked for anew.
+    pub(crate) fn let_go(&mut self) {
+        if matches!(self.step, Step::Reading(_)) {
+            self.forget_unnumbered();
+            self.step = Step::Next;
+        }
     }
 
     fn by_offset(&self) -> bool {
@@ -599,7 +609,7 @@ async fn choose(
     }
     names.extend(also.iter().cloned());
     let mut selection = schema.select(&names);
-    if matches!(wanted, Wanted::Understood(_)) {
+    if !matches!(wanted, Wanted::These(_)) {
         selection.missing.extend(client.configured(feature).into_iter().filter(|name| !schema.has(name)));
     }
     let route = format!("GET /{feature}/list");

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::assumptions::Assumptions;
 use crate::document::{CustomerKey, Document};
 use crate::feature::{ElementKind, Feature, SplitterRole};
-use crate::geometry::{Doubt, Position, is_other_wkt};
+use crate::geometry::{Course, Doubt, Position, is_other_wkt};
 use crate::time::LocalTimes;
 use crate::wire::{self, Row, Unparsable, same};
 
@@ -90,7 +90,8 @@ pub struct Record {
     pub placed_by: Option<PlacedBy>,
     /// What only elements of its feature have.
     pub detail: Detail,
-    /// Every column that this crate does not know, by the name in the answer.
+    /// Every column that this crate does not know, by the name in the answer; a geometry that is no point too, see
+    /// [`course`](Self::course).
     pub extra: BTreeMap<String, Value>,
     /// What is doubtful about it.
     pub warnings: Vec<Fault>,
@@ -179,6 +180,13 @@ impl Record {
         }
     }
 
+    /// The course of a cable, where the installation has one: a geometry column that holds a line instead of a point.
+    #[must_use]
+    pub fn course(&self) -> Option<Course> {
+        let lines = self.extra.iter().filter(|(name, _)| is_geometry(name));
+        lines.filter_map(|(_, value)| value.as_str()).find_map(|text| Course::parse_wkt(text).ok())
+    }
+
     /// What a splitter has.
     #[must_use]
     pub const fn splitter(&self) -> Option<&Splitter> {
@@ -199,14 +207,36 @@ impl Record {
 }
 
 /// A row that cannot be read: counted, and its kind's run is not complete.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` shows neither code nor name, which are customers' data in some features.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[error("row {}: {}", fid.map_or_else(|| "without fid".to_owned(), |fid| fid.to_string()), said(faults))]
 pub struct RowError {
     /// Its number, if that could be read.
     pub fid: Option<Fid>,
+    /// `codigo`, if that could be read: for whoever is to find it in GeoSite.
+    pub code: Option<String>,
+    /// `nome`, likewise.
+    pub name: Option<String>,
     /// Everything that is wrong with it, each with the column.
     pub faults: Vec<Fault>,
+}
+
+impl RowError {
+    /// A row of which nothing but its number is known.
+    pub(crate) fn of(fid: Option<Fid>, faults: Vec<Fault>) -> Self {
+        Self { fid, code: None, name: None, faults }
+    }
+}
+
+impl fmt::Debug for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowError")
+            .field("fid", &self.fid)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
 }
 
 fn said(faults: &[Fault]) -> String {
@@ -317,6 +347,7 @@ impl Reader {
 
     fn record(&self, mut draft: Draft) -> Result<Record, RowError> {
         let fid = draft.fid();
+        draft.keep_other_geometry();
         let (position, placed_by) = draft.place();
         let detail = self.detail(&mut draft);
         let mut time = |role| draft.text(role).map(|text| self.when(text));
@@ -333,7 +364,7 @@ impl Reader {
             (text(Meaning::Address), text(Meaning::District), text(Meaning::Note));
         let (model, status) = (text(Meaning::Model), text(Meaning::Status));
         let (Some(fid), true) = (fid, draft.faults.is_empty()) else {
-            return Err(RowError { fid, faults: draft.faults });
+            return Err(RowError { fid, code, name, faults: draft.faults });
         };
         Ok(Record {
             feature: self.feature,
@@ -516,12 +547,19 @@ impl Draft {
         self.wkt()
     }
 
+    /// A cable's course, say: kept as it came, and no place.
+    fn keep_other_geometry(&mut self) {
+        let is_other = |(role, _, value): &(Meaning, String, Value)| {
+            *role == Meaning::Wkt && value.as_str().is_some_and(is_other_wkt)
+        };
+        if let Some(place) = self.known.iter().position(is_other) {
+            let (_, name, value) = self.known.swap_remove(place);
+            self.extra.insert(name, value);
+        }
+    }
+
     fn wkt(&mut self) -> (Option<Position>, Option<PlacedBy>) {
         let Some(text) = self.text(Meaning::Wkt) else { return (None, None) };
-        if is_other_wkt(&text) {
-            // A cable's course, say: kept, and no place.
-            return (None, None);
-        }
         match Position::parse_wkt(&text) {
             Ok(place) => self.placed(place.latitude.degrees(), place.longitude.degrees(), PlacedBy::Wkt),
             Err(bad) => {
@@ -643,6 +681,28 @@ mod tests {
         assert_eq!(place(json!({"fid": 1})), (None, None));
         assert_eq!(place(json!({"fid": 1, "geom": "LINESTRING (1 2, 3 4)"})), (None, None));
         assert_eq!(faulty(Feature::Cto, json!({"fid": 1, "geom": "POINT (x)"})).1, ["geometry"]);
+    }
+
+    #[test]
+    fn a_geometry_that_is_no_point_is_kept_and_a_line_is_a_course() {
+        let line = "LINESTRING (-47 -22, -46 -21)";
+        for more in
+            [json!({}), json!({"latitude": -22.5, "longitude": -47.5}), json!({"x": -47.5, "y": -22.5})]
+        {
+            let mut row = json!({"fid": 1, "the_geom": line});
+            row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let record = read(Feature::LanceCabo, row).unwrap();
+            assert_eq!(
+                (record.extra["the_geom"].as_str(), record.position.is_some()),
+                (Some(line), more != json!({}))
+            );
+            assert_eq!(record.course(), Course::parse_wkt(line).ok());
+        }
+        let area = read(Feature::Estacao, json!({"fid": 1, "geom": "POLYGON ((1 2, 3 4, 1 2))"})).unwrap();
+        assert!(area.course().is_none() && area.extra.contains_key("geom"));
+        // Drawn wrongly: kept for whoever mends it, and no course.
+        let far = read(Feature::LanceCabo, json!({"fid": 1, "geom": "LINESTRING (0 0, 999 0)"})).unwrap();
+        assert!(far.course().is_none() && far.extra.contains_key("geom"));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde::{Deserialize, Serialize};
 
+use crate::assumptions::Assumptions;
+
 #[cfg(feature = "store")]
 pub use runner::{Ending, Runner, ScheduleError, Tick};
 
@@ -152,6 +154,21 @@ impl Schedule {
             at: Time::constant(4, 0, 0, 0),
             full_run_days: vec![Weekday::Saturday, Weekday::Sunday],
         })
+    }
+
+    /// Full runs on the days of these assumptions.
+    ///
+    /// ```
+    /// use geosite::{Assumptions, schedule::Schedule};
+    ///
+    /// let schedule = Schedule::brasilia()?.assuming(&Assumptions::default()); // Saturday and Sunday
+    /// # let _ = schedule;
+    /// # Ok::<(), integration_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn assuming(mut self, assumptions: &Assumptions) -> Self {
+        self.full_run_days.clone_from(&assumptions.full_run_days);
+        self
     }
 
     /// Another hour.

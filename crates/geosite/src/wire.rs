@@ -8,6 +8,7 @@ use std::fmt;
 use integration_core::body::beside::Beside;
 use integration_core::body::fields::{Scalar, Token};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::geometry;
@@ -41,18 +42,24 @@ fn refusal_of<'v>(field: &dyn Fn(&str) -> Scalar<'v>) -> Refused {
 
 /// R3: whether an answer with 2xx is a refusal, and what it says.
 pub(crate) fn inner_refusal(fields: &Map<String, Value>) -> Option<Refused> {
-    let set = |name: &str| match fields.get(name) {
-        Some(Value::Array(items)) => !items.is_empty(),
-        Some(Value::Object(inner)) => !inner.is_empty(),
-        _ => false,
-    };
+    let set = |name: &str| fields.get(name).is_some_and(is_filled);
     refused_by(&|name| fields.get(name).map_or(Scalar::Null, Token::scalar), &set)
 }
 
-/// The same of what stands beside a list.
+/// The same of what stands beside a list. A sign of failure whose text was too long to be kept is one all the same.
 pub(crate) fn refusal_beside(beside: &Beside) -> Option<Refused> {
-    let set = |name: &str| beside.get(name).is_some_and(|raw| !matches!(raw.get(), "[]" | "{}"));
-    refused_by(&|name| beside.scalar(name), &|name| beside.scalar(name) == Scalar::Compound && set(name))
+    let told = |name: &str| beside.names().any(|known| known == name);
+    let read = |raw: &RawValue| serde_json::from_str(raw.get()).is_ok_and(|value| is_filled(&value));
+    let set = |name: &str| beside.get(name).map_or_else(|| told(name), read);
+    refused_by(&|name| beside.scalar(name), &set)
+}
+
+fn is_filled(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(inner) => !inner.is_empty(),
+        _ => false,
+    }
 }
 
 fn refused_by<'v>(field: &dyn Fn(&str) -> Scalar<'v>, is_filled: &dyn Fn(&str) -> bool) -> Option<Refused> {
@@ -60,10 +67,10 @@ fn refused_by<'v>(field: &dyn Fn(&str) -> Scalar<'v>, is_filled: &dyn Fn(&str) -
     let status = |name: &&str| field(name).integer().is_some_and(|status| status >= 400);
     let stated = ["status", "statusCode", "code"].iter().any(status);
     let set = |name: &&str| match field(name) {
-        Scalar::Null | Scalar::Bool(false) => false,
+        Scalar::Bool(false) => false,
         Scalar::Text(text) => !matches!(text.trim(), "" | "false" | "0"),
         Scalar::Number(number) => number != "0",
-        Scalar::Compound => is_filled(name),
+        Scalar::Null | Scalar::Compound => is_filled(name),
         _ => true,
     };
     (failed || stated || ["error", "erro"].iter().any(set)).then(|| refusal_of(field))
@@ -105,14 +112,18 @@ impl Row {
     /// A key that is there twice when case does not count.
     pub(crate) fn doubled(&self) -> Option<&str> {
         let names = || self.0.iter().map(|(name, _)| name.as_str());
-        let again = |(place, name): (usize, &&str)| names().take(place).any(|other| same(other, name));
-        let all: Vec<&str> = names().collect();
-        all.iter().enumerate().find(|(place, name)| again((*place, name))).map(|(_, name)| *name)
+        let again = |place: usize, name: &str| names().take(place).any(|other| same(other, name));
+        names().enumerate().find(|(place, name)| again(*place, name)).map(|(_, name)| name)
     }
 }
 
 /// Names are matched without case (contract 3.3).
 pub(crate) fn same(one: &str, other: &str) -> bool {
+    // Rows are compared with every known name: nearly all differ in their first letter.
+    let first = |name: &str| name.bytes().next().filter(u8::is_ascii).map(|byte| byte.to_ascii_lowercase());
+    if first(one).zip(first(other)).is_some_and(|(one, other)| one != other) {
+        return false;
+    }
     one.eq_ignore_ascii_case(other)
         || (!(one.is_ascii() && other.is_ascii()) && one.to_lowercase() == other.to_lowercase())
 }
@@ -177,6 +188,25 @@ mod tests {
             assert!(real(&bad).is_err(), "{bad}");
         }
         assert_eq!(text(&json!(7)), Ok(Some("7".into())));
+    }
+
+    #[test]
+    fn names_are_the_same_without_case_also_beyond_ascii() {
+        let table = [
+            ("fid", "FID", true),
+            ("fid", "fad", false),
+            ("fid", "gid", false),
+            ("CÓDIGO", "código", true),
+            ("ÓRGÃO", "órgão", true),
+            ("órgão", "orgao", false),
+            // The Kelvin sign, whose lower case is the ASCII letter.
+            ("\u{212A}m", "KM", true),
+            ("", "", true),
+            ("", "a", false),
+        ];
+        for (one, other, expected) in table {
+            assert_eq!((same(one, other), same(other, one)), (expected, expected), "{one:?} {other:?}");
+        }
     }
 
     #[test]

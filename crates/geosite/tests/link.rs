@@ -7,9 +7,9 @@ use std::sync::Arc;
 use geosite::link::{
     DetachPolicy, HttpLinkReader, HttpLinkWriter, Links, Plant, Port, SplitterFacts, Step, Subscriber, Told,
 };
-use geosite::{BoxFuture, Client, CustomerKey, Environment, Error, ManualClock};
-use integration_sandbox::geosite::{Endpoint, Feature, GeoSite, Network};
-use integration_sandbox::{Fault, Sandbox};
+use geosite::{Assumptions, BoxFuture, Client, CustomerKey, Environment, Error, ManualClock, WriteBack};
+use integration_sandbox::geosite::{Endpoint, Feature, GeoSite, Network, Twist};
+use integration_sandbox::{Fault, Sandbox, Scripted};
 use integration_store::Store;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -49,11 +49,18 @@ async fn house() -> House {
     let client = Client::builder()
         .environment(Environment::at(geosite.base_url()).unwrap())
         .credentials(geosite.username(), geosite.password())
+        .assumptions(writing())
         .build()
         .unwrap();
     let store = Store::open("memory:").await.unwrap();
     let links = Links::new(&store, "p", Arc::new(Empty), Arc::new(ManualClock::new())).with_write_back();
     House { _sandbox: sandbox, geosite, client, links, port: Port::new(splitter.into(), 3) }
+}
+
+fn writing() -> Assumptions {
+    let mut assumptions = Assumptions::default();
+    assumptions.write_back = WriteBack::Http;
+    assumptions
 }
 
 fn ann(contract: u64) -> Subscriber {
@@ -68,7 +75,7 @@ impl House {
 
     async fn deliver(&self) {
         let courier = self.links.courier().clone().with_settling(SignedDuration::ZERO);
-        courier.deliver(&HttpLinkWriter::new(&self.client)).await.unwrap();
+        courier.deliver(&HttpLinkWriter::new(&self.client).unwrap()).await.unwrap();
     }
 }
 
@@ -130,4 +137,49 @@ async fn an_occupied_port_is_rejected_with_its_holder_and_the_link_stands() {
     let told = house.links.write_back(&link).await.unwrap();
     assert!(matches!(&told, Told::Rejected { reason } if reason.contains("contract 9")), "{told:?}");
     assert_eq!(house.links.port(house.port).await.unwrap().link(), Some(&link));
+}
+
+/// Contract 2.5: `write_back` is `Disabled` unless somebody says otherwise.
+#[tokio::test]
+async fn without_the_setting_there_is_no_writer() {
+    let house = house().await;
+    let environment = Environment::at(house.geosite.base_url()).unwrap();
+    let reading = Client::builder().environment(environment).credentials("u", "p").build().unwrap();
+    let error = HttpLinkWriter::new(&reading).unwrap_err();
+    assert!(error.is_not_sent() && error.hint().contains("WriteBack::Http"), "{error:?}");
+    assert!(HttpLinkWriter::new(&house.client).is_ok() && house.geosite.requests().is_empty());
+}
+
+/// A service that ignores the filter shows whoever is there: nobody is written over.
+#[tokio::test]
+async fn a_stranger_is_not_taken_for_the_customer() {
+    let house = house().await;
+    let link = house.confirmed(7).await;
+    let stranger = json!({"fid": 1, "documento": "52998224725", "contrato": 9, "nome": "B", "fidSplitter": 1, "porta": 1});
+    let twist = Twist::Body { body: json!({"total": 1, "records": [stranger]}) };
+    house.geosite.twist_always(Endpoint::List, twist);
+    house.deliver().await;
+    let told = house.links.write_back(&link).await.unwrap();
+    assert!(house.geosite.saves().is_empty() && matches!(told, Told::Queued), "{told:?}");
+    house.geosite.clear_faults();
+    house.deliver().await;
+    assert_eq!(house.geosite.saves().len(), 1);
+}
+
+/// Contract 3.8 and D1: a service that repeats the document in its refusal does not put it into our errors.
+#[tokio::test]
+async fn a_refusal_that_repeats_the_document_shows_it_nowhere() {
+    let said = "o documento 12ABC34501DE35 (12.ABC.345/01DE-35) não serve";
+    for (endpoint, status) in [(Endpoint::Save, 422), (Endpoint::List, 400), (Endpoint::List, 422)] {
+        let house = house().await;
+        let link = house.confirmed(7).await;
+        let body = json!({"success": "false", "mensagem": said}).to_string();
+        house.geosite.inject_always(endpoint, Fault::Answer(Scripted::new(status).body(body)));
+        let courier = house.links.courier().clone();
+        let delivered = courier.deliver(&HttpLinkWriter::new(&house.client).unwrap()).await.unwrap();
+        let plan = courier.plan(&HttpLinkReader::new(&house.client)).await.unwrap();
+        let shown = format!("{delivered:?} {plan:?} {:?}", house.links.write_back(&link).await.unwrap());
+        assert!(shown.contains("não serve"), "{endpoint:?}: {shown}");
+        assert!(!shown.contains("12ABC345") && !shown.contains("ABC.345"), "{endpoint:?}: {shown}");
+    }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use geosite::link::{LinkError, LinkNotices, Links, Orphaned, Port, RegisterPlant, Subscriber};
 use geosite::sync::{
-    Kind, Links as Told, MemoryRegister, Notice, PlantSync, Project, Register, Request, Selection, Settings,
-    SyncError,
+    Examine, Kind, Links as Told, MemoryRegister, Notice, PlantSync, Project, Register, Request, Selection,
+    Settings, SyncError,
 };
 use geosite::{Assumptions, BoxFuture, Client, CustomerKey, Environment, ManualClock, WriteBack};
 use integration_sandbox::Sandbox;
@@ -23,6 +23,7 @@ struct House {
     geosite: GeoSite,
     sync: PlantSync,
     links: Links,
+    plant: RegisterPlant,
     /// A box, its splitter, and port 3 of it.
     parent: u32,
     splitter: u32,
@@ -41,8 +42,8 @@ impl Told for Deaf {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn begun(&self) -> BoxFuture<'_, Result<(), SyncError>> {
-        self.0.begun()
+    fn begun(&self, examine: Examine) -> BoxFuture<'_, Result<(), SyncError>> {
+        self.0.begun(examine)
     }
 }
 
@@ -72,7 +73,7 @@ async fn house(hearing: bool) -> House {
     let builder = PlantSync::builder(Arc::new(client), register, Settings::new(NAME, "worker-1")).links(told);
     let sync = builder.open(&Project::create("Rede"), &selection).await.unwrap();
     let port = Port::new(splitter.into(), 3);
-    let house = House { _sandbox: sandbox, geosite, sync, links, parent, splitter, port };
+    let house = House { _sandbox: sandbox, geosite, sync, links, plant, parent, splitter, port };
     house.run().await;
     house
 }
@@ -148,8 +149,7 @@ async fn another_customer_on_the_port_is_a_conflict_until_he_goes() {
     house.run().await;
     assert_eq!(house.noted().await, (None, Some(rui())));
     house.geosite.edit(Feature::Cliente, rui_at, json!({ "porta": 5 })).unwrap();
-    house.run().await;
-    // Nobody tells where he sat before; the next run looks at every port.
+    // The run tells that he has left.
     house.run().await;
     assert_eq!(house.noted().await, (None, None));
     house.geosite.edit(Feature::Cliente, rui_at, json!({ "porta": 3 })).unwrap();
@@ -184,6 +184,46 @@ async fn write_back_is_on_if_the_assumptions_say_so() {
         let reader = geosite::link::HttpLinkReader::new(&reading(&house.geosite));
         assert_eq!(links.courier().plan(&reader).await.unwrap().len(), due, "{write_back:?}");
     }
+}
+
+/// Contract 4.12: both values, no winner, and what one side lacks cannot be compared.
+#[tokio::test]
+async fn plant_and_register_stand_side_by_side() {
+    let house = house(true).await;
+    house.geosite.edit(Feature::Cto, house.parent, json!({ "latitude": -22.7, "longitude": -47.6 })).unwrap();
+    house.run().await;
+    house.seat_rui();
+    let place = geosite::Position::new(-22.7, -47.6).unwrap();
+    let near = async || match reading(&house.geosite).feasibility(&place.into(), 50).await.unwrap() {
+        geosite::Feasibility::Available { nearest, .. } => nearest,
+        other => panic!("{other:?}"),
+    };
+    let told = async |near: &geosite::NearBox| {
+        house.plant.reconcile(near).await.unwrap().map(|line| line.to_string())
+    };
+    let seen = near().await;
+    assert_eq!(
+        told(&seen).await,
+        [
+            "Ports: plant 8, register 8",
+            "Free: plant 7, register 8, difference -1",
+            "Customers: plant 1, register 0, difference +1"
+        ]
+    );
+    house.run().await;
+    assert_eq!(told(&seen).await[1..], ["Free: plant 7, register 7", "Customers: plant 1, register 1"]);
+    house.geosite.edit(Feature::Splitter, house.splitter, json!({ "qtdPortas": null })).unwrap();
+    house.run().await;
+    assert_eq!(
+        told(&seen).await[..2],
+        [
+            "Ports: plant 8, register not known, cannot compare",
+            "Free: plant 7, register not known, cannot compare"
+        ]
+    );
+    house.geosite.delete(Feature::Cto, house.parent);
+    house.run().await;
+    assert!(told(&seen).await.iter().all(|line| line.ends_with("register not known, cannot compare")));
 }
 
 fn reading(geosite: &GeoSite) -> Client {

@@ -364,6 +364,12 @@ async fn columns_differ_between_installations() {
     assert!(first.name.is_some() && first.extra["cor"] == "azul");
     let (_, summary) = read(plant.client.read_all(Feature::Cto)).await;
     assert_eq!(summary.unwrap().missing, ["dataAlteracao"]);
+    let (_, summary) = read(plant.client.read_all(Feature::Cto).all_columns()).await;
+    assert_eq!(
+        summary.unwrap().missing,
+        ["dataAlteracao"],
+        "what is configured and missing is told whatever is read"
+    );
     let (_, summary) = read(plant.client.read_all(Feature::Cto).columns(["nome", "bairro"])).await;
     assert_eq!(summary.unwrap().missing, ["bairro"]);
     // A column that goes after it was described is not asked for again.

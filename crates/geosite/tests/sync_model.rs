@@ -16,7 +16,7 @@ mod fake;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use fake::{Dice, FakePlant, held, killed_after, truth};
+use fake::{Dice, FakePlant, assert_known_is_stored, held, killed_after, truth};
 use geosite::Feature;
 use geosite::sync::{
     Kind, MemoryRegister, Outcome, PlantSync, Project, Register, Request, Run, Selection, Settings, Shelf,
@@ -200,6 +200,7 @@ impl House {
         let failures = self.dice.below(8);
         self.weather(0, failures);
         self.make_equal().await;
+        assert_known_is_stored(&*self.register, NAME, 7).await;
         let (live, _) = held(&*self.register, NAME).await;
         let truth = truth(&self.plant, &self.kinds);
         let differ =

@@ -7,12 +7,12 @@ mod fake;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use fake::{FakePlant, held, killed_after, truth};
+use fake::{FakePlant, assert_known_is_stored, held, killed_after, truth};
 use geosite::Feature;
 use geosite::sync::{
-    Cancel, Conflict, Element, Event, Kind, Links, MemoryRegister, Mode, Notice, Outcome, PlantSync, Project,
-    Reason, Register, Request, Run, Selection, SelectionFault, Settings, Shelf, StampSource, SyncError,
-    SyncErrorKind, Verdict,
+    Cancel, Candidate, Claim, Conflict, Doubt, Element, Event, Examine, Finish, Kind, Links, MemoryRegister,
+    Mode, Notice, Outcome, Page, PlantSync, Project, Reason, Register, Request, Run, RunRow, Selection,
+    SelectionFault, Settings, Shelf, StampSource, SyncError, SyncErrorKind, Tally, Term, Ticket, Verdict,
 };
 use integration_core::BoxFuture;
 use integration_core::clock::ManualClock;
@@ -36,6 +36,10 @@ struct FakeLinks {
     linked: Mutex<BTreeSet<i64>>,
     told: Mutex<Vec<Notice>>,
     gate: Mutex<Option<Arc<Gate>>>,
+    /// What each run was to look at when it began.
+    examined: Mutex<Vec<Examine>>,
+    /// Whether telling about customers or boxes fails.
+    refuses: Mutex<Option<Shelf>>,
 }
 
 /// Where a run stands still when it begins, with nothing of the register in its hands.
@@ -59,11 +63,21 @@ impl Links for FakeLinks {
     }
 
     fn told<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<(), SyncError>> {
+        let refused = *self.refuses.lock().unwrap();
+        let of = |notice: &Notice| match notice {
+            Notice::CustomerChanged { .. } => Some(Shelf::Cliente),
+            Notice::Removed { shelf, .. } => Some(*shelf),
+            _ => None,
+        };
+        if refused.is_some() && notices.iter().any(|notice| of(notice) == refused) {
+            return Box::pin(async { Err(SyncError::new(SyncErrorKind::Store, "the links' store is gone")) });
+        }
         self.told.lock().unwrap().extend(notices);
         Box::pin(async { Ok(()) })
     }
 
-    fn begun(&self) -> BoxFuture<'_, Result<(), SyncError>> {
+    fn begun(&self, examine: Examine) -> BoxFuture<'_, Result<(), SyncError>> {
+        self.examined.lock().unwrap().push(examine);
         let gate = self.gate.lock().unwrap().take();
         Box::pin(async move {
             if let Some(gate) = gate {
@@ -105,9 +119,20 @@ async fn open(
     kinds: &[Kind],
     worker: &str,
 ) -> Result<House, SyncError> {
+    open_with(plant, register, kinds, worker, |_| {}).await
+}
+
+async fn open_with(
+    plant: FakePlant,
+    register: Arc<dyn Register>,
+    kinds: &[Kind],
+    worker: &str,
+    set: impl Fn(&mut Settings),
+) -> Result<House, SyncError> {
     let selection = Selection::of(kinds.iter().copied()).unwrap();
     let mut settings = Settings::new(NAME, worker);
     settings.page_size = 9;
+    set(&mut settings);
     let clock = ManualClock::new();
     let events = Arc::new(Mutex::new(Vec::new()));
     let links = Arc::new(FakeLinks::default());
@@ -434,7 +459,11 @@ async fn a_box_in_two_lists_is_one_box() {
         house.full().await;
         assert_eq!((house.live(Kind::Cto).await, house.live(Kind::CaixaEmenda).await), (20, 0));
         // An incremental run that meets only the general list changes nothing.
-        house.plant.pass_time(36_000);
+        for _ in 0..2 {
+            // Beyond the overlap, which would bring the other list's row as well.
+            house.plant.pass_time(36_000);
+            house.incremental().await;
+        }
         house.plant.edit(Kind::CaixaEmenda, fids[4], |element| element.code = Some("x".to_owned()));
         house.incremental().await;
         assert!(
@@ -529,23 +558,45 @@ async fn what_was_refreshed_meanwhile_survives() {
         house.full().await;
         house.plant.delete(Kind::Cto, fids[0]);
         // The run has read the page that lacks it, and is killed there; then it is back, and refreshed.
-        let mut polls = 3;
-        loop {
-            assert!(killed_after(polls, house.sync.run(Request::full())).await.is_none());
-            let run = house.sync.history(None, 1).await.unwrap()[0].run_id;
-            if house.register.candidates(NAME, run, None, 9).await.unwrap().len() == 1 {
-                break;
-            }
-            polls += 2;
-        }
+        let mut running = house.sync.watch(Request::full());
+        while !matches!(running.next().await, Some(Event::Page { shelf: Shelf::Box, .. })) {}
+        drop(running);
+        let run = house.sync.history(None, 1).await.unwrap()[0].run_id;
+        assert_eq!(house.register.candidates(NAME, run, None, 9).await.unwrap().len(), 1);
         house.plant.state().put(Kind::Cto, fids[0]);
         let unfinished = house.sync.history(None, 1).await.unwrap().remove(0);
         house.sync.refresh_box(fids[0]).await.unwrap();
-        // The total must still fit, or the list would be begun again.
-        house.plant.delete(Kind::Cto, fids[29]);
+        // The total must still fit, or the list would be begun again: one goes that was read already.
+        house.plant.delete(Kind::Cto, fids[1]);
         let run = house.full().await;
         assert_eq!((run.run_id, run.outcome), (unfinished.run_id, Some(Outcome::Ok)));
+        assert!(run.features.iter().all(|report| report.restarts == 0), "it was not begun again");
         assert!(house.is_live(Kind::Cto, fids[0]).await);
+        house.full().await;
+        house.assert_equal().await;
+    }
+}
+
+/// What the run would write over a newer row is not written, and the next comparison is told of the newer row.
+#[tokio::test]
+async fn what_was_refreshed_meanwhile_is_not_overwritten() {
+    for house in houses(&[Kind::Cto]).await {
+        let fid = house.plant.fill(Kind::Cto, 30)[29];
+        house.full().await;
+        let mut polls = 1;
+        while house.sync.history(None, 1).await.unwrap()[0].finished_at.is_some() {
+            assert!(killed_after(polls, house.sync.run(Request::full())).await.is_none());
+            polls += 1;
+        }
+        let unfinished = house.sync.history(None, 1).await.unwrap()[0].run_id;
+        house.plant.edit(Kind::Cto, fid, |element| element.name = Some("refreshed".to_owned()));
+        house.sync.refresh_box(fid).await.unwrap();
+        house.plant.edit(Kind::Cto, fid, |element| element.name = Some("later".to_owned()));
+        assert_eq!(house.full().await.run_id, unfinished);
+        let stored = house.register.get(NAME, Shelf::Box, fid).await.unwrap().unwrap();
+        assert_eq!(stored.element.name.as_deref(), Some("refreshed"));
+        assert_known_is_stored(&*house.register, NAME, 50).await;
+        house.full().await;
         house.assert_equal().await;
     }
 }
@@ -600,7 +651,7 @@ async fn a_killed_run_that_is_too_old_or_too_little_is_given_up() {
 #[tokio::test]
 async fn one_run_at_a_time() {
     for house in houses(&[Kind::Cto]).await {
-        house.plant.fill(Kind::Cto, 100);
+        let fids = house.plant.fill(Kind::Cto, 100);
         let other =
             open(house.plant.clone(), Arc::clone(&house.register), &[Kind::Cto], "worker-2").await.unwrap();
         let gate = house.links.shut();
@@ -615,9 +666,13 @@ async fn one_run_at_a_time() {
         other.clock.advance(std::time::Duration::from_secs(301));
         let run = other.sync.run(Request::full()).await.unwrap();
         assert!(run.resumed);
+        house.assert_equal().await;
+        // What only the first could bring now.
+        house.plant.edit(Kind::Cto, fids[0], |element| element.name = Some("later".to_owned()));
         gate.opened.notify_one();
         assert_eq!(kind_of(running.await.unwrap()), SyncErrorKind::LeaseLost);
-        house.assert_equal().await;
+        let stored = house.register.get(NAME, Shelf::Box, fids[0]).await.unwrap().unwrap();
+        assert_ne!(stored.element.name.as_deref(), Some("later"));
     }
 }
 
@@ -638,6 +693,27 @@ async fn a_dry_run_reports_the_same_and_writes_nothing() {
         let run = house.full().await;
         assert_eq!(dry.kinds, run.kinds);
         assert_eq!(run.kinds[&Kind::Cto].removed, 2);
+    }
+}
+
+/// Each shelf by itself, though several are read at the same time.
+#[tokio::test]
+async fn a_dry_run_of_several_shelves_reports_each() {
+    for house in houses(&FIVE).await {
+        for kind in FIVE {
+            house.plant.fill(kind, 40);
+        }
+        house.full().await;
+        for (kind, gone) in FIVE.into_iter().zip([1, 2, 1, 2, 1]) {
+            for _ in 0..gone {
+                let fid = house.plant.state().random_fid(kind.feature()).unwrap();
+                house.plant.delete(kind, fid);
+            }
+        }
+        let dry = house.sync.run(Request::full().dry()).await.unwrap();
+        let removed: Vec<u64> = FIVE.iter().map(|kind| dry.kinds[kind].removed).collect();
+        assert_eq!(removed, [1, 2, 1, 2, 1]);
+        assert_eq!(house.full().await.kinds, dry.kinds);
     }
 }
 
@@ -796,5 +872,414 @@ async fn a_contract_with_another_document_is_no_overwrite() {
             contract: "11".to_owned(),
             held_by: fids[1]
         }));
+    }
+}
+
+/// R5, R6: rows that could not be read are named, not only counted; at most a hundred, and each once, however often a run is killed.
+#[tokio::test]
+async fn rows_that_could_not_be_read_are_named() {
+    for house in houses(&[Kind::Cto]).await {
+        let fids = house.plant.fill(Kind::Cto, 150);
+        house.full().await;
+        house.plant.state().nameless = fids.iter().copied().skip(20).take(120).collect();
+        house.plant.delete(Kind::Cto, fids[0]);
+        let mut polls = 14;
+        let run = loop {
+            match killed_after(polls, house.sync.run(Request::full())).await {
+                Some(run) => break run.unwrap(),
+                None => polls += 10,
+            }
+        };
+        let report = run.features.iter().find(|report| report.feature == Feature::Cto).unwrap();
+        assert!(run.resumed && run.outcome != Some(Outcome::Ok) && !report.complete);
+        assert!(house.is_live(Kind::Cto, fids[0]).await, "nothing is deleted");
+        assert_eq!((report.read, report.failed, report.unread.len()), (29, 120, 100));
+        // The first hundred, in their order; rows 20 to 119 of what is left in the plant.
+        let positions: Vec<u64> = report.unread.iter().map(|row| row.position).collect();
+        assert_eq!(positions, (20..120).collect::<Vec<u64>>());
+        let first = &report.unread[0];
+        assert_eq!((first.feature, first.fid), (Feature::Cto, None));
+        assert!(first.name.as_ref().unwrap().starts_with(&format!("cto {}", fids[20])));
+        assert!(report.unread.windows(2).all(|pair| pair[0].page <= pair[1].page));
+        // It is kept with the run, and told in one line without names.
+        assert_eq!(house.sync.history(None, 1).await.unwrap()[0].features, run.features);
+        assert!(
+            run.warnings.iter().any(|line| line == "cto: 120 rows could not be read; `unread` names 100")
+        );
+        // Once they can be read, the run is whole, and names nobody.
+        house.plant.state().nameless.clear();
+        let run = house.full().await;
+        assert_eq!(run.outcome, Some(Outcome::Ok));
+        assert!(run.features.iter().all(|report| report.unread.is_empty()));
+        house.assert_equal().await;
+    }
+}
+
+/// R9, C3, C4, 3.3: what is doubtful is stored as it came, counted and named.
+#[tokio::test]
+async fn doubtful_elements_are_counted_and_named() {
+    for house in houses(&[Kind::Cto]).await {
+        let fids = house.plant.fill(Kind::Cto, 130);
+        for fid in &fids[..120] {
+            house.plant.edit(Kind::Cto, *fid, |element| element.doubts = vec![Doubt::LooksSwapped]);
+        }
+        house.plant.edit(Kind::Cto, fids[129], |element| {
+            (element.latitude_e7, element.longitude_e7) = (Some(-227_300_000), Some(-476_500_000));
+        });
+        let run = house.full().await;
+        assert_eq!((run.outcome, run.doubts.len()), (Some(Outcome::Ok), 100));
+        let report = &run.kinds[&Kind::Cto];
+        assert_eq!((report.added, report.doubtful, report.without_place), (130, 120, 129));
+        let first = run.doubts[0];
+        assert_eq!((first.kind, first.fid, first.doubt), (Kind::Cto, fids[0], Doubt::LooksSwapped));
+        assert!(run.warnings.iter().any(|line| line.starts_with("cto: 120 doubts")));
+        assert_eq!(house.sync.history(None, 1).await.unwrap()[0].doubts, run.doubts);
+        let stored = house.register.get(NAME, Shelf::Box, fids[0]).await.unwrap().unwrap();
+        assert!(stored.element.doubts.is_empty(), "a doubt is no content");
+    }
+}
+
+/// 2.5 `existing_only`: what is only designed is read, counted and not stored; what becomes a design goes as what is missing does.
+#[tokio::test]
+async fn what_is_only_designed_is_left_out() {
+    let design = |house: &House, fids: &[i64]| {
+        for fid in fids {
+            house.plant.edit(Kind::Cto, *fid, |element| element.designed = true);
+        }
+    };
+    for house in houses(&[Kind::Cto]).await {
+        let fids = house.plant.fill(Kind::Cto, 60);
+        design(&house, &fids[..10]);
+        house.plant.pass_time(3_600);
+        let run = house.full().await;
+        let report = &run.kinds[&Kind::Cto];
+        assert_eq!(
+            (run.outcome, report.designed, report.added, report.read),
+            (Some(Outcome::Ok), 10, 50, 50)
+        );
+        assert!(run.warnings.iter().any(|line| line.contains("10 elements are only designed")));
+        assert!(!house.is_live(Kind::Cto, fids[0]).await);
+        // An incremental run deletes nothing, and neither does a look at the one box.
+        house.plant.pass_time(3_600);
+        design(&house, &fids[10..12]);
+        let run = house.incremental().await;
+        assert_eq!((run.kinds[&Kind::Cto].designed, house.live(Kind::Cto).await), (2, 50));
+        let run = house.sync.refresh_box(fids[10]).await.unwrap();
+        assert_eq!((run.kinds[&Kind::Cto].designed, house.live(Kind::Cto).await), (1, 50));
+        house.sync.refresh_box(fids[0]).await.unwrap();
+        assert!(!house.is_live(Kind::Cto, fids[0]).await, "a design does not come in by itself either");
+        // Two of fifty are few enough.
+        let run = house.full().await;
+        assert_eq!((run.kinds[&Kind::Cto].removed, house.live(Kind::Cto).await), (2, 48));
+        // A status column that is read wrongly looks like an empty network.
+        design(&house, &fids);
+        let run = house.full().await;
+        assert_eq!(run.kinds[&Kind::Cto].guard, Verdict::NothingReceived);
+        assert_eq!(house.live(Kind::Cto).await, 48);
+    }
+}
+
+const FIVE: [Kind; 5] = [Kind::Cto, Kind::Estacao, Kind::Poste, Kind::LanceCabo, Kind::Cliente];
+
+/// 2.3: so many lists at a time; what is stored and reported does not depend on it.
+#[tokio::test]
+async fn shelves_are_read_side_by_side() {
+    let mut seen = Vec::new();
+    for (at_once, most) in [(1, 1), (2, 2), (4, 4), (9, 6)] {
+        for (register, _folder) in registers().await {
+            let plant = FakePlant::new();
+            let set = |settings: &mut Settings| settings.at_once = at_once;
+            let house = open_with(plant, register, &FIVE, "worker-1", set).await.unwrap();
+            for kind in FIVE.into_iter().chain([Kind::SplitterAtendimento]) {
+                let fids = house.plant.fill(kind, 40);
+                house.plant.edit(kind, fids[0], |element| element.doubts = vec![Doubt::OutsideBrazil]);
+            }
+            let run = house.full().await;
+            assert_eq!((run.outcome, house.plant.state().most_open), (Some(Outcome::Ok), most), "{at_once}");
+            let (live, _) = held(&*house.register, NAME).await;
+            assert_eq!(live.len(), 240);
+            seen.push((run.kinds, run.features, run.doubts, live.into_keys().collect::<Vec<_>>()));
+        }
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "the order of reading does not show");
+}
+
+/// What one shelf has stored stays when another fails, and the next run goes on there.
+#[tokio::test]
+async fn one_shelf_that_fails_does_not_lose_what_another_has_stored() {
+    for (register, _folder) in registers().await {
+        // All together, so that none has come to its end when one fails.
+        let set = |settings: &mut Settings| settings.at_once = 6;
+        let house = open_with(FakePlant::new(), register, &FIVE, "worker-1", set).await.unwrap();
+        for kind in FIVE {
+            house.plant.fill(kind, 100);
+        }
+        *house.links.refuses.lock().unwrap() = Some(Shelf::Cliente);
+        assert_eq!(kind_of(house.sync.run(Request::full()).await), SyncErrorKind::Store);
+        let posts = house.live(Kind::Poste).await;
+        assert!((1..100).contains(&posts), "the others stored what they had, and stopped: {posts}");
+        *house.links.refuses.lock().unwrap() = None;
+        house.plant.state().asked.clear();
+        let run = house.full().await;
+        assert_eq!((run.resumed, run.outcome), (true, Some(Outcome::Ok)));
+        let asked = house.plant.state().asked.clone();
+        let of_posts = asked.iter().find(|(feature, ..)| *feature == Feature::Poste);
+        assert!(of_posts.is_none_or(|(_, _, from)| from.read == posts), "read on, not again");
+        assert!(FIVE.iter().all(|kind| run.kinds[kind].added == 100), "nothing is counted twice");
+        house.assert_equal().await;
+    }
+}
+
+/// 4.11: a run as a stream of its events.
+#[tokio::test]
+async fn a_run_is_a_stream_of_its_events() {
+    for house in houses(&FIVE).await {
+        for kind in FIVE {
+            house.plant.fill(kind, 50);
+        }
+        let mut running = house.sync.watch(Request::full());
+        let (mut tally, mut seen, mut read) = (Tally::default(), Vec::new(), 0);
+        while let Some(event) = running.next().await {
+            tally.heed(&event);
+            assert!(tally.read() >= read, "nothing was begun again");
+            read = tally.read();
+            seen.push(event);
+        }
+        assert!(running.next().await.is_none());
+        let run = running.finish().await.unwrap();
+        assert_eq!((run.outcome, tally.read(), tally.total()), (Some(Outcome::Ok), 250, Some(250)));
+        assert!(matches!(&seen[0], Event::Started { run: 1, shelves, .. } if shelves.len() == 6));
+        assert_eq!(seen.last(), Some(&Event::Ended { outcome: Outcome::Ok }));
+        let finished = seen.iter().filter(|event| matches!(event, Event::Finished { complete: true, .. }));
+        assert_eq!(finished.count(), 6);
+        // The observer beneath hears the same.
+        assert_eq!(*house.events.lock().unwrap(), seen);
+        house.assert_equal().await;
+        // An error is told at the end, and ends the stream.
+        house.plant.fill(Kind::Cliente, 1);
+        *house.links.refuses.lock().unwrap() = Some(Shelf::Cliente);
+        assert_eq!(kind_of(house.sync.watch(Request::full()).finish().await), SyncErrorKind::Store);
+    }
+}
+
+/// The run waits for whoever takes its events, and is a killed one if that one goes away.
+#[tokio::test]
+async fn a_stream_that_is_dropped_leaves_a_run_to_go_on_with() {
+    for house in houses(&[Kind::Cto]).await {
+        house.plant.state().page = 1;
+        house.plant.fill(Kind::Cto, 2_000);
+        let mut running = house.sync.watch(Request::full());
+        while !matches!(running.next().await, Some(Event::Page { shelf: Shelf::Box, .. })) {}
+        let sent = house.plant.state().rows_sent;
+        let stored = house.live(Kind::Cto).await;
+        assert!((1..=700).contains(&stored) && sent <= stored + 18, "{sent} sent, {stored} stored");
+        tokio::task::yield_now().await;
+        assert_eq!(house.live(Kind::Cto).await, stored, "nobody polls, nothing goes on");
+        drop(running);
+        let run = house.full().await;
+        assert_eq!((run.resumed, run.kinds[&Kind::Cto].added), (true, 2_000));
+        house.assert_equal().await;
+        // Stopped in good order, it ends.
+        let cancel = Cancel::new();
+        let mut running = house.sync.watch(Request::full().stopped_by(&cancel));
+        running.next().await.unwrap();
+        cancel.stop();
+        assert_eq!(running.finish().await.unwrap().outcome, Some(Outcome::Cancelled));
+    }
+}
+
+/// Cost in proportion to what changed: links are looked at one and all only if a notice may have been lost.
+#[tokio::test]
+async fn links_are_examined_one_and_all_only_when_a_notice_may_have_been_lost() {
+    for house in houses(&[Kind::Cto, Kind::Hub]).await {
+        let fids = house.plant.fill(Kind::Cto, 100);
+        house.plant.fill(Kind::Hub, 1);
+        let last = |house: &House| house.links.examined.lock().unwrap().last().copied();
+        house.full().await;
+        assert_eq!(last(&house), Some(Examine::Everything), "a full run reads everything anyway");
+        for _ in 0..2 {
+            house.incremental().await;
+            assert_eq!(last(&house), Some(Examine::WhatIsTold));
+        }
+        house.sync.refresh_box(fids[0]).await.unwrap();
+        house.incremental().await;
+        assert_eq!(last(&house), Some(Examine::WhatIsTold), "a box that was told of");
+        // A single box whose notice could not be told.
+        *house.links.refuses.lock().unwrap() = Some(Shelf::Box);
+        house.plant.delete(Kind::Cto, fids[1]);
+        house.sync.refresh_box(fids[1]).await.unwrap_err();
+        *house.links.refuses.lock().unwrap() = None;
+        for expected in [Examine::Everything, Examine::Everything, Examine::WhatIsTold] {
+            house.incremental().await;
+            assert_eq!(last(&house), Some(expected), "until the run after the next: it may have been slow");
+        }
+        // A run that was killed once it had begun.
+        house.plant.pass_time(3_600);
+        fids[2..].iter().for_each(|fid| house.plant.edit(Kind::Cto, *fid, |_| {}));
+        let mut polls = 3;
+        let runs = || async { house.sync.history(None, 1).await.unwrap()[0].run_id };
+        let before = runs().await;
+        while runs().await == before {
+            killed_after(polls, house.sync.run(Request::incremental())).await;
+            polls += 1;
+        }
+        house.incremental().await;
+        let killed = house.sync.history(None, 1).await.unwrap()[0].resumed;
+        assert!(killed && last(&house) == Some(Examine::Everything), "it may have stored and not told");
+        house.incremental().await;
+        assert_eq!(last(&house), Some(Examine::WhatIsTold));
+        // What is deselected goes without a word of its own.
+        let plan = house.sync.plan_selection(Selection::of([Kind::Cto]).unwrap()).await.unwrap();
+        house.sync.apply_selection(&plan).await.unwrap();
+        house.incremental().await;
+        assert_eq!(last(&house), Some(Examine::Everything));
+    }
+}
+
+/// A customer who moves: whoever keeps links hears of the port that he left.
+#[tokio::test]
+async fn a_customer_who_moves_leaves_a_seat() {
+    for house in houses(&[Kind::Cto, Kind::Cliente]).await {
+        let fids = house.plant.fill(Kind::Cliente, 2);
+        let seat = |fid: i64, port: i64| {
+            house.plant.edit(Kind::Cliente, fid, |element| {
+                (element.parent, element.port) = (Some(7), Some(port));
+            });
+        };
+        seat(fids[0], 1);
+        seat(fids[1], 2);
+        house.full().await;
+        house.links.told.lock().unwrap().clear();
+        seat(fids[0], 3);
+        house.plant.edit(Kind::Cliente, fids[1], |element| element.name = Some("other".to_owned()));
+        house.incremental().await;
+        let told = house.links.told.lock().unwrap().clone();
+        let left: Vec<_> = told.iter().filter(|one| matches!(one, Notice::SeatLeft { .. })).collect();
+        assert_eq!(left, [&Notice::SeatLeft { splitter: 7, port: 1 }]);
+    }
+}
+
+/// Y2: the stamp is the start of the run. What is written while it reads, behind its back, comes with the next one.
+#[tokio::test]
+async fn what_is_written_while_a_run_reads_is_not_lost() {
+    for house in houses(&[Kind::Cto]).await {
+        let fids = house.plant.fill(Kind::Cto, 60);
+        house.full().await;
+        house.plant.pass_time(36_000);
+        let start = house.plant.state().now;
+        let (mut pages, first) = (0, fids[0]);
+        house.plant.state().on_page = Some(Box::new(move |state| {
+            pages += 1;
+            state.now = state.now.checked_add(SignedDuration::from_hours(1)).unwrap();
+            if pages == 5 {
+                let now = state.now;
+                let element = state.tables.get_mut(&Feature::Cto).unwrap().get_mut(&first).unwrap();
+                (element.code, element.changed_at) = (Some("meanwhile".to_owned()), Some(now));
+            }
+        }));
+        let run = house.full().await;
+        house.plant.state().on_page = Some(Box::new(|_| {}));
+        assert_eq!((run.outcome, run.stamp), (Some(Outcome::Ok), start));
+        assert!(house.plant.state().now > start.checked_add(SignedDuration::from_hours(8)).unwrap());
+        assert_eq!(house.register.cursors(NAME).await.unwrap()[&Feature::Cto], start);
+        house.incremental().await;
+        house.assert_equal().await;
+    }
+}
+
+/// G4: what a list lacked before it was begun again is forgotten; it may be there now.
+#[tokio::test]
+async fn what_was_missing_before_a_list_was_begun_again_is_not_deleted() {
+    for house in houses(&[Kind::Cto]).await {
+        let fids = house.plant.fill(Kind::Cto, 60);
+        house.full().await;
+        house.plant.delete(Kind::Cto, fids[0]);
+        let (mut pages, back) = (0, fids[0]);
+        house.plant.state().on_page = Some(Box::new(move |state| {
+            pages += 1;
+            // After a page was stored, with the candidate.
+            if pages == 6 {
+                state.put(Kind::Cto, back);
+            }
+        }));
+        let run = house.full().await;
+        let report = run.features.iter().find(|report| report.feature == Feature::Cto).unwrap();
+        assert_eq!((run.outcome, report.restarts), (Some(Outcome::Ok), 1));
+        assert!(house.is_live(Kind::Cto, fids[0]).await);
+        house.assert_equal().await;
+    }
+}
+
+/// G3: the engine trusts no list that does not rise, and none that merely stops.
+#[tokio::test]
+async fn a_list_that_repeats_or_breaks_off_proves_nothing() {
+    type Spoil = fn(&mut fake::State);
+    let spoils: [(&str, Spoil); 2] = [
+        ("do not rise", |state| _ = state.repeating.insert(Feature::Cto)),
+        ("broke off", |state| _ = state.cut.insert(Feature::Cto)),
+    ];
+    for (why, spoil) in spoils {
+        for house in houses(&[Kind::Cto]).await {
+            let fids = house.plant.fill(Kind::Cto, 60);
+            house.full().await;
+            house.plant.delete(Kind::Cto, fids[3]);
+            spoil(&mut house.plant.state());
+            let run = house.full().await;
+            let report = run.features.iter().find(|report| report.feature == Feature::Cto).unwrap();
+            assert!(!report.complete && report.error.as_ref().unwrap().contains(why), "{report:?}");
+            assert!(house.is_live(Kind::Cto, fids[3]).await && house.live(Kind::Cto).await == 60, "{why}");
+        }
+    }
+}
+
+/// A worker whose lease was taken over writes nothing more, even while the other is still at it.
+#[tokio::test]
+async fn a_worker_that_was_overtaken_writes_nothing() {
+    for house in houses(&[Kind::Cto]).await {
+        let register = &house.register;
+        let now = house.plant.state().now;
+        let at = |minutes: i64| now.checked_add(SignedDuration::from_mins(minutes)).unwrap();
+        let claim = |worker: &'static str, from: i64| {
+            let term = Term::new(at(from), at(from + 5));
+            async move {
+                match register.claim(NAME, worker, term).await.unwrap() {
+                    Claim::Granted { fence, .. } => Some(fence),
+                    Claim::Held { .. } => None,
+                }
+            }
+        };
+        let fence = claim("slow", 0).await;
+        let row = RunRow::new(at(0), "manual", "full");
+        let run = register.open_run(NAME, fence, row.clone()).await.unwrap();
+        let slow = Ticket::new(NAME, run, fence);
+        let page = || {
+            let mut page = Page::new(Shelf::Box);
+            let element = Element::new(Kind::Cto, 5);
+            page.upserts.push((element.clone(), element.digest()));
+            page.candidates.push(Candidate::new(6, Kind::Cto, Reason::Missing));
+            page.checkpoint = "{}".to_owned();
+            page
+        };
+        assert_eq!(claim("quick", 4).await, None, "the lease is not over");
+        let quick = claim("quick", 6).await;
+        assert!(quick > fence);
+        let term = Term::new(at(6), at(11));
+        let lost = SyncErrorKind::LeaseLost;
+        assert_eq!(kind_of(register.commit_page(&slow, term, page()).await), lost);
+        let mut finish = Finish::new(page());
+        finish.cursors.push((Feature::Cto, now));
+        assert_eq!(kind_of(register.finish_kind(&slow, term, finish).await), lost);
+        let planned = [(Kind::Cto, 9)].into();
+        assert_eq!(kind_of(register.deselect(&slow, term, &planned, &[]).await), lost);
+        assert_eq!(kind_of(register.open_run(NAME, fence, row.clone()).await), lost);
+        assert_eq!(kind_of(register.close_run(&slow, row).await), lost);
+        assert_eq!(house.live(Kind::Cto).await, 0);
+        assert!(register.cursors(NAME).await.unwrap().is_empty());
+        assert!(register.candidates(NAME, run, None, 9).await.unwrap().is_empty());
+        assert!(register.checkpoints(NAME, run).await.unwrap().is_empty());
+        // The other's lease was neither prolonged nor given back by all that.
+        register.release(NAME, fence.unwrap()).await.unwrap();
+        assert_eq!(claim("slow", 10).await, None);
+        assert!(claim("slow", 12).await > quick);
     }
 }

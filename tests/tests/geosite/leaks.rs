@@ -287,7 +287,7 @@ async fn a_customers_document_is_shown_by_nothing() {
     printed.value(&links.courier().plan(&HttpLinkReader::new(&client)).await);
     plant.inject(Endpoint::Save, Fault::ActThenReset);
     for _ in 0..2 {
-        printed.value(&links.courier().deliver(&HttpLinkWriter::new(&client)).await);
+        printed.value(&links.courier().deliver(&HttpLinkWriter::new(&client).unwrap()).await);
         printed.value(&links.write_back(&link).await);
     }
     printed.value(&links.port(port(3)).await);

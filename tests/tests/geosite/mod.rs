@@ -41,6 +41,7 @@ impl Bench {
         let mut assumptions = Assumptions::default();
         assumptions.change_column = Some("dataAlteracao".to_owned());
         assumptions.page_size = PAGE;
+        assumptions.write_back = geosite::WriteBack::Http;
         Client::builder()
             .environment(Environment::at(self.plant().base_url()).unwrap())
             .credentials(self.plant().username(), self.plant().password())

@@ -3,6 +3,7 @@
 //! The rule enforced here: a link stands on what a run has stored, tombstones count as gone, and what a run sees on a port is
 //! noted beside the link and never put in its place.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use integration_core::{BoxFuture, Error, ErrorKind};
 use super::links::Links;
 use super::plant::{Plant, SplitterFacts};
 use super::port::Port;
+use super::reconcile::{Figures, Line, reconcile};
 use crate::CustomerKey;
-use crate::sync::{self, Element, Kind, Notice, Register, Shelf, Stored, SyncError, SyncErrorKind};
+use crate::sync::{self, Element, Examine, Kind, Notice, Register, Shelf, Stored, SyncError, SyncErrorKind};
 
 const ASK: &str = "ask the register";
 
@@ -51,10 +53,56 @@ impl RegisterPlant {
     }
 
     /// What a synchronisation tells about its changes: splitters that changed, went or came back, by themselves or with their box,
-    /// are examined; customers whom it saw are noted on their ports. Every run begins with [`Links::examine_all`].
+    /// are examined; customers whom it saw are noted on their ports. A run that reads everything, or before which a notice may have been lost, begins with
+    /// [`Links::examine_all`]; an incremental one costs what has changed.
     #[must_use]
     pub fn telling(&self, links: Links) -> LinkNotices {
         LinkNotices { links, plant: self.clone() }
+    }
+
+    /// What the register says about a box: the ports of its service splitters, and who sits on them. A figure that cannot be told is
+    /// `None`: all of them if the register holds no such box, ports and free ones if a splitter's number of ports is not known.
+    ///
+    /// # Errors
+    /// The register's.
+    pub async fn figures(&self, box_fid: u64) -> Result<Figures, Error> {
+        self.summed(box_fid).await.map_err(unasked)
+    }
+
+    /// Plant and register side by side (contract 4.12): what a feasibility answer says about a box, and what was synchronised. Both
+    /// values are shown, and neither wins.
+    ///
+    /// # Errors
+    /// The register's.
+    pub async fn reconcile(&self, plant: &crate::NearBox) -> Result<[Line; 3], Error> {
+        let register = match plant.fid {
+            Some(fid) => self.figures(fid.0).await?,
+            None => Figures::default(),
+        };
+        Ok(reconcile(plant.into(), register))
+    }
+
+    async fn summed(&self, box_fid: u64) -> Result<Figures, SyncError> {
+        let Ok(parent) = i64::try_from(box_fid) else { return Ok(Figures::default()) };
+        let known = self.stored(Shelf::Box, parent).await?;
+        if known.is_none_or(|stored| stored.tombstone.is_some()) {
+            return Ok(Figures::default());
+        }
+        let (mut ports, mut seated, mut customers) = (Some(0_u64), 0_u64, 0_u64);
+        let splitters = self.register.children(&self.integration, Shelf::Splitter, parent).await?;
+        for splitter in splitters.iter().map(|stored| &stored.element) {
+            if splitter.kind != Kind::SplitterAtendimento {
+                continue;
+            }
+            let here = self.register.children(&self.integration, Shelf::Cliente, splitter.fid).await?;
+            let taken: BTreeSet<i64> = here.iter().filter_map(|customer| customer.element.port).collect();
+            let of_this = splitter.ports.and_then(|ports| u64::try_from(ports).ok());
+            ports = ports.zip(of_this).map(|(sum, more)| sum.saturating_add(more));
+            seated = seated.saturating_add(taken.len() as u64);
+            customers = customers.saturating_add(here.len() as u64);
+        }
+        let free = ports.map(|ports| ports.saturating_sub(seated));
+        Ok(Figures { ports, free, customers: Some(customers) })
     }
 
     async fn stored(&self, shelf: Shelf, fid: i64) -> Result<Option<Stored>, SyncError> {
@@ -140,6 +188,7 @@ impl LinkNotices {
             Notice::Restored { kind, fid } => self.look_at(kind.shelf(), fid).await,
             Notice::SplitterChanged { fid, .. } => self.examine(fid).await,
             Notice::CustomerChanged { fid } => self.observe(fid).await,
+            Notice::SeatLeft { splitter, port } => self.look(seat_of(Some(splitter), Some(port))).await,
         }
     }
 
@@ -165,7 +214,11 @@ impl LinkNotices {
     /// Where a customer sits, or sat before it was deleted.
     async fn observe(&self, fid: i64) -> Result<(), SyncError> {
         let customer = self.plant.stored(Shelf::Cliente, fid).await?;
-        let Some(port) = customer.and_then(|stored| seat(&stored.element)) else { return Ok(()) };
+        self.look(customer.and_then(|stored| seat_of(stored.element.parent, stored.element.port))).await
+    }
+
+    async fn look(&self, port: Option<Port>) -> Result<(), SyncError> {
+        let Some(port) = port else { return Ok(()) };
         self.links.look(port).await.map(drop).map_err(untold)
     }
 
@@ -175,9 +228,9 @@ impl LinkNotices {
     }
 }
 
-fn seat(customer: &Element) -> Option<Port> {
-    let splitter = customer.parent.and_then(|fid| u64::try_from(fid).ok())?;
-    let index = customer.port.and_then(|port| u32::try_from(port).ok())?;
+fn seat_of(splitter: Option<i64>, port: Option<i64>) -> Option<Port> {
+    let splitter = splitter.and_then(|fid| u64::try_from(fid).ok())?;
+    let index = port.and_then(|port| u32::try_from(port).ok())?;
     Some(Port::new(splitter, index))
 }
 
@@ -205,7 +258,12 @@ impl sync::Links for LinkNotices {
         })
     }
 
-    fn begun(&self) -> BoxFuture<'_, Result<(), SyncError>> {
-        Box::pin(async move { self.links.examine_all().await.map_err(untold) })
+    fn begun(&self, examine: Examine) -> BoxFuture<'_, Result<(), SyncError>> {
+        Box::pin(async move {
+            match examine {
+                Examine::WhatIsTold => Ok(()),
+                Examine::Everything => self.links.examine_all().await.map_err(untold),
+            }
+        })
     }
 }

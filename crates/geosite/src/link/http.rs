@@ -1,7 +1,8 @@
 //! The default HTTP form of write-back: L1 to L3 (contract 3.6), which is an assumption of the contract.
 //!
-//! The rules enforced here: who can only look has another type than who can write; a save is made once per attempt and never
-//! repeated by itself, for the service makes a second customer of it.
+//! The rules enforced here: who can only look has another type than who can write, and there is no writer unless the assumptions
+//! say so; a save is made once per attempt and never repeated by itself, for the service makes a second customer of it; a customer
+//! who comes back is the one who was asked for, or nothing is written.
 
 use integration_core::call::{Idempotency, Operation};
 use integration_core::{BoxFuture, Error, ErrorKind, Outcome};
@@ -13,8 +14,8 @@ use super::port::{DetachPolicy, Port};
 use super::write_back::{Confirmed, Found, PortLinkReader, PortLinkWriter, Released, WriteBackError};
 use crate::client::Ask;
 use crate::error::{Problem, Route, keys_of};
-use crate::record::Record;
-use crate::{Client, CustomerKey, Feature, Filter, wire};
+use crate::record::{Customer, Record};
+use crate::{Client, CustomerKey, Document, Feature, Filter, WriteBack, wire};
 
 pub(crate) const SAVE: Operation = Operation::post("save a customer", "/cliente/save", Idempotency::Once);
 const TAKEN: &str = "PORTA_OCUPADA";
@@ -44,10 +45,13 @@ impl HttpLinkReader {
         let is_theirs = Filter::eq(names.document.as_str(), key.document.normalized())
             .and(Filter::eq(names.contract.as_str(), key.contract.to_string()));
         let columns = columns.into_iter().cloned().chain(["fid".to_owned()]);
-        let page =
-            self.client.list(Feature::Cliente).columns(columns).filter(is_theirs).limit(2).all().await?;
+        let list = self.client.list(Feature::Cliente).columns(columns).filter(is_theirs).limit(2);
+        let page = list.hiding(key.document.spellings()).all().await?;
         if let Some(row) = page.failed.into_iter().next() {
             return Err(unreadable(row.to_string()).into());
+        }
+        if page.records.iter().any(|record| !is_of(record, key)) {
+            return Err(unreadable("another customer came than the one who was asked for").into());
         }
         match page.records.as_slice() {
             [] if page.total.number().is_some_and(|total| total > 0) => {
@@ -61,16 +65,38 @@ impl HttpLinkReader {
 }
 
 impl HttpLinkWriter {
-    /// Writes through this client.
-    #[must_use]
-    pub fn new(client: &Client) -> Self {
-        Self { reader: HttpLinkReader::new(client) }
+    /// Writes through this client, whose assumptions have to allow it: the body of `cliente/save` is not public, and
+    /// [`WriteBack::Disabled`] is the default.
+    ///
+    /// # Errors
+    /// A configuration error unless [`Assumptions::write_back`](crate::Assumptions::write_back) is [`WriteBack::Http`].
+    ///
+    /// ```
+    /// use geosite::link::HttpLinkWriter;
+    /// use geosite::{Assumptions, Client, Environment, WriteBack};
+    ///
+    /// let builder = Client::builder().environment(Environment::Hosted).credentials("user", "password");
+    /// assert!(HttpLinkWriter::new(&builder.clone().build()?).is_err());
+    /// let mut assumptions = Assumptions::default();
+    /// assumptions.write_back = WriteBack::Http; // once it was tried on a test installation
+    /// let writer = HttpLinkWriter::new(&builder.assumptions(assumptions).build()?)?;
+    /// # Ok::<(), geosite::Error>(())
+    /// ```
+    pub fn new(client: &Client) -> Result<Self, Error> {
+        if client.assumptions().write_back != WriteBack::Http {
+            let hint = "set `Assumptions::write_back` of this client to `WriteBack::Http`, once it was tried on a test installation";
+            return Err(Error::configuration(
+                "write-back is disabled: nothing may be written to GeoSite",
+                hint,
+            ));
+        }
+        Ok(Self { reader: HttpLinkReader::new(client) })
     }
 
-    async fn post(&self, body: &Body<'_>) -> Result<u64, WriteBackError> {
+    async fn post(&self, body: &Body<'_>, document: &Document) -> Result<u64, WriteBackError> {
         let json = serde_json::to_vec(body).map_err(|cause| unreadable(cause.to_string()))?;
-        let saved =
-            self.reader.client.ask(Ask::new(SAVE).json(json), |value, route| saved_fid(&value, route)).await;
+        let ask = Ask::new(SAVE).json(json).hiding(document.spellings());
+        let saved = self.reader.client.ask(ask, |value, route| saved_fid(&value, route)).await;
         saved.map_err(refused)
     }
 }
@@ -89,7 +115,7 @@ impl PortLinkReader for HttpLinkWriter {
 
 impl PortLinkWriter for HttpLinkWriter {
     fn save<'a>(&'a self, link: &'a Confirmed) -> BoxFuture<'a, Result<u64, WriteBackError>> {
-        Box::pin(async move { self.post(&Body::attaching(link)).await })
+        Box::pin(async move { self.post(&Body::attaching(link), &link.customer().key.document).await })
     }
 
     /// Both policies take the customer off the port and leave the customer: `delete` is never called (contract F5).
@@ -98,7 +124,7 @@ impl PortLinkWriter for HttpLinkWriter {
         link: &'a Released,
         _policy: DetachPolicy,
     ) -> BoxFuture<'a, Result<(), WriteBackError>> {
-        Box::pin(async move { self.post(&Body::detaching(link)).await.map(drop) })
+        Box::pin(async move { self.post(&Body::detaching(link), &link.key().document).await.map(drop) })
     }
 }
 
@@ -148,6 +174,11 @@ impl<'b> Body<'b> {
             longitude: None,
         }
     }
+}
+
+/// A service that ignores the filter shows strangers, whom nobody may write over.
+fn is_of(record: &Record, key: &CustomerKey) -> bool {
+    record.customer().and_then(Customer::key).as_ref() == Some(key)
 }
 
 fn found(record: &Record) -> Found {

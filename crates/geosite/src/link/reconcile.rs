@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::{FreePorts, NearBox};
+
 /// What one side says about a box; what it does not say is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::exhaustive_structs)]
@@ -15,6 +17,18 @@ pub struct Figures {
     pub free: Option<u64>,
     /// How many customers.
     pub customers: Option<u64>,
+}
+
+/// What the plant says about a box near a place.
+impl From<&NearBox> for Figures {
+    fn from(near: &NearBox) -> Self {
+        let figure = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
+        let free = match near.free {
+            FreePorts::Known(free) => Some(free.into()),
+            FreePorts::Unknown => None,
+        };
+        Self { ports: figure(near.splitter_ports), free, customers: figure(near.customers) }
+    }
 }
 
 /// Which figure.
@@ -55,7 +69,8 @@ pub struct Line {
     pub compared: Compared,
 }
 
-/// The figures of a box, side by side. Plant data is for staff.
+/// The figures of a box, side by side. Plant data is for staff. `RegisterPlant::reconcile` (feature `store`) takes them from a
+/// synchronised register.
 ///
 /// ```
 /// use geosite::link::reconcile::{Compared, Figures, reconcile};

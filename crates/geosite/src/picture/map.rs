@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::{Element, label};
-use crate::{ElementKind, Position};
+use crate::{Course, ElementKind, Position};
 
 /// The width of the drawing in its own units.
 const WIDTH: f64 = 1000.0;
@@ -26,6 +26,14 @@ impl Bounds {
     #[must_use]
     pub const fn new() -> Self {
         Self(None)
+    }
+
+    /// Takes in all that is drawn of an element.
+    pub fn cover(&mut self, element: &Element<'_>) {
+        match &element.course {
+            Some(course) => course.places().iter().for_each(|place| self.include(*place)),
+            None => element.position.into_iter().for_each(|place| self.include(place)),
+        }
     }
 
     /// Takes one more place in.
@@ -116,19 +124,40 @@ impl<W: Write> Map<W> {
         Ok(Self { out, projection, kinds: BTreeMap::new(), nowhere: 0 })
     }
 
-    /// Draws one element; one without a place is counted.
+    /// Draws one element, a cable with its course as a line; one without a place is counted.
     ///
     /// # Errors
     ///
     /// The writer's.
     pub fn add(&mut self, element: &Element<'_>) -> io::Result<()> {
-        let Some(place) = element.position else {
-            self.nowhere = self.nowhere.saturating_add(1);
-            return Ok(());
-        };
-        let (x, y) = self.projection.place(place);
-        let count = &mut self.kinds.entry(label(element.kind)).or_insert((element.kind, 0)).1;
+        match (&element.course, element.position) {
+            (Some(course), _) => self.line(element, course),
+            (None, Some(place)) => self.mark(element, place),
+            (None, None) => {
+                self.nowhere = self.nowhere.saturating_add(1);
+                Ok(())
+            }
+        }
+    }
+
+    fn count(&mut self, kind: Option<ElementKind>) {
+        let count = &mut self.kinds.entry(label(kind)).or_insert((kind, 0)).1;
         *count = count.saturating_add(1);
+    }
+
+    fn line(&mut self, element: &Element<'_>, course: &Course) -> io::Result<()> {
+        self.count(element.kind);
+        write!(self.out, "<polyline points=\"")?;
+        for place in course.places() {
+            let (x, y) = self.projection.place(*place);
+            write!(self.out, "{x:.2},{y:.2} ")?;
+        }
+        writeln!(self.out, "\"><title>{}</title></polyline>", escaped(&told(element)))
+    }
+
+    fn mark(&mut self, element: &Element<'_>, place: Position) -> io::Result<()> {
+        self.count(element.kind);
+        let (x, y) = self.projection.place(place);
         let (shape, fill) = (shape(element.kind), fill(element));
         let text = escaped(&told(element));
         writeln!(
@@ -144,11 +173,12 @@ impl<W: Write> Map<W> {
     /// The writer's.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.write_all(b"</g></svg>\n<ul class=\"legend\">\n")?;
-        for (name, (kind, count)) in &self.kinds {
+        for (kind, count) in self.kinds.values() {
             let shape = shape(*kind);
             writeln!(
                 self.out,
-                r##"<li><svg viewBox="-8 -8 16 16"><use href="#{shape}" class="plain"/></svg>{name}: {count}</li>"##
+                r##"<li><svg viewBox="-8 -8 16 16"><use href="#{shape}" class="plain"/></svg>{}: {count}</li>"##,
+                called(*kind)
             )?;
         }
         if self.nowhere > 0 {
@@ -162,7 +192,7 @@ impl<W: Write> Map<W> {
 
 /// What stands in the title of an element.
 fn told(element: &Element<'_>) -> String {
-    let mut lines = vec![format!("{} {}", label(element.kind), element.fid)];
+    let mut lines = vec![format!("{} {}", called(element.kind), element.fid)];
     lines.extend([element.code, element.name].into_iter().flatten().map(str::to_owned));
     lines.extend(match (element.free, element.ports) {
         (Some(free), Some(ports)) => Some(format!("{free} of {ports} ports free")),
@@ -173,6 +203,24 @@ fn told(element: &Element<'_>) -> String {
     lines.join("\n")
 }
 
+/// What people who work with it call it (contract 3.1).
+const fn called(kind: Option<ElementKind>) -> &'static str {
+    match kind {
+        Some(ElementKind::SplitterAtendimento) => "Splitter de atendimento",
+        Some(ElementKind::SplitterDistribuicao) => "Splitter de distribuição",
+        Some(ElementKind::CaixaEmenda) => "Caixa de emenda",
+        Some(ElementKind::Cto) => "CTO",
+        Some(ElementKind::Cah) => "CAH",
+        Some(ElementKind::Hub) => "HUB",
+        Some(ElementKind::TerminadorOptico) => "Terminador óptico",
+        Some(ElementKind::Estacao) => "Estação",
+        Some(ElementKind::LanceCabo) => "Lance de cabo",
+        Some(ElementKind::Poste) => "Poste",
+        Some(ElementKind::Cliente) => "Cliente",
+        None => "Splitter of unknown role",
+    }
+}
+
 const fn shape(kind: Option<ElementKind>) -> &'static str {
     match kind {
         Some(ElementKind::Cto) => "circle",
@@ -181,8 +229,10 @@ const fn shape(kind: Option<ElementKind>) -> &'static str {
         Some(ElementKind::Hub) => "up",
         Some(ElementKind::TerminadorOptico) => "down",
         Some(ElementKind::Estacao) => "star",
-        Some(ElementKind::SplitterAtendimento | ElementKind::SplitterDistribuicao) => "bar",
-        _ => "dot",
+        Some(ElementKind::SplitterAtendimento | ElementKind::SplitterDistribuicao) | None => "bar",
+        Some(ElementKind::LanceCabo) => "span",
+        Some(ElementKind::Poste) => "ring",
+        Some(ElementKind::Cliente) => "dot",
     }
 }
 
@@ -248,13 +298,45 @@ mod tests {
         assert_eq!(super::fill(&Element::new(Some(ElementKind::Poste), 1, None)), "plain");
     }
 
+    /// A line and no dot; its places count for what is shown.
+    #[test]
+    fn cables_are_lines() {
+        let course = Course::parse_wkt("LINESTRING (-47.7 -22.8, -47.6 -22.8, -47.6 -22.7)").ok();
+        let kind = Some(ElementKind::LanceCabo);
+        let place = Position::new(-22.8, -47.65).ok();
+        let cable = Element { course, ..Element::new(kind, 7, place) };
+        let mut bounds = Bounds::new();
+        bounds.cover(&cable);
+        assert_eq!(bounds.0, Some((-47.7, -22.8, -47.6, -22.7)));
+        let mut map = Map::new(Vec::new(), "", bounds).unwrap();
+        map.add(&cable).unwrap();
+        map.add(&Element::new(kind, 8, place)).unwrap();
+        let page = String::from_utf8(map.finish().unwrap()).unwrap();
+        let line = page.lines().find(|line| line.starts_with("<polyline")).unwrap();
+        assert!(line.ends_with("<title>Lance de cabo 7</title></polyline>"), "{line}");
+        let points = line.split('"').nth(1).unwrap();
+        let places: Vec<(f64, f64)> = points
+            .split_whitespace()
+            .map(|place| {
+                place.split_once(',').map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap())).unwrap()
+            })
+            .collect();
+        let [a, b, c] = places[..] else { panic!("{points}") };
+        assert!(a.0 < b.0 && (a.1 - b.1).abs() < 0.1 && (b.0 - c.0).abs() < 0.1 && c.1 < b.1, "{points}");
+        assert!(
+            page.contains("#span\" class=\"plain\"><title>Lance de cabo 8"),
+            "without a course it is a mark"
+        );
+        assert!(page.contains("Lance de cabo: 2"));
+    }
+
     #[test]
     fn nothing_is_fetched_and_it_suits_night_and_phone() {
         let page = page("Centro", &[cto(-22.7, -47.6), cto(-22.8, -47.7)]);
         for outside in ["http:", "https:", "//cdn", "src=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }
-        for needed in ["width=device-width", "prefers-color-scheme: dark", "default-src 'none'", "Cto: 2"] {
+        for needed in ["width=device-width", "prefers-color-scheme: dark", "default-src 'none'", "CTO: 2"] {
             assert!(page.contains(needed), "{needed}");
         }
     }

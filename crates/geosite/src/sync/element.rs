@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::doubt::Doubt;
 use super::kind::Kind;
 
 /// Sixteen bytes of the SHA-256 of an element's content.
@@ -47,6 +48,12 @@ pub struct Element {
     pub extra: String,
     /// Why somebody should look at it: a service splitter that changed its role under links.
     pub flag: Option<String>,
+    /// Only drawn and not built, as the status column says: it is read, counted and not stored (`existing_only`).
+    #[serde(skip)]
+    pub designed: bool,
+    /// What the plant finds doubtful about it: told in the run's report, and not stored.
+    #[serde(skip)]
+    pub doubts: Vec<Doubt>,
 }
 
 impl fmt::Debug for Element {
@@ -85,15 +92,20 @@ impl Element {
             changed_at: None,
             extra: "{}".to_owned(),
             flag: None,
+            designed: false,
+            doubts: Vec::new(),
         }
     }
 
-    /// What its content comes to; two elements of one digest are the same. The flag is ours and does not count.
+    /// What its content comes to; two elements of one digest are the same. The flag is ours and does not count, nor
+    /// does what is not stored.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let mut content = Content(ring::digest::Context::new(&ring::digest::SHA256));
+        let texts = [&self.code, &self.name, &self.role, &self.document, &self.contract];
+        let length = texts.into_iter().flatten().map(String::len).sum::<usize>();
+        let mut content = Content(Vec::with_capacity(length + self.extra.len() + FRAME));
         content.text(Some(self.kind.name()));
-        for text in [&self.code, &self.name, &self.role, &self.document, &self.contract] {
+        for text in texts {
             content.text(text.as_deref());
         }
         let changed = self.changed_at.map(Timestamp::as_microsecond);
@@ -107,13 +119,17 @@ impl Element {
     }
 }
 
-struct Content(ring::digest::Context);
+/// What lengths, numbers and the kind's name take at most.
+const FRAME: usize = 192;
+
+/// Gathered first, since many small steps cost more than the digest itself.
+struct Content(Vec<u8>);
 
 impl Content {
     /// Each part with its length, so that no two contents run together.
     fn text(&mut self, text: Option<&str>) {
         self.number(text.and_then(|text| i64::try_from(text.len()).ok()));
-        self.0.update(text.unwrap_or_default().as_bytes());
+        self.0.extend_from_slice(text.unwrap_or_default().as_bytes());
     }
 
     fn number(&mut self, number: Option<i64>) {
@@ -121,12 +137,13 @@ impl Content {
         if let Some((_, value)) = bytes.split_first_mut() {
             value.copy_from_slice(&number.unwrap_or_default().to_le_bytes());
         }
-        self.0.update(&bytes);
+        self.0.extend_from_slice(&bytes);
     }
 
     fn finish(self) -> Digest {
         let mut digest = Digest::default();
-        for (to, from) in digest.iter_mut().zip(self.0.finish().as_ref()) {
+        let whole = ring::digest::digest(&ring::digest::SHA256, &self.0);
+        for (to, from) in digest.iter_mut().zip(whole.as_ref()) {
             *to = *from;
         }
         digest

@@ -7,26 +7,30 @@ use std::time::Duration;
 
 use integration_core::clock::{Clock, SystemClock};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Mutex, mpsc};
 
+use super::abreast::abreast;
 use super::cursor::{earlier, stamp};
 use super::error::{SelectionFault, SyncError, SyncErrorKind};
 use super::guard::Authority;
 use super::kind::{Kind, Shelf, shelf_of};
-use super::links::{Links, NoLinks};
+use super::links::{Examine, Links, NoLinks};
 use super::pass::{self, Context, End};
 use super::plant::Plant;
 use super::register::{Candidate, Claim, Register, RunRow, Term, Ticket};
 use super::report::{Event, Health, KindReport, Mode, Observer, Outcome, Run, Trigger};
 use super::run::{Plan, Progress, from_json, to_json};
 use super::selection::{Integration, PlannedKind, Project, Selection, SelectionPlan};
-use super::settings::{Request, Settings};
+use super::settings::{Cancel, Request, Settings};
 use super::sink::Sink;
+use super::watch::{Running, WAITING};
 use crate::feature::Feature;
 
 /// Keeps one integration's register equal to its plant.
 #[derive(Clone)]
 pub struct PlantSync(Arc<Shared>);
 
+#[derive(Clone)]
 struct Shared {
     plant: Arc<dyn Plant>,
     register: Arc<dyn Register>,
@@ -34,6 +38,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     links: Arc<dyn Links>,
     observer: Option<Arc<dyn Observer>>,
+    /// Whoever watches this one run.
+    watcher: Option<mpsc::Sender<Event>>,
 }
 
 impl fmt::Debug for PlantSync {
@@ -130,6 +136,7 @@ impl PlantSync {
             clock: Arc::new(SystemClock::new()),
             links: Arc::new(NoLinks),
             observer: None,
+            watcher: None,
         })
     }
 
@@ -167,9 +174,13 @@ impl PlantSync {
         Term::new(now, now.checked_add(lease).unwrap_or(Timestamp::MAX))
     }
 
-    pub(super) fn tell(&self, event: &Event) {
+    pub(super) async fn tell(&self, event: Event) {
         if let Some(observer) = &self.0.observer {
-            observer.notice(event);
+            observer.notice(&event);
+        }
+        if let Some(watcher) = &self.0.watcher {
+            // Whoever does not listen any more has dropped the run as well.
+            let _ = watcher.send(event).await;
         }
     }
 
@@ -213,6 +224,14 @@ impl PlantSync {
         let cursors = self.register().cursors(self.name()).await?;
         let plan = Plan::new(self.plant(), self.settings(), integration.selection, &cursors, request.mode);
         self.start(request, plan).await
+    }
+
+    /// The same as a stream of its events, which is the run: nothing happens until it is polled, it waits for whoever takes the
+    /// events, and dropped before its end it leaves a run that the next one goes on with.
+    pub fn watch(&self, request: Request) -> Running {
+        let (watcher, events) = mpsc::channel(WAITING);
+        let watched = Self(Arc::new(Shared { watcher: Some(watcher), ..Shared::clone(&self.0) }));
+        Running::new(Box::pin(async move { watched.run(request).await }), events)
     }
 
     async fn start(&self, request: Request, plan: Plan) -> Result<Run, SyncError> {
@@ -315,6 +334,7 @@ impl PlantSync {
             kinds: BTreeMap::new(),
             features: Vec::new(),
             conflicts: Vec::new(),
+            doubts: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -327,27 +347,36 @@ impl PlantSync {
         plan: Plan,
         mut progress: BTreeMap<Shelf, Progress>,
     ) -> Result<Run, SyncError> {
-        self.tell(&Event::Started { run: run.run_id, mode: run.mode, resumed: run.resumed });
-        self.delete_deselected(sink, &mut run).await?;
+        let shelves = plan.passes.iter().map(|pass| pass.shelf).collect();
+        let (number, mode, resumed) = (run.run_id, run.mode, run.resumed);
+        self.tell(Event::Started { run: number, mode, resumed, shelves }).await;
+        let deselected = self.delete_deselected(sink, &mut run).await?;
         if !run.dry_run {
-            self.links().begun().await?;
+            let examine = self.examine(&run, &plan, deselected).await?;
+            self.links().begun(examine).await?;
         }
-        let mut cancelled = false;
+        self.warn_of_columns(&mut run, &plan).await;
+        let (halt, telling) = (Cancel::new(), Mutex::new(()));
+        let mut readings = Vec::new();
         for pass in &plan.passes {
+            let context = Context {
+                sync: self,
+                sink,
+                pass,
+                selection: &plan.selection,
+                authority: plan.authority,
+                stamp: run.stamp,
+                cancel: &request.cancel,
+                halt: &halt,
+                telling: &telling,
+            };
             let resumed = progress.remove(&pass.shelf);
-            let mut at = resumed.unwrap_or_else(|| Progress::new(pass));
-            if !at.done && !cancelled {
-                let context = Context {
-                    sync: self,
-                    sink,
-                    pass,
-                    selection: &plan.selection,
-                    authority: plan.authority,
-                    stamp: run.stamp,
-                    cancel: &request.cancel,
-                };
-                cancelled = matches!(pass::read(&context, &mut at, false).await?, End::Cancelled);
-            }
+            readings.push(read(context, resumed.unwrap_or_else(|| Progress::new(pass))));
+        }
+        let ended = abreast(readings, self.settings().at_once).await;
+        let mut cancelled = false;
+        for (at, end) in ended {
+            cancelled |= matches!(end?, End::Cancelled);
             add(&mut run, at);
         }
         let outcome = if cancelled { Outcome::Cancelled } else { outcome_of(&run) };
@@ -355,11 +384,47 @@ impl PlantSync {
         Ok(run)
     }
 
+    /// Whether every link is to be looked at. An incremental run costs what has changed, so it looks only if a notice may have been
+    /// lost: whoever tells writes to another store than the register, and may be killed between the two.
+    async fn examine(&self, run: &Run, plan: &Plan, deselected: bool) -> Result<Examine, SyncError> {
+        let whole = plan.passes.iter().any(|pass| pass.whole);
+        let everything = whole || deselected || run.resumed || self.may_have_lost_notices(run).await?;
+        Ok(if everything { Examine::Everything } else { Examine::WhatIsTold })
+    }
+
+    /// Looks back to the last run but one: a refreshed box may have begun before the last one, and been killed after it.
+    async fn may_have_lost_notices(&self, run: &Run) -> Result<bool, SyncError> {
+        let before = self.register().history(self.name(), Some(run.run_id), LOOK_BACK).await?;
+        let mut runs = 0;
+        for row in &before {
+            let single = row.mode == Mode::Single.name();
+            runs += u8::from(!single);
+            let failed = row.finished_at.is_none() || row.outcome.as_deref() == Some(Outcome::Failed.name());
+            if failed && (single || runs == 1) {
+                return Ok(true);
+            }
+            if runs == 2 {
+                return Ok(false);
+            }
+        }
+        Ok(runs == 0 || before.len() == LOOK_BACK)
+    }
+
+    /// A column that is configured and not there is no reason to stop, and none to be silent.
+    async fn warn_of_columns(&self, run: &mut Run, plan: &Plan) {
+        for source in plan.passes.iter().flat_map(|pass| &pass.sources) {
+            // A feature that cannot be described will not be listed either, and its report says why.
+            for column in self.plant().lacking(source.feature).await.unwrap_or_default() {
+                run.warn(format!("{}: the configured column `{column}` is not there", source.feature));
+            }
+        }
+    }
+
     /// What was deselected goes, if it has not grown since somebody agreed to that (contract E4 and E5).
-    async fn delete_deselected(&self, sink: &Sink<'_>, run: &mut Run) -> Result<(), SyncError> {
+    async fn delete_deselected(&self, sink: &Sink<'_>, run: &mut Run) -> Result<bool, SyncError> {
         let (integration, _) = self.integration().await?;
         if integration.to_delete.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let kept = integration.selection.features();
         let forget: Vec<Feature> = integration
@@ -373,7 +438,7 @@ impl PlantSync {
                 for (kind, count) in deleted {
                     run.kinds.entry(kind).or_default().removed += count;
                 }
-                Ok(())
+                Ok(true)
             }
             None => {
                 let message = "deselected kinds have grown since it was planned to delete them: plan the selection anew";
@@ -396,7 +461,7 @@ impl PlantSync {
             self.register().close_run(ticket, row_of(run)?).await?;
             self.purge().await?;
         }
-        self.tell(&Event::Ended { outcome });
+        self.tell(Event::Ended { outcome }).await;
         Ok(())
     }
 
@@ -547,6 +612,24 @@ impl PlantSync {
     }
 }
 
+/// Single-box runs between two others, and more.
+const LOOK_BACK: usize = 200;
+
+/// Reads one shelf. If its register fails, the others stop at their next page, which they store.
+async fn read(context: Context<'_>, mut at: Progress) -> (Progress, Result<End, SyncError>) {
+    if at.done {
+        return (at, Ok(End::Done));
+    }
+    if context.is_stopped() {
+        return (at, Ok(End::Cancelled));
+    }
+    let end = pass::read(&context, &mut at, false).await;
+    if end.is_err() {
+        context.halt.stop();
+    }
+    (at, end)
+}
+
 fn refused(kind: Kind, missing: u64, empty: bool) -> SyncError {
     let force = if empty { ", and nothing at all was received: force_empty is needed" } else { "" };
     let message = format!("nothing of {kind} was deleted: exactly {missing} would be{force}");
@@ -575,6 +658,7 @@ fn with_number(row: &RunRow) -> Result<Run, SyncError> {
 
 fn add(run: &mut Run, progress: Progress) {
     for (kind, report) in progress.kinds {
+        warn_of(run, kind, &report);
         let counted = run.kinds.entry(kind).or_default();
         // What the deletion of deselected kinds has counted already stays counted.
         *counted = KindReport { removed: counted.removed + report.removed, ..report };
@@ -584,7 +668,9 @@ fn add(run: &mut Run, progress: Progress) {
             run.warn(format!("{}: {error}", report.feature));
         }
         if report.failed > 0 {
-            run.warn(format!("{}: {} rows could not be read", report.feature, report.failed));
+            let named = report.unread.len();
+            let failed = report.failed;
+            run.warn(format!("{}: {failed} rows could not be read; `unread` names {named}", report.feature));
         }
         if !report.complete && report.error.is_none() && report.failed == 0 {
             let why = "its total is missing or no number, or the run ended before it did";
@@ -595,8 +681,19 @@ fn add(run: &mut Run, progress: Progress) {
         }
     }
     run.features.extend(progress.features);
+    run.doubts.extend(progress.doubts);
     run.conflicts.extend(progress.conflicts);
     run.conflicts.truncate(super::report::NAMED);
+}
+
+fn warn_of(run: &mut Run, kind: Kind, report: &KindReport) {
+    if report.designed > 0 {
+        let designed = report.designed;
+        run.warn(format!("{kind}: {designed} elements are only designed, and were left out (existing_only)"));
+    }
+    if report.doubtful > 0 {
+        run.warn(format!("{kind}: {} doubts; `doubts` names the first", report.doubtful));
+    }
 }
 
 fn outcome_of(run: &Run) -> Outcome {

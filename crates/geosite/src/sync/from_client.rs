@@ -11,6 +11,7 @@ use integration_core::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::doubt::{Doubt, UnreadRow};
 use super::element::Element;
 use super::kind::Kind;
 use super::plant::{From, Lookup, Piece, Plant, PlantError, PlantErrorKind, Rows};
@@ -18,21 +19,22 @@ use crate::client::Client;
 use crate::error::{ErrorExt as _, Problem};
 use crate::feature::{ElementKind, Feature, SplitterRole};
 use crate::filter::{Filter, Literal};
+use crate::geometry::{self, Position};
 use crate::read::{Checkpoint, Read, ReadAll};
-use crate::record::{Detail, Fid, Record};
+use crate::record::{Detail, Fid, Record, configured};
 use integration_core::Error;
 use integration_core::body::fields::When;
 
 impl Plant for Client {
     fn whole(&self, feature: Feature, from: From) -> Rows<'_> {
-        listed(self.read_all(feature), from)
+        listed(self, self.reading(feature), from)
     }
 
     fn changed(&self, feature: Feature, since: Timestamp, from: From) -> Rows<'_> {
-        let reading = self.read_all(feature);
+        let reading = self.reading(feature);
         match &self.assumptions().change_column {
-            Some(column) => listed(reading.filter(Filter::ge(column, Literal::Time(since))), from),
-            None => listed(reading, from),
+            Some(column) => listed(self, reading.filter(Filter::ge(column, Literal::Time(since))), from),
+            None => listed(self, reading, from),
         }
     }
 
@@ -40,12 +42,19 @@ impl Plant for Client {
         self.assumptions().change_column.is_some()
     }
 
+    fn lacking(&self, feature: Feature) -> BoxFuture<'_, Result<Vec<String>, PlantError>> {
+        Box::pin(async move {
+            let schema = self.schema(feature).await.map_err(broken)?;
+            Ok(schema.select(configured(feature, self.assumptions())).missing)
+        })
+    }
+
     fn one(&self, feature: Feature, fid: i64) -> BoxFuture<'_, Result<Lookup, PlantError>> {
         Box::pin(async move {
             let number = u64::try_from(fid)
                 .map_err(|_| unreadable(format!("fid {fid} is no number of an element")))?;
             match self.get(feature, number).await.map_err(|error| failed(&error.to_string(), error))? {
-                Some(record) => Ok(Lookup::Found(Box::new(element(record)?))),
+                Some(record) => Ok(Lookup::Found(Box::new(element(self, record)?))),
                 None => Ok(Lookup::NotFound),
             }
         })
@@ -58,7 +67,7 @@ impl Plant for Client {
             let mut found = Vec::new();
             while let Some(read) = reading.next().await {
                 match read.map_err(|error| failed(&error.to_string(), error))? {
-                    Read::Row(record) => found.push(element(record)?),
+                    Read::Row(record) => found.push(element(self, record)?),
                     Read::Failed(row) => return Err(unreadable(row.to_string())),
                     Read::Restarted { .. } => found.clear(),
                     Read::Page(_) => {}
@@ -80,16 +89,24 @@ impl Plant for Client {
     }
 }
 
-/// More rows of one page than this are not held back.
+/// More rows of one page than this are not asked for: a list holds the rows of its page (contract G6).
+const ROWS: u32 = 1_000;
+/// Of a service that sends more than it was asked for, more rows than this are not held back.
 const MOST: usize = 8_192;
 
-fn listed(reading: ReadAll, from: From) -> Rows<'static> {
+impl Client {
+    fn reading(&self, feature: Feature) -> ReadAll {
+        self.read_all(feature).page_size(self.assumptions().page_size.min(ROWS))
+    }
+}
+
+fn listed(client: &Client, reading: ReadAll, from: From) -> Rows<'static> {
     let reading = reading.all_columns();
     let reading = match from.after {
         Some(after) => reading.resume(checkpoint(after, from)),
         None => reading,
     };
-    Box::pin(Listed::new(reading))
+    Box::pin(Listed::new(client.clone(), reading))
 }
 
 fn checkpoint(after: i64, from: From) -> Checkpoint {
@@ -106,7 +123,10 @@ fn checkpoint(after: i64, from: From) -> Checkpoint {
 /// A reading as a list, page by page: a page that is being read holds one of the client's places for calls, and the lists of a
 /// shelf wait for each other's rows. With more lists than places none would ever go on.
 struct Listed {
+    client: Client,
     reading: ReadAll,
+    /// How many pages were read before it.
+    pages: u32,
     told: bool,
     page: VecDeque<Result<Piece, PlantError>>,
     giving: bool,
@@ -134,20 +154,31 @@ impl Stream for Listed {
 }
 
 impl Listed {
-    fn new(reading: ReadAll) -> Self {
-        Self { reading, told: false, page: VecDeque::new(), giving: false, ended: false }
+    fn new(client: Client, reading: ReadAll) -> Self {
+        let pages = reading.progress().pages;
+        Self { client, reading, pages, told: false, page: VecDeque::new(), giving: false, ended: false }
     }
 
     fn take(&mut self, read: Option<Result<Read, Error>>) {
         match read {
             Some(Ok(Read::Row(record))) => {
-                let row = element(record).map_or_else(|error| Piece::Bad(error.to_string()), row);
-                self.page.push_back(Ok(row));
+                let (code, name) = (record.code.clone(), record.name.clone());
+                let piece = match element(&self.client, record) {
+                    Ok(element) => Piece::Row(Box::new(element)),
+                    Err(error) => self.unread(None, (code, name), error.to_string()),
+                };
+                self.page.push_back(Ok(piece));
             }
-            Some(Ok(Read::Failed(row))) => self.page.push_back(Ok(Piece::Bad(row.to_string()))),
+            Some(Ok(Read::Failed(row))) => {
+                let why = row.to_string();
+                let piece = self.unread(row.fid, (row.code, row.name), why);
+                self.page.push_back(Ok(piece));
+            }
             Some(Ok(Read::Page(at))) => {
-                self.page.push_back(Ok(Piece::Page));
-                self.page.extend(at.total.filter(|_| !self.told).map(|total| Ok(Piece::Total(total))));
+                if let Some(total) = at.total.filter(|_| !self.told) {
+                    self.page.push_front(Ok(Piece::Total(total)));
+                }
+                self.page.push_front(Ok(Piece::Page));
                 (self.told, self.giving) = (true, true);
             }
             Some(Ok(Read::Restarted { drift, .. })) => {
@@ -159,8 +190,20 @@ impl Listed {
                 self.end(Ok(Piece::End { complete }));
             }
         }
-        // A service that obeys no limit must not fill the memory.
-        self.giving |= self.page.len() >= MOST;
+        // A service that obeys no limit must neither fill the memory nor keep a place from the other lists.
+        if !self.giving && self.page.len() >= MOST {
+            self.reading.let_go();
+            self.giving = true;
+        }
+    }
+
+    /// A row that has just been read, and could not be.
+    fn unread(&self, fid: Option<Fid>, (code, name): (Option<String>, Option<String>), why: String) -> Piece {
+        let at = self.reading.progress();
+        let page = u64::from(at.pages.saturating_sub(self.pages)).saturating_add(1);
+        let mut row = UnreadRow::new(self.reading.feature(), page, at.collected, why);
+        (row.fid, row.code, row.name) = (fid.and_then(|fid| i64::try_from(fid.0).ok()), code, name);
+        Piece::Bad(Box::new(row))
     }
 
     fn end(&mut self, last: Result<Piece, PlantError>) {
@@ -169,14 +212,13 @@ impl Listed {
     }
 }
 
-fn row(element: Element) -> Piece {
-    Piece::Row(Box::new(element))
-}
-
 fn broken(error: Error) -> PlantError {
     let message = error.to_string();
     match error.problem() {
         Some(Problem::PageDrift { .. }) => PlantError::new(PlantErrorKind::Drift, message).with_source(error),
+        Some(
+            Problem::ColumnUnknown { .. } | Problem::AmbiguousColumn { .. } | Problem::FilterInvalid { .. },
+        ) => PlantError::new(PlantErrorKind::Setup, message).with_source(error),
         _ => failed(&message, error),
     }
 }
@@ -190,10 +232,11 @@ fn unreadable(message: String) -> PlantError {
 }
 
 /// A record as the register keeps it. Its kind is that of the list it was met in, which is what a snapshot proves.
-fn element(record: Record) -> Result<Element, PlantError> {
+fn element(client: &Client, record: Record) -> Result<Element, PlantError> {
     let fid =
         i64::try_from(record.fid.0).map_err(|_| unreadable(format!("fid {} is too large", record.fid)))?;
     let mut element = Element::new(kind(&record), fid);
+    (element.designed, element.doubts) = (!client.is_existing(&record), doubts(&record));
     let mut extra: Map<String, Value> = record.extra.into_iter().collect();
     for (name, text) in [
         ("descricao", record.description),
@@ -220,6 +263,21 @@ fn element(record: Record) -> Result<Element, PlantError> {
     detail(&mut element, &mut extra, record.detail, record.capacity);
     element.extra = Value::Object(extra).to_string();
     Ok(element)
+}
+
+fn doubts(record: &Record) -> Vec<Doubt> {
+    let placed = record.position.and_then(Position::doubt).map(|doubt| match doubt {
+        geometry::Doubt::OutsideBrazil => Doubt::OutsideBrazil,
+        geometry::Doubt::LooksSwapped => Doubt::LooksSwapped,
+    });
+    let warned =
+        |rule: &'static str| record.warnings.iter().filter(move |fault| fault.rule() == rule).count();
+    let half = (warned("R9") > usize::from(placed.is_some())).then_some(Doubt::HalfAPlace);
+    let time = (warned("TIME") > 0).then_some(Doubt::TimeUnreadable);
+    let document = (warned("C4") > 0).then_some(Doubt::DocumentInvalid);
+    let keyless = record.customer().is_some_and(|customer| customer.key().is_none());
+    let all = [placed, half, time, document, keyless.then_some(Doubt::Unmatched)];
+    all.into_iter().flatten().collect()
 }
 
 fn kind(record: &Record) -> Kind {

@@ -6,7 +6,7 @@ use super::error::SyncError;
 use super::kind::{Kind, Shelf};
 
 /// A change that may matter to links. Told after it was stored; told again if a run is killed in between, or never, so whoever
-/// keeps links also looks at the register itself when a run [begins](Links::begun).
+/// keeps links also looks at the register itself when a run [begins](Links::begun) and asks for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -36,6 +36,23 @@ pub enum Notice {
         /// Its number.
         fid: i64,
     },
+    /// A customer's element sits there no more.
+    SeatLeft {
+        /// The splitter.
+        splitter: i64,
+        /// The port.
+        port: i64,
+    },
+}
+
+/// What is to be looked at when a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Examine {
+    /// Every link: a notice may have been lost, or the run reads everything anyway.
+    Everything,
+    /// Nothing but what will be [told](Links::told): an incremental run after one that came to its end. It costs what has changed.
+    WhatIsTold,
 }
 
 /// Whoever keeps links.
@@ -48,7 +65,8 @@ pub trait Links: Send + Sync + 'static {
 
     /// A run begins, or goes on after a kill; deselected kinds are deleted already. Whatever was stored and could not be told
     /// before is in the register now.
-    fn begun(&self) -> BoxFuture<'_, Result<(), SyncError>> {
+    fn begun(&self, examine: Examine) -> BoxFuture<'_, Result<(), SyncError>> {
+        let _ = examine;
         Box::pin(async { Ok(()) })
     }
 }

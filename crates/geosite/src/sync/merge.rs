@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 
+use super::doubt::{NAMED_ROWS, UnreadRow};
 use super::element::Element;
 use super::plant::{From, Piece, Plant, PlantError, PlantErrorKind, Rows};
 use super::run::Pass;
@@ -30,8 +31,45 @@ pub(super) struct Progress {
     pub(super) total: Option<u64>,
     pub(super) pages: u64,
     pub(super) failed: u64,
+    /// The first of those that could not be read.
+    pub(super) unread: Vec<UnreadRow>,
+    /// Those between the last row that was dealt with and the next: a reading that goes on after the former meets them again.
+    ahead: Vec<UnreadRow>,
+    more_ahead: u64,
+    /// Where the last one stood.
+    last_unread: u64,
     pub(super) complete: bool,
     pub(super) error: Option<String>,
+}
+
+impl Progress {
+    /// Rows without a number at the end of a page come again with the next one, at the same place.
+    fn unread(&mut self, row: UnreadRow) {
+        if row.position > 0 && row.position <= self.last_unread {
+            return;
+        }
+        self.last_unread = row.position;
+        if self.ahead.len() < NAMED_ROWS {
+            self.ahead.push(row);
+        } else {
+            self.more_ahead += 1;
+        }
+    }
+
+    /// The next row is dealt with, or there is none.
+    fn pass(&mut self) {
+        if self.ahead.is_empty() {
+            return;
+        }
+        self.failed += self.ahead.len() as u64 + std::mem::take(&mut self.more_ahead);
+        let room = NAMED_ROWS.saturating_sub(self.unread.len());
+        self.unread.extend(self.ahead.drain(..).take(room));
+    }
+
+    /// Whether every row so far could be read, those before the next one too.
+    pub(super) fn is_clean(&self) -> bool {
+        self.error.is_none() && self.failed == 0 && self.ahead.is_empty()
+    }
 }
 
 /// What the lists bring together.
@@ -76,6 +114,26 @@ impl<'p> Merged<'p> {
         self.take_lowest()
     }
 
+    /// A row of these lists is dealt with: what stood before it will not come again.
+    pub(super) fn pass(&mut self, met: &[usize]) {
+        for place in met {
+            if let Some(list) = self.lists.get_mut(*place) {
+                list.progress.pass();
+            }
+        }
+    }
+
+    /// Whether a row without a number stands between what was dealt with and what comes next: nobody knows on which side of a
+    /// stored number it belongs, so a reading could not go on from one.
+    pub(super) fn has_unread_ahead(&self) -> bool {
+        self.lists.iter().any(|list| !list.progress.ahead.is_empty())
+    }
+
+    /// Everything is dealt with.
+    pub(super) fn pass_all(&mut self) {
+        self.lists.iter_mut().for_each(|list| list.progress.pass());
+    }
+
     /// Goes on without a list, whose rows were not all read.
     pub(super) fn give_up(&mut self, place: usize, why: String) {
         if let Some(list) = self.lists.get_mut(place) {
@@ -102,6 +160,7 @@ impl<'p> Merged<'p> {
 
 impl List<'_> {
     fn fail(&mut self, why: String) {
+        self.progress.pass();
         self.rows = None;
         self.head = None;
         self.progress.error.get_or_insert(why);
@@ -116,10 +175,10 @@ impl List<'_> {
                 Some(Piece::Row(element)) => self.take(element)?,
                 Some(Piece::Page) => self.progress.pages += 1,
                 Some(Piece::Total(total)) => self.progress.total = Some(total),
-                Some(Piece::Bad(_)) => self.progress.failed += 1,
+                Some(Piece::Bad(row)) => self.progress.unread(*row),
                 Some(Piece::End { complete }) => {
                     self.rows = None;
-                    self.progress.complete = complete && self.progress.failed == 0;
+                    self.progress.complete = complete && self.progress.is_clean();
                 }
                 None => self.fail("the list broke off before its end".to_owned()),
             }

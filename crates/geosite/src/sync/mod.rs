@@ -11,7 +11,9 @@
 //! What is promised: at least once and convergent, not exactly once (Y1). A deletion needs a snapshot that proved itself whole,
 //! and passes the [`Guard`] or somebody's exact number.
 
+mod abreast;
 mod cursor;
+mod doubt;
 mod element;
 mod engine;
 mod error;
@@ -32,14 +34,16 @@ mod single;
 mod sink;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
+mod watch;
 
 pub use cursor::StampSource;
+pub use doubt::{Doubt, Doubtful, UnreadRow};
 pub use element::{Digest, Element};
 pub use engine::{PlantSync, PlantSyncBuilder};
 pub use error::{SelectionFault, SyncError, SyncErrorKind};
 pub use guard::{Guard, Verdict};
 pub use kind::{Kind, Shelf, shelf_of};
-pub use links::{Links, NoLinks, Notice};
+pub use links::{Examine, Links, NoLinks, Notice};
 pub use memory::MemoryRegister;
 pub use plant::{From, Lookup, Piece, Plant, PlantError, PlantErrorKind, Rows};
 pub use register::{
@@ -53,3 +57,4 @@ pub use settings::{Cancel, Request, Settings};
 pub use sql::postgres::PostgresRegister;
 #[cfg(feature = "sqlite")]
 pub use sql::sqlite::SqliteRegister;
+pub use watch::{Running, Tally};

@@ -7,8 +7,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 
 use super::cursor;
+use super::doubt::{Doubtful, NAMED_ROWS, UnreadRow};
 use super::element::{Digest, Element};
 use super::engine::PlantSync;
 use super::error::SyncError;
@@ -18,7 +20,7 @@ use super::links::Notice;
 use super::merge::{Merged, Step};
 use super::plant::From;
 use super::register::{Candidate, Finish, Known, Page, Reason};
-use super::report::{Conflict, Event};
+use super::report::{Conflict, Event, FeatureReport};
 use super::run::{Pass, Progress, to_json};
 use super::selection::Selection;
 use super::settings::Cancel;
@@ -26,7 +28,7 @@ use super::sink::Sink;
 use crate::feature::Feature;
 
 /// How many stored elements are looked at together.
-const STORED_PAGE: usize = 2_000;
+const STORED_PAGE: usize = 8_192;
 
 /// What does not change while a shelf is read.
 pub(super) struct Context<'c> {
@@ -37,6 +39,17 @@ pub(super) struct Context<'c> {
     pub(super) authority: Option<Authority>,
     pub(super) stamp: Timestamp,
     pub(super) cancel: &'c Cancel,
+    /// Stopped when another shelf of the run has failed.
+    pub(super) halt: &'c Cancel,
+    /// Whoever keeps links is told by one shelf at a time: what one has read of the register must not be older than what another
+    /// has told already.
+    pub(super) telling: &'c Mutex<()>,
+}
+
+impl Context<'_> {
+    pub(super) fn is_stopped(&self) -> bool {
+        self.cancel.is_stopped() || self.halt.is_stopped()
+    }
 }
 
 /// How a shelf's reading ended.
@@ -51,7 +64,7 @@ struct Reading<'c> {
     progress: Progress,
     lists: Merged<'c>,
     /// What the features' reports said when the lists were opened.
-    before: Vec<(u64, u64)>,
+    before: Vec<Before>,
     stored: Walk<'c>,
     page: Page,
     notices: Vec<Notice>,
@@ -59,8 +72,17 @@ struct Reading<'c> {
     waiting: Vec<Element>,
     /// Splitters in this page whose links must be looked at before it is stored.
     doubtful: Vec<i64>,
+    /// Customers in this page who may have left the port that is stored.
+    moved: Vec<i64>,
     /// Rows dealt with since the last page was stored.
     rows: usize,
+}
+
+/// What a feature's report said of the pages before.
+struct Before {
+    pages: u64,
+    failed: u64,
+    unread: Vec<UnreadRow>,
 }
 
 /// Reads a shelf to its end.
@@ -82,7 +104,7 @@ pub(super) async fn read(
         match ended? {
             Some(end) => return Ok(end),
             None => {
-                context.sync.tell(&Event::Restarted { shelf: context.pass.shelf });
+                context.sync.tell(Event::Restarted { shelf: context.pass.shelf }).await;
                 progress.begin_again(!context.sink.is_dry());
                 begin = true;
             }
@@ -99,13 +121,14 @@ impl<'c> Reading<'c> {
         };
         let from: Vec<Option<From>> = (0..context.pass.sources.len()).map(from).collect();
         let lists = Merged::open(context.sync.plant(), context.pass, &from);
-        let before = progress.features.iter().map(|report| (report.pages, report.failed)).collect();
+        let before = progress.features.iter().map(Before::of).collect();
         let mut page = Page::new(context.pass.shelf);
         page.begin = begin;
         let stored =
             Walk { context, next: VecDeque::new(), after: progress.after, ended: !context.pass.whole };
-        let (notices, waiting, doubtful) = (Vec::new(), Vec::new(), Vec::new());
-        Self { context, progress, lists, before, stored, page, notices, waiting, doubtful, rows: 0 }
+        let (notices, waiting) = (Vec::new(), Vec::new());
+        let (doubtful, moved) = (Vec::new(), Vec::new());
+        Self { context, progress, lists, before, stored, page, notices, waiting, doubtful, moved, rows: 0 }
     }
 
     /// `None`: a list changed under the reader, and all are to be begun again.
@@ -114,7 +137,7 @@ impl<'c> Reading<'c> {
             if self.rows >= self.context.sync.settings().page_size {
                 self.commit().await?;
             }
-            if self.context.cancel.is_stopped() {
+            if self.context.is_stopped() {
                 self.commit().await?;
                 return Ok(Some(End::Cancelled));
             }
@@ -138,10 +161,11 @@ impl<'c> Reading<'c> {
         may
     }
 
-    async fn row(&mut self, element: Element, met: &[usize]) -> Result<(), SyncError> {
+    async fn row(&mut self, mut element: Element, met: &[usize]) -> Result<(), SyncError> {
         if self.context.pass.whole {
             self.missing_below(element.fid).await?;
         }
+        self.lists.pass(met);
         for place in met {
             if let Some(report) = self.progress.features.get_mut(*place) {
                 report.read += 1;
@@ -149,6 +173,11 @@ impl<'c> Reading<'c> {
         }
         self.rows += 1;
         self.progress.after = Some(element.fid);
+        if element.designed {
+            self.leave_out(&element);
+            return Ok(());
+        }
+        self.note_doubts(&mut element);
         self.progress.kind(element.kind).read += 1;
         if self.context.pass.whole {
             let known = self.stored.take(element.fid);
@@ -159,12 +188,34 @@ impl<'c> Reading<'c> {
         Ok(())
     }
 
+    /// What is only designed is not there (`existing_only`). It does not count as received either, so that a status column which is
+    /// read wrongly looks to the guard like an empty network.
+    fn leave_out(&mut self, element: &Element) {
+        self.progress.kind(element.kind).designed += 1;
+        if let Some(known) = self.stored.take(element.fid) {
+            self.missing(known);
+        }
+    }
+
+    fn note_doubts(&mut self, element: &mut Element) {
+        let (kind, fid) = (element.kind, element.fid);
+        let doubts = std::mem::take(&mut element.doubts);
+        if !self.context.selection.keeps(kind) {
+            return;
+        }
+        self.progress.kind(kind).without_place += u64::from(element.latitude_e7.is_none());
+        for doubt in doubts {
+            self.progress.doubt(Doubtful::new(kind, fid, doubt));
+        }
+    }
+
     /// Whatever is stored below a `fid` and was not received is missing.
     async fn missing_below(&mut self, fid: i64) -> Result<(), SyncError> {
         while let Some(known) = self.stored.peek().await?.filter(|known| known.fid < fid) {
             self.stored.take(known.fid);
             self.missing(known);
-            if self.rows >= self.context.sync.settings().page_size {
+            let full = self.rows >= self.context.sync.settings().page_size;
+            if full && !self.lists.has_unread_ahead() {
                 self.commit().await?;
             }
         }
@@ -180,12 +231,15 @@ impl<'c> Reading<'c> {
         }
     }
 
-    /// Only of a feature that is read: nobody asked for the others.
+    /// Only of a feature that is read, since nobody asked for the others; and remembered only while its list may still prove whole.
     fn candidate(&mut self, known: Known, reason: Reason) {
-        if self.context.pass.sources.iter().any(|source| source.feature == known.kind.feature()) {
-            self.progress.kind(known.kind).missing += 1;
+        let feature = known.kind.feature();
+        let place = self.context.pass.sources.iter().position(|source| source.feature == feature);
+        let Some(list) = place.and_then(|place| self.lists.progress().nth(place)) else { return };
+        if list.is_clean() {
             self.page.candidates.push(Candidate::new(known.fid, known.kind, reason));
         }
+        self.progress.kind(known.kind).missing += 1;
     }
 
     fn compare(&mut self, element: Element, known: Option<Known>) {
@@ -213,8 +267,7 @@ impl<'c> Reading<'c> {
         let seen_whole = |feature: Feature| {
             let place = self.context.pass.sources.iter().position(|source| source.feature == feature);
             let progress = place.and_then(|place| self.lists.progress().nth(place));
-            self.context.pass.whole
-                && progress.is_some_and(|progress| progress.error.is_none() && progress.failed == 0)
+            self.context.pass.whole && progress.is_some_and(super::merge::Progress::is_clean)
         };
         known.kind.rank() > element.kind.rank()
             && self.context.selection.has(known.kind)
@@ -249,6 +302,9 @@ impl<'c> Reading<'c> {
         if known.is_some_and(|known| known.kind == Kind::SplitterAtendimento && element.kind != known.kind) {
             self.doubtful.push(element.fid);
         }
+        if element.kind == Kind::Cliente && known.is_some_and(|known| known.live) {
+            self.moved.push(element.fid);
+        }
         self.notices.extend(notice(&element, known));
         self.page.upserts.push((element, digest));
     }
@@ -270,11 +326,12 @@ impl<'c> Reading<'c> {
 
     async fn tell_page(&mut self) -> Result<(), SyncError> {
         let (read, total) = (self.progress.read(), self.progress.total());
-        self.context.sync.tell(&Event::Page { shelf: self.context.pass.shelf, read, total });
+        self.context.sync.tell(Event::Page { shelf: self.context.pass.shelf, read, total }).await;
         let notices = std::mem::take(&mut self.notices);
         if notices.is_empty() || self.context.sink.is_dry() {
             return Ok(());
         }
+        let _turn = self.context.telling.lock().await;
         self.context.sync.links().told(&notices).await
     }
 
@@ -283,6 +340,7 @@ impl<'c> Reading<'c> {
         self.compare_waiting().await?;
         self.settle_doubts().await?;
         self.settle_identities().await?;
+        self.settle_seats().await?;
         self.note_lists();
         Ok(())
     }
@@ -380,13 +438,29 @@ impl<'c> Reading<'c> {
         }
     }
 
+    /// Where a customer sat before is known only as long as it is stored.
+    async fn settle_seats(&mut self) -> Result<(), SyncError> {
+        let sync = self.context.sync;
+        for fid in std::mem::take(&mut self.moved) {
+            let stored = sync.register().get(sync.name(), Shelf::Cliente, fid).await?;
+            let left = stored.and_then(|stored| stored.element.parent.zip(stored.element.port));
+            let written = self.page.upserts.iter().find(|(element, _)| element.fid == fid);
+            let (Some((splitter, port)), Some((element, _))) = (left, written) else { continue };
+            if element.parent.zip(element.port) != left {
+                self.notices.push(Notice::SeatLeft { splitter, port });
+            }
+        }
+        Ok(())
+    }
+
     /// Takes over into the report how far each list has come.
     fn note_lists(&mut self) {
         let lists = self.lists.progress().zip(&self.before);
         let reports = self.progress.features.iter_mut().zip(&mut self.progress.totals);
-        for ((list, (pages, failed)), (report, total)) in lists.zip(reports) {
-            report.pages = pages + list.pages;
-            report.failed = failed + list.failed;
+        for ((list, before), (report, total)) in lists.zip(reports) {
+            report.pages = before.pages + list.pages;
+            report.failed = before.failed + list.failed;
+            report.unread = before.with(&list.unread);
             report.complete = list.complete && report.failed == 0;
             report.error = report.error.take().or_else(|| list.error.clone());
             *total = list.total;
@@ -397,8 +471,10 @@ impl<'c> Reading<'c> {
         if self.context.pass.whole {
             self.missing_below(i64::MAX).await?;
         }
+        self.lists.pass_all();
         self.settle().await?;
         let (remove, keep) = self.judge();
+        self.tell_blocked(&keep).await;
         let cursors = self.cursors();
         self.progress.done = true;
         let page = self.take_page()?;
@@ -411,7 +487,7 @@ impl<'c> Reading<'c> {
         }
         self.tell_page().await?;
         let complete = self.progress.features.iter().all(|report| report.complete);
-        context.sync.tell(&Event::Finished { shelf: context.pass.shelf, complete });
+        context.sync.tell(Event::Finished { shelf: context.pass.shelf, complete }).await;
         Ok(End::Done)
     }
 
@@ -427,13 +503,19 @@ impl<'c> Reading<'c> {
             let finding = Finding { kind, stored, received, missing };
             report.guard = context.sync.settings().guard.judge(finding, context.authority);
             if report.guard.is_blocked() {
-                context.sync.tell(&Event::Blocked { kind, count: missing });
                 judged.1.push(kind);
             } else {
                 judged.0.push(kind);
             }
         }
         judged
+    }
+
+    async fn tell_blocked(&mut self, kinds: &[Kind]) {
+        for kind in kinds.iter().copied() {
+            let count = self.progress.kind(kind).missing;
+            self.context.sync.tell(Event::Blocked { kind, count }).await;
+        }
     }
 
     /// Whether what was not received of a kind is provably not there. A box may be listed by `caixaEmenda` as well, so that
@@ -460,6 +542,21 @@ impl<'c> Reading<'c> {
             }
         }
         moved
+    }
+}
+
+impl Before {
+    fn of(report: &FeatureReport) -> Self {
+        Self { pages: report.pages, failed: report.failed, unread: report.unread.clone() }
+    }
+
+    /// The rows that could not be read, those of the pages before first.
+    fn with(&self, unread: &[UnreadRow]) -> Vec<UnreadRow> {
+        let new = unread.iter().cloned().map(|mut row| {
+            row.page += self.pages;
+            row
+        });
+        self.unread.iter().cloned().chain(new).take(NAMED_ROWS).collect()
     }
 }
 

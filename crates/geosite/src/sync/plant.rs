@@ -10,6 +10,7 @@ use futures_core::Stream;
 use integration_core::BoxFuture;
 use jiff::Timestamp;
 
+use super::doubt::UnreadRow;
 use super::element::Element;
 use crate::feature::Feature;
 
@@ -43,8 +44,9 @@ pub enum Piece {
     Page,
     /// An element; they come in strictly ascending order of `fid`.
     Row(Box<Element>),
-    /// A row that could not be read (contract 3.7, R5 and R6): it makes the list incomplete.
-    Bad(String),
+    /// A row that could not be read (contract 3.7, R5 and R6): it makes the list incomplete. One that comes again, at a place that
+    /// was told already, is not counted twice.
+    Bad(Box<UnreadRow>),
     /// The last piece: whether the list was provably whole.
     End {
         /// Everything was collected, and the total was the same afterwards.
@@ -124,6 +126,13 @@ pub trait Plant: Send + Sync + 'static {
 
     /// Whether [`changed`](Self::changed) can be asked: whether the change column is known.
     fn tells_changes(&self, feature: Feature) -> bool;
+
+    /// Columns that the plant's reader was told of and that the feature does not have: a run warns of them. None unless the plant
+    /// can tell.
+    fn lacking(&self, feature: Feature) -> BoxFuture<'_, Result<Vec<String>, PlantError>> {
+        let _ = feature;
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// One element. [`Lookup::NotFound`] only if the plant said so itself.
     fn one(&self, feature: Feature, fid: i64) -> BoxFuture<'_, Result<Lookup, PlantError>>;

@@ -105,6 +105,14 @@ pub struct Ticket {
     pub fence: Option<i64>,
 }
 
+impl Ticket {
+    /// For tests of registers.
+    #[must_use]
+    pub fn new(integration: impl Into<String>, run: i64, fence: Option<i64>) -> Self {
+        Self { integration: integration.into(), run, fence }
+    }
+}
+
 /// A stored element that a snapshot lacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -146,6 +154,12 @@ impl Page {
     #[must_use]
     pub fn new(shelf: Shelf) -> Self {
         Self { shelf, upserts: Vec::new(), candidates: Vec::new(), begin: false, checkpoint: String::new() }
+    }
+
+    /// Whether it only tells how far the run has come: a run that forgets it reads the same page again.
+    #[must_use]
+    pub fn is_checkpoint_only(&self) -> bool {
+        self.upserts.is_empty() && self.candidates.is_empty() && !self.begin
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::StampSource;
+use super::doubt::{Doubtful, UnreadRow};
 use super::guard::Verdict;
 use super::kind::{Kind, Shelf, named};
 use crate::feature::Feature;
@@ -20,7 +21,8 @@ named! {
         Manual = "manual",
         /// For one box.
         Single = "single",
-        /// After a change of the selection.
+        /// After a change of the selection: said by whoever starts the run that follows `apply_selection`, by
+        /// [`Request::by`](super::Request::by).
         Selection = "selection",
     }
 }
@@ -100,6 +102,12 @@ pub struct KindReport {
     pub overlap_hits: u64,
     /// Changes that a full reading found although they are older than what incremental runs had covered.
     pub drift: u64,
+    /// Received, only designed and not built, and therefore not stored (`existing_only`).
+    pub designed: u64,
+    /// Received and stored without a place.
+    pub without_place: u64,
+    /// Doubts about what was received; [`Run::doubts`] names the first of them.
+    pub doubtful: u64,
     /// What the guard said.
     pub guard: Verdict,
 }
@@ -120,6 +128,9 @@ pub struct FeatureReport {
     pub restarts: u64,
     /// Rows that could not be read.
     pub failed: u64,
+    /// The first hundred of them.
+    #[serde(default)]
+    pub unread: Vec<UnreadRow>,
     /// Whether it was provably read to its end.
     pub complete: bool,
     /// Why not.
@@ -160,6 +171,10 @@ pub struct Run {
     pub features: Vec<FeatureReport>,
     /// At most 1,000 of them are named.
     pub conflicts: Vec<Conflict>,
+    /// What is doubtful about elements that were stored as they came; at most a hundred of each shelf are named, and all are
+    /// counted in [`KindReport::doubtful`].
+    #[serde(default)]
+    pub doubts: Vec<Doubtful>,
     /// Anything else that somebody should know; at most 1,000 lines.
     pub warnings: Vec<String>,
 }
@@ -213,6 +228,8 @@ pub enum Event {
         mode: Mode,
         /// Whether it goes on where a killed one had stopped.
         resumed: bool,
+        /// What it reads; several of them at the same time.
+        shelves: Vec<Shelf>,
     },
     /// A page was stored.
     Page {

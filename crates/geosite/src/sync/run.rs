@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::bound;
+use super::doubt::{Doubtful, NAMED_ROWS};
 use super::error::{SyncError, SyncErrorKind};
 use super::guard::Authority;
 use super::kind::{Kind, Shelf, shelf_of};
@@ -77,6 +78,8 @@ pub(super) struct Progress {
     pub(super) features: Vec<FeatureReport>,
     pub(super) kinds: BTreeMap<Kind, KindReport>,
     pub(super) conflicts: Vec<Conflict>,
+    #[serde(default)]
+    pub(super) doubts: Vec<Doubtful>,
     pub(super) done: bool,
 }
 
@@ -89,6 +92,7 @@ impl Progress {
             pages: 0,
             restarts: 0,
             failed: 0,
+            unread: Vec::new(),
             complete: false,
             error: None,
             cursor_before: source.cursor,
@@ -100,6 +104,7 @@ impl Progress {
             features: pass.sources.iter().map(feature).collect(),
             kinds: BTreeMap::new(),
             conflicts: Vec::new(),
+            doubts: Vec::new(),
             done: false,
         }
     }
@@ -109,8 +114,10 @@ impl Progress {
         self.after = None;
         self.totals.fill(None);
         self.conflicts.clear();
+        self.doubts.clear();
         for feature in &mut self.features {
             (feature.read, feature.failed, feature.complete, feature.error) = (0, 0, false, None);
+            feature.unread.clear();
         }
         for report in self.kinds.values_mut() {
             let kept = if written { report.clone() } else { KindReport::default() };
@@ -134,6 +141,13 @@ impl Progress {
     pub(super) fn conflict(&mut self, conflict: Conflict) {
         if self.conflicts.len() < NAMED {
             self.conflicts.push(conflict);
+        }
+    }
+
+    pub(super) fn doubt(&mut self, doubt: Doubtful) {
+        self.kind(doubt.kind).doubtful += 1;
+        if self.doubts.len() < NAMED_ROWS {
+            self.doubts.push(doubt);
         }
     }
 

@@ -22,6 +22,9 @@ pub struct Settings {
     pub clock_skew: Duration,
     /// How many rows are stored at once; 500.
     pub page_size: usize,
+    /// How many shelves (splitters, boxes, customers…) are read at the same time, each with one call under way; 4, which is the
+    /// contract's limit of calls in flight (2.3). What is stored does not depend on it.
+    pub at_once: usize,
     /// When deletions are held back.
     pub guard: Guard,
     /// How often a list is begun again because it changed under the reader; 3.
@@ -48,6 +51,7 @@ impl Settings {
             overlap: Duration::from_secs(15 * 60),
             clock_skew: Duration::from_secs(120),
             page_size: 500,
+            at_once: 4,
             guard: Guard::default(),
             restarts: 3,
             lease: Duration::from_secs(300),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::doubt::Doubtful;
 use super::element::Element;
 use super::engine::{PlantSync, box_features};
 use super::error::SyncError;
@@ -53,6 +54,8 @@ impl PlantSync {
     async fn refresh(&self, run: &mut Run, fid: i64) -> Result<(), SyncError> {
         let (integration, _) = self.integration().await?;
         let mut found = self.ask(&integration.selection, fid).await?;
+        found.leave_out_designed(run);
+        found.tell_doubts(run);
         self.flag_linked(run, &mut found).await?;
         count(run, &found);
         let notices = notices(&found);
@@ -156,6 +159,28 @@ impl Found {
         self.known.insert((element.kind.shelf(), element.fid), known);
     }
 
+    /// What is only designed does not come in; if it is stored, the next full run takes it out, behind the guard.
+    fn leave_out_designed(&mut self, run: &mut Run) {
+        for element in self.elements.extract_if(.., |element| element.designed) {
+            run.kinds.entry(element.kind).or_default().designed += 1;
+            let stored = self.known.get(&(element.kind.shelf(), element.fid)).is_some_and(|known| known.live);
+            let until =
+                if stored { "it is stored, and stays until the next full run" } else { "it was left out" };
+            run.warn(format!("{} {} is only designed: {until}", element.kind, element.fid));
+        }
+    }
+
+    fn tell_doubts(&mut self, run: &mut Run) {
+        for element in &mut self.elements {
+            let report = run.kinds.entry(element.kind).or_default();
+            report.without_place += u64::from(element.latitude_e7.is_none());
+            for doubt in std::mem::take(&mut element.doubts) {
+                report.doubtful += 1;
+                run.doubts.push(Doubtful::new(element.kind, element.fid, doubt));
+            }
+        }
+    }
+
     fn lost(&mut self, stored: Option<&Stored>) {
         if let Some(stored) = stored.filter(|stored| stored.tombstone.is_none()) {
             let element = &stored.element;
@@ -182,7 +207,7 @@ fn count(run: &mut Run, found: &Found) {
     for (_, _, kind) in &found.gone {
         run.kinds.entry(*kind).or_default().removed += 1;
     }
-    if found.elements.is_empty() && found.gone.is_empty() {
+    if found.elements.is_empty() && found.gone.is_empty() && run.warnings.is_empty() {
         run.warn("neither the plant nor the register has such a box");
     }
 }

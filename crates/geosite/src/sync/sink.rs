@@ -1,10 +1,10 @@
 //! Where a run writes: the register, or nowhere in a dry run.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::SyncError;
-use super::kind::Kind;
+use super::kind::{Kind, Shelf};
 use super::register::{Candidate, Finish, Page, Register, Term, Ticket};
 use crate::feature::Feature;
 
@@ -12,8 +12,11 @@ use crate::feature::Feature;
 pub(super) enum Sink<'r> {
     Register(&'r dyn Register, Ticket),
     /// Remembers only what would be deleted.
-    Nowhere(&'r dyn Register, String, Mutex<Vec<Candidate>>),
+    Nowhere(&'r dyn Register, String, Mutex<Remembered>),
 }
+
+/// By shelf, since several are read at the same time.
+pub(super) type Remembered = BTreeMap<Shelf, Vec<Candidate>>;
 
 impl Sink<'_> {
     pub(super) fn is_dry(&self) -> bool {
@@ -41,8 +44,9 @@ impl Sink<'_> {
         match self {
             Self::Register(register, ticket) => register.finish_kind(ticket, term, finish).await,
             Self::Nowhere(_, _, candidates) => {
+                let shelf = finish.page.shelf;
                 remember(candidates, finish.page);
-                let all = std::mem::take(&mut *candidates.lock().unwrap_or_else(PoisonError::into_inner));
+                let all = locked(candidates).remove(&shelf).unwrap_or_default();
                 Ok(all.into_iter().filter(|one| finish.remove.contains(&one.kind)).collect())
             }
         }
@@ -66,10 +70,16 @@ impl Sink<'_> {
     }
 }
 
-fn remember(candidates: &Mutex<Vec<Candidate>>, page: Page) {
-    let mut all = candidates.lock().unwrap_or_else(PoisonError::into_inner);
+fn locked(candidates: &Mutex<Remembered>) -> MutexGuard<'_, Remembered> {
+    // Whoever panicked did so outside a change.
+    candidates.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remember(candidates: &Mutex<Remembered>, page: Page) {
+    let mut all = locked(candidates);
+    let of_shelf = all.entry(page.shelf).or_default();
     if page.begin {
-        all.clear();
+        of_shelf.clear();
     }
-    all.extend(page.candidates);
+    of_shelf.extend(page.candidates);
 }

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use geosite::Feature;
 use geosite::sync::{
-    Element, From, Kind, Lookup, Piece, Plant, PlantError, PlantErrorKind, Register, Rows, Shelf, shelf_of,
+    Element, From, Kind, Lookup, Piece, Plant, PlantError, PlantErrorKind, Register, Rows, Shelf, UnreadRow,
+    shelf_of,
 };
 use integration_core::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -50,6 +51,15 @@ pub struct State {
     pub no_total: bool,
     pub lie: i64,
     pub bad_rows: BTreeSet<Feature>,
+    /// Lists whose last row of a page comes again with the next.
+    pub repeating: BTreeSet<Feature>,
+    /// Lists that stop after two pages, and say nothing.
+    pub cut: BTreeSet<Feature>,
+    /// Rows that come without their number.
+    pub nameless: BTreeSet<i64>,
+    /// How many lists are being read, and how many there ever were at the same time.
+    pub open: usize,
+    pub most_open: usize,
     pub broken: BTreeSet<Feature>,
     pub unclear: bool,
     pub tells_changes: bool,
@@ -81,6 +91,11 @@ impl FakePlant {
             no_total: false,
             lie: 0,
             bad_rows: BTreeSet::new(),
+            repeating: BTreeSet::new(),
+            cut: BTreeSet::new(),
+            nameless: BTreeSet::new(),
+            open: 0,
+            most_open: 0,
             broken: BTreeSet::new(),
             unclear: false,
             tells_changes: true,
@@ -183,6 +198,7 @@ struct List {
     since: Option<Timestamp>,
     after: Option<i64>,
     read: u64,
+    pages: u64,
     total: Option<u64>,
     told: bool,
     buffer: std::collections::VecDeque<Piece>,
@@ -224,17 +240,44 @@ impl List {
             }
             self.ended = true;
             if state.bad_rows.contains(&self.feature) {
-                self.buffer.push_back(Piece::Bad("a row without fid".to_owned()));
+                let row = UnreadRow::new(self.feature, self.pages, self.read + 1, "`fid` is not there");
+                self.buffer.push_back(Piece::Bad(Box::new(row)));
             }
             self.buffer.push_back(Piece::End { complete: !state.no_total && self.read == total });
             return Ok(());
         }
         self.buffer.push_back(Piece::Page);
+        if self.pages == 2 && state.cut.contains(&self.feature) {
+            self.ended = true;
+            return Ok(());
+        }
+        let again = self.after.filter(|_| state.repeating.contains(&self.feature));
+        if let Some(row) = again.and_then(|fid| state.tables[&self.feature].get(&fid)) {
+            self.buffer.push_back(Piece::Row(Box::new(row.clone())));
+        }
+        self.pages += 1;
         self.after = rows.last().map(|row| row.fid);
-        self.read += rows.len() as u64;
         state.rows_sent += rows.len() as u64;
-        self.buffer.extend(rows.into_iter().map(|row| Piece::Row(Box::new(row))));
+        for row in rows {
+            self.read += 1;
+            let nameless = state.nameless.contains(&row.fid);
+            self.buffer.push_back(if nameless { self.unread(row) } else { Piece::Row(Box::new(row)) });
+        }
         Ok(())
+    }
+}
+
+impl List {
+    fn unread(&self, row: Element) -> Piece {
+        let mut unread = UnreadRow::new(self.feature, self.pages, self.read, "`fid` is not there");
+        (unread.name, unread.code) = (row.name, row.code);
+        Piece::Bad(Box::new(unread))
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        self.plant.state().open -= 1;
     }
 }
 
@@ -263,13 +306,18 @@ impl Stream for List {
 
 impl FakePlant {
     fn list(&self, feature: Feature, since: Option<Timestamp>, from: From) -> Rows<'_> {
-        self.state().asked.push((feature, since, from));
+        let mut state = self.state();
+        state.asked.push((feature, since, from));
+        state.open += 1;
+        state.most_open = state.most_open.max(state.open);
+        drop(state);
         Box::pin(List {
             plant: self.clone(),
             feature,
             since,
             after: from.after,
             read: from.read,
+            pages: 0,
             total: from.total,
             told: false,
             buffer: Default::default(),
@@ -382,4 +430,29 @@ pub async fn killed_after<T>(polls: u64, future: impl Future<Output = T>) -> Opt
         }
     })
     .await
+}
+
+/// What a comparison is told of each shelf says what stands there, of the dead as of the living.
+pub async fn assert_known_is_stored(register: &dyn Register, name: &str, page: usize) {
+    for shelf in Shelf::ALL.iter().copied() {
+        let (mut known, mut after) = (Vec::new(), None);
+        loop {
+            let some = register.known(name, shelf, after, page).await.unwrap();
+            after = some.last().map(|known| known.fid).or(after);
+            let last = some.len() < page;
+            known.extend(some.into_iter().map(|one| (one.fid, one.kind, one.digest, one.live, one.flagged)));
+            if last {
+                break;
+            }
+        }
+        let mut stored = Vec::new();
+        for kind in Kind::ALL.iter().copied().filter(|kind| kind.shelf() == shelf) {
+            for one in register.list(name, kind, None, usize::MAX).await.unwrap() {
+                let (live, flagged) = (one.tombstone.is_none(), one.element.flag.is_some());
+                stored.push((one.element.fid, kind, one.element.digest(), live, flagged));
+            }
+        }
+        stored.sort_unstable_by_key(|one| one.0);
+        assert!(known == stored, "{shelf}: {} known, {} stored", known.len(), stored.len());
+    }
 }

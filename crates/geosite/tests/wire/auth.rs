@@ -119,6 +119,8 @@ async fn a_refused_login_is_not_repeated_and_blocks_others_for_thirty_seconds() 
         let error = house.client.log_in().await.unwrap_err();
         assert_eq!(error.kind(), kind, "{status} {body}: {error}");
         assert_eq!(status == 200, error.problem() == Some(&Problem::LoginShape), "{status} {body}");
+        let word = if status == 200 { "address" } else { "password" };
+        assert!(error.hint().contains(word), "{status} {body}: {}", error.hint());
         house.clock.advance(Duration::from_secs(29));
         assert!(house.client.log_in().await.is_err());
         assert_eq!(house.requests("/auth/generatetoken").await.len(), 1, "{status} {body}");

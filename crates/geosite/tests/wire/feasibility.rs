@@ -46,6 +46,7 @@ async fn the_nearest_box_with_a_free_port_is_available() {
         {"fid": "1", "distancia": 10, "qtdDisponivel": "0", "cor": "azul"},
         {"fid": 2, "distancia": 50, "qtdDisponivel": "2", "tipoCodigo": "CTO: CTO-2", "fidTipoCaixaEmenda": 2,
          "geometryCaixaEmenda": "POINT (-47.65 -22.73)"},
+        {"fid": 4, "distancia": 500, "fidTipoCaixaEmenda": "77"},
     ]}))
     .await
     .unwrap();
@@ -53,7 +54,9 @@ async fn the_nearest_box_with_a_free_port_is_available() {
     assert_eq!((nearest.fid.unwrap().0, nearest.code.as_deref()), (2, Some("CTO-2")));
     assert_eq!(nearest.type_code.as_deref(), Some("CTO: CTO-2"));
     assert_eq!(nearest.position, Some(Position::new(-22.73, -47.65).unwrap()));
-    assert_eq!((fids(&others), failed.len()), (vec![1, 3], 0));
+    assert_eq!((fids(&others), failed.len()), (vec![1, 3, 4], 0));
+    assert_eq!((nearest.kind, nearest.box_type), (Some(geosite::ElementKind::Cto), Some(2)));
+    assert_eq!((others[2].kind, others[2].box_type), (None, Some(77)), "a type that nobody knows is kept");
     assert_eq!(others[0].extra["cor"], "azul");
     assert!(others[0].position.is_none());
 }

@@ -157,6 +157,52 @@ async fn each_bad_shape_is_an_error_that_names_it() {
     assert!(!format!("{keys} {keys:?} {}", keys.report()).contains("sentinel"));
 }
 
+/// Row 11 of the fault matrix: a body that does not end is ended, and a large list that was asked for is not.
+#[tokio::test]
+async fn a_page_has_a_limit_and_a_large_list_that_is_meant_passes() {
+    let house = bare(|builder| builder.page_limit(100_000)).await;
+    house.log_in(json!({"token": "t"})).await;
+    house.get("/cto/desc", 200, json!({"columns": ["fid", "nome"]})).await;
+    let rows: Vec<Value> = (1..=3_000).map(|fid| json!({"fid": fid, "nome": "x".repeat(50)})).collect();
+    house.get("/cto/list", 200, json!({"total": 3_000, "records": rows})).await;
+    let list = house.client.list(Feature::Cto).columns(["fid", "nome"]);
+    let error = list.all().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    assert!(error.hint().contains("page_limit"), "{error:?}");
+    assert!(!error.retry_may_help());
+    assert_eq!(list.clone().limit(3_000).all().await.unwrap().records.len(), 3_000);
+    let blanks = format!("{}{{\"records\":[]}}", " ".repeat(200_000));
+    house.raw("/cto/list", 200, &blanks, "application/json").await;
+    assert_eq!(list.all().await.unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+/// R3: an error that says nothing is none, and one that is too long to be kept still is one.
+#[tokio::test]
+async fn an_empty_sign_of_failure_beside_the_rows_is_none() {
+    for hollow in ["[]", "[ ]", "{}", "{\n}", "null", "\"\"", "false", "0", "\"0\""] {
+        for name in ["error", "erro"] {
+            let after = format!(r#"{{"records":[{{"fid":1}}],"total":1,"{name}":{hollow}}}"#);
+            let before = format!(r#"{{"{name}":{hollow},"records":[{{"fid":1}}],"total":1}}"#);
+            for body in [after, before] {
+                let page = listed(&body, "application/json").await;
+                assert!(page.is_ok_and(|page| page.records.len() == 1), "{body}");
+            }
+        }
+    }
+    let long = "x".repeat(20_000);
+    for (filled, said) in [
+        (r#"["falhou"]"#.to_owned(), "no reason given"),
+        (r#"[ [] ]"#.to_owned(), "no reason given"),
+        (r#"{"a":1}"#.to_owned(), "no reason given"),
+        (format!(r#""{long}""#), "no reason given"),
+    ] {
+        let body = format!(r#"{{"records":[{{"fid":1}}],"total":1,"error":{filled}}}"#);
+        let error = listed(&body, "application/json").await.unwrap_err();
+        assert_eq!(name(&error), "refused", "{body}: {error}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn totals_are_read_wherever_they_stand_and_however_they_are_written() {
     for (body, total) in [
@@ -262,6 +308,14 @@ async fn a_check_tells_everything_it_finds_and_writes_nothing() {
         Finding::ChangeColumnUnset { feature: Feature::Splitter, candidates } if candidates == &["dataAlteracao"])));
     assert!(matches!(findings.last(), Some(Finding::NotDescribed { feature: Feature::Hub, .. })));
     assert_eq!(findings.iter().filter(|finding| finding.is_fatal()).count(), 2);
+    let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    for words in [
+        "splitter: there is no column fidCaixaEmenda; set",
+        "cto: there is no column fid, without",
+        "it may be dataAlteracao",
+    ] {
+        assert!(told.iter().any(|line| line.contains(words)), "{told:#?}");
+    }
     let lost = bare(|builder| builder).await;
     lost.respond("POST", "/auth/generatetoken", ResponseTemplate::new(401)).await;
     assert!(matches!(lost.client.check([Feature::Cto]).await.as_slice(), [Finding::LoginFailed(_)]));

@@ -4,19 +4,20 @@
 //! |---|---|
 //! | `geosite_splitters`, `geosite_boxes`, `geosite_customers`, `geosite_elements` (stations, spans, poles) | the elements; what was deleted has `tombstoned_at` and `tombstone_reason` |
 //! | `geosite_ports` | a view: each port of a service splitter up to number 256, with whoever sits on it |
-//! | `geosite_runs`, `geosite_cursors`, `geosite_candidates`, `geosite_checkpoints`, `geosite_leases`, `geosite_integrations` | what the synchronisation needs |
+//! | `geosite_runs`, `geosite_cursors`, `geosite_candidates`, `geosite_checkpoints`, `geosite_leases`, `geosite_integrations`, `geosite_sheets` | what the synchronisation needs |
 //!
 //! Moments are texts in UTC of one width, coordinates ten-millionths of a degree, `extra` a JSON object of every column that has
 //! none of its own here. Read as you like; write nothing: the next run would take it for the plant's.
 
 #[cfg(feature = "postgres")]
 pub(super) mod postgres;
+mod sheet;
 #[cfg(feature = "sqlite")]
 pub(super) mod sqlite;
 pub(crate) mod tables;
 
 /// One step a version. A step that was released is never changed.
-const STEPS: &[&str] = &[include_str!("v1.sql")];
+const STEPS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// The register's operations, each in one transaction: written once for both engines.
 macro_rules! register {
@@ -30,7 +31,16 @@ macro_rules! register {
             register!(write open_run(integration: &'a str, fence: Option<i64>, run: RunRow) -> i64);
             register!(write close_run(ticket: &'a Ticket, run: RunRow) -> ());
             register!(write release(integration: &'a str, fence: i64) -> ());
-            register!(write commit_page(ticket: &'a Ticket, term: Term, page: Page) -> ());
+            fn commit_page<'a>(&'a self, ticket: &'a Ticket, term: Term, page: Page) -> Done<'a, ()> {
+                Box::pin(async move {
+                    let mut writing = match page.is_checkpoint_only() {
+                        true => self.begin_lightly().await?,
+                        false => self.begin().await?,
+                    };
+                    operations::commit_page(writing.connection()?, ticket, term, page).await?;
+                    writing.commit().await
+                })
+            }
             register!(write finish_kind(ticket: &'a Ticket, term: Term, finish: Finish) -> Vec<Candidate>);
             register!(write deselect(
                 ticket: &'a Ticket, term: Term, planned: &'a BTreeMap<Kind, u64>, forget: &'a [Feature]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::{QueryBuilder, Row as _};
 
-use super::{Connection, Database, LOCK, Row, STEPS, failed};
+use super::{Connection, Database, LOCK, Row, STEPS, failed, packing};
 use crate::feature::Feature;
 use crate::sync::element::{Digest, Element};
 use crate::sync::error::{SyncError, SyncErrorKind};
@@ -18,11 +18,12 @@ use crate::sync::kind::{Kind, Shelf, feature_named};
 use crate::sync::register::{
     Candidate, Claim, Count, Finish, Known, Page, Reason, RunRow, Stored, Term, Ticket, Tombstone,
 };
+use crate::sync::report::Mode;
 use crate::sync::run::{from_json, to_json};
 use crate::sync::selection::Integration;
 use crate::sync::sql::tables::table;
 
-type Done<T> = Result<T, SyncError>;
+pub(super) type Done<T> = Result<T, SyncError>;
 
 /// Rows in one statement: both engines limit the values of a statement (SQLite 32,766, PostgreSQL 65,535).
 const AT_ONCE: usize = 500;
@@ -38,11 +39,11 @@ fn moment(text: &str) -> Done<Timestamp> {
     text.parse().map_err(|_| corrupt(&format!("{text:?} is not a moment")))
 }
 
-fn corrupt(what: &str) -> SyncError {
+pub(super) fn corrupt(what: &str) -> SyncError {
     SyncError::new(SyncErrorKind::Store, format!("the register is damaged: {what}"))
 }
 
-fn get<'r, T>(row: &'r Row, column: usize) -> Done<T>
+pub(super) fn get<'r, T>(row: &'r Row, column: usize) -> Done<T>
 where
     T: sqlx::Decode<'r, Database> + sqlx::Type<Database>,
 {
@@ -53,7 +54,7 @@ fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-fn rows(limit: usize) -> i64 {
+pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -159,11 +160,11 @@ pub(super) async fn cursors(connection: &mut Connection, name: &str) -> Done<BTr
 
 /// The lease's row, locked until the transaction ends: worker, until, fence, number of the last run.
 async fn lock_lease(connection: &mut Connection, name: &str) -> Done<(Option<String>, String, i64, i64)> {
-    let sql = "INSERT INTO geosite_leases (integration, until, fence, last_run) VALUES ($1, '', 0, 0)
+    let sql = "INSERT INTO geosite_leases (integration, until, fence, newest_run) VALUES ($1, '', 0, 0)
                ON CONFLICT (integration) DO NOTHING";
     sqlx::query(sql).bind(name).execute(&mut *connection).await.map_err(failed)?;
     let sql =
-        format!("SELECT worker, until, fence, last_run FROM geosite_leases WHERE integration = $1{LOCK}");
+        format!("SELECT worker, until, fence, newest_run FROM geosite_leases WHERE integration = $1{LOCK}");
     let row = sqlx::query(&sql).bind(name).fetch_one(connection).await.map_err(failed)?;
     Ok((get(&row, 0)?, get(&row, 1)?, get(&row, 2)?, get(&row, 3)?))
 }
@@ -176,12 +177,19 @@ async fn check_fence(connection: &mut Connection, name: &str, fence: Option<i64>
     }
 }
 
+/// Refuses a worker that was overtaken, and prolongs its lease otherwise. One statement locks, compares and writes: a run that has
+/// nothing to store does this once a page.
 async fn admit(connection: &mut Connection, ticket: &Ticket, term: Term) -> Done<()> {
-    check_fence(connection, &ticket.integration, ticket.fence).await?;
-    let sql = "UPDATE geosite_leases SET until = $2 WHERE integration = $1";
-    let query = sqlx::query(sql).bind(&ticket.integration).bind(text(term.until));
-    query.execute(connection).await.map_err(failed)?;
-    Ok(())
+    let Some(fence) = ticket.fence else {
+        return lock_lease(connection, &ticket.integration).await.map(drop);
+    };
+    let sql =
+        "UPDATE geosite_leases SET until = $2 WHERE integration = $1 AND fence = $3 AND worker IS NOT NULL";
+    let query = sqlx::query(sql).bind(&ticket.integration).bind(text(term.until)).bind(fence);
+    match query.execute(connection).await.map_err(failed)?.rows_affected() {
+        0 => Err(SyncError::lease_lost()),
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn claim(connection: &mut Connection, name: &str, worker: &str, term: Term) -> Done<Claim> {
@@ -228,7 +236,10 @@ pub(super) async fn open_run(
     run: RunRow,
 ) -> Done<i64> {
     let number = check_fence(connection, name, fence).await? + 1;
-    let sql = "UPDATE geosite_leases SET last_run = $2 WHERE integration = $1";
+    if run.mode == Mode::Full.name() {
+        packing::repair(connection, name).await?;
+    }
+    let sql = "UPDATE geosite_leases SET newest_run = $2 WHERE integration = $1";
     sqlx::query(sql).bind(name).bind(number).execute(&mut *connection).await.map_err(failed)?;
     let sql =
         format!("INSERT INTO geosite_runs (integration, {RUN}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
@@ -280,14 +291,9 @@ pub(super) async fn purge(
     tombstones: Timestamp,
     history: Timestamp,
 ) -> Done<()> {
-    for from in ["geosite_splitters", "geosite_boxes", "geosite_customers", "geosite_elements"] {
-        let sql = format!("DELETE FROM {from} WHERE integration = $1 AND tombstoned_at < $2");
-        sqlx::query(&sql)
-            .bind(name)
-            .bind(text(tombstones))
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
+    lock_lease(connection, name).await?;
+    for on in Shelf::ALL.iter().copied() {
+        purge_stones(connection, name, on, tombstones).await?;
     }
     let sql = "DELETE FROM geosite_runs WHERE integration = $1 AND finished_at < $2";
     let old =
@@ -298,6 +304,24 @@ pub(super) async fn purge(
         sqlx::query(sql).bind(name).execute(connection).await.map_err(failed)?;
     }
     Ok(())
+}
+
+async fn purge_stones(connection: &mut Connection, name: &str, on: Shelf, before: Timestamp) -> Done<()> {
+    let table = table(on);
+    let old = format!("FROM {} WHERE integration = $1{} AND tombstoned_at < $2", table.name, table.only(on));
+    let sql = format!("SELECT fid {old} LIMIT {}", packing::MANY + 1);
+    let found = sqlx::query(&sql).bind(name).bind(text(before)).fetch_all(&mut *connection).await;
+    let found = found.map_err(failed)?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let sql = format!("DELETE {old}");
+    sqlx::query(&sql).bind(name).bind(text(before)).execute(&mut *connection).await.map_err(failed)?;
+    if found.len() > packing::MANY {
+        return packing::forget(connection, name, on).await;
+    }
+    let gone = found.iter().map(|row| Ok((get(row, 0)?, None))).collect::<Done<_>>()?;
+    packing::note(connection, name, on, gone).await
 }
 
 // Pages.
@@ -380,8 +404,27 @@ async fn upsert(
         set.join(", "),
         table.name
     ));
-    sql.build().execute(connection).await.map_err(failed)?;
-    Ok(())
+    let written = sql.build().execute(&mut *connection).await.map_err(failed)?.rows_affected();
+    note_upserts(connection, &ticket.integration, on, elements, written).await
+}
+
+/// All were written, as is usual, or what stands there has to be looked at.
+async fn note_upserts(
+    connection: &mut Connection,
+    name: &str,
+    on: Shelf,
+    elements: &[(Element, Digest)],
+    written: u64,
+) -> Done<()> {
+    if usize::try_from(written) != Ok(elements.len()) {
+        let fids: Vec<i64> = elements.iter().map(|(element, _)| element.fid).collect();
+        return packing::note_written(connection, name, on, &fids).await;
+    }
+    let known = |(element, digest): &(Element, Digest)| {
+        let known = Known::new(element.fid, element.kind, *digest, true, element.flag.is_some());
+        (element.fid, Some(known))
+    };
+    packing::note(connection, name, on, elements.iter().map(known).collect()).await
 }
 
 async fn add_candidates(
@@ -471,7 +514,9 @@ async fn bury(
         kinds = listed(remove),
     );
     let query = sqlx::query(&sql).bind(&ticket.integration).bind(ticket.run).bind(on.name()).bind(text(now));
-    query.execute(connection).await.map_err(failed)?;
+    query.execute(&mut *connection).await.map_err(failed)?;
+    let fids: Vec<i64> = found.iter().map(|candidate| candidate.fid).collect();
+    packing::note_written(connection, &ticket.integration, on, &fids).await?;
     Ok(found)
 }
 
@@ -501,6 +546,7 @@ pub(super) async fn deselect(
         );
         let query = sqlx::query(&sql).bind(&ticket.integration).bind(text(term.now)).bind(ticket.run);
         query.bind(kind.name()).execute(&mut *connection).await.map_err(failed)?;
+        packing::forget(connection, &ticket.integration, kind.shelf()).await?;
     }
     if let Some((mut kept, version)) = integration(connection, &ticket.integration).await? {
         kept.to_delete.clear();
@@ -530,6 +576,7 @@ pub(super) async fn refresh(
         );
         let query = sqlx::query(&sql).bind(&ticket.integration).bind(fid).bind(text(now)).bind(ticket.run);
         query.execute(&mut *connection).await.map_err(failed)?;
+        packing::note_written(connection, &ticket.integration, on, &[fid]).await?;
     }
     Ok(())
 }
@@ -582,6 +629,20 @@ pub(super) async fn known(
     after: Option<i64>,
     limit: usize,
 ) -> Done<Vec<Known>> {
+    match packing::known(connection, name, on, after, limit).await? {
+        Some(known) => Ok(known),
+        None => known_rows(connection, name, on, after, limit).await,
+    }
+}
+
+/// The same from the rows themselves.
+pub(super) async fn known_rows(
+    connection: &mut Connection,
+    name: &str,
+    on: Shelf,
+    after: Option<i64>,
+    limit: usize,
+) -> Done<Vec<Known>> {
     let table = table(on);
     let sql = format!(
         "SELECT {KNOWN} FROM {} WHERE integration = $1{} AND fid > $2 ORDER BY fid LIMIT $3",
@@ -616,6 +677,10 @@ pub(super) async fn known_of(
     Ok(all)
 }
 
+/// Not in any order: for one by `fid`, SQLite walks along the key through all customers.
+pub(super) const HOLDERS: &str =
+    "SELECT contract, document, fid FROM geosite_customers WHERE tombstoned_at IS NULL AND integration = ";
+
 pub(super) async fn holders(
     connection: &mut Connection,
     name: &str,
@@ -623,18 +688,18 @@ pub(super) async fn holders(
 ) -> Done<Vec<(String, Option<String>, i64)>> {
     let mut all = Vec::new();
     for some in contracts.chunks(AT_ONCE) {
-        let head = "SELECT contract, document, fid FROM geosite_customers WHERE tombstoned_at IS NULL AND integration = ";
-        let mut sql = QueryBuilder::<Database>::new(head);
+        let mut sql = QueryBuilder::<Database>::new(HOLDERS);
         sql.push_bind(name).push(" AND contract IN (");
         let mut list = sql.separated(", ");
         for contract in some {
             list.push_bind(contract);
         }
-        sql.push(") ORDER BY fid");
+        sql.push(")");
         for row in &sql.build().fetch_all(&mut *connection).await.map_err(failed)? {
             all.push((get(row, 0)?, get(row, 1)?, get(row, 2)?));
         }
     }
+    all.sort_by_key(|(_, _, fid)| *fid);
     Ok(all)
 }
 
@@ -683,21 +748,27 @@ pub(super) async fn list(
     query.fetch_all(connection).await.map_err(failed)?.iter().map(stored_of).collect()
 }
 
+/// As with [`HOLDERS`], not in any order.
+pub(super) fn children_sql(on: Shelf) -> Option<String> {
+    let table = table(on);
+    let [Some(column), ..] = table.own else { return None };
+    let (columns, name) = (table.columns(), table.name);
+    Some(format!(
+        "SELECT {columns} FROM {name} WHERE integration = $1 AND {column} = $2 AND tombstoned_at IS NULL"
+    ))
+}
+
 pub(super) async fn children(
     connection: &mut Connection,
     name: &str,
     on: Shelf,
     parent: i64,
 ) -> Done<Vec<Stored>> {
-    let table = table(on);
-    let [Some(column), ..] = table.own else { return Ok(Vec::new()) };
-    let sql = format!(
-        "SELECT {} FROM {} WHERE integration = $1 AND {column} = $2 AND tombstoned_at IS NULL ORDER BY fid",
-        table.columns(),
-        table.name
-    );
-    let query = sqlx::query(&sql).bind(name).bind(parent);
-    query.fetch_all(connection).await.map_err(failed)?.iter().map(stored_of).collect()
+    let Some(sql) = children_sql(on) else { return Ok(Vec::new()) };
+    let found = sqlx::query(&sql).bind(name).bind(parent).fetch_all(connection).await.map_err(failed)?;
+    let mut all = found.iter().map(stored_of).collect::<Done<Vec<Stored>>>()?;
+    all.sort_by_key(|stored| stored.element.fid);
+    Ok(all)
 }
 
 pub(super) async fn counts(connection: &mut Connection, name: &str) -> Done<BTreeMap<Kind, Count>> {

@@ -3,6 +3,9 @@
 #[allow(clippy::duplicate_mod)]
 #[path = "operations.rs"]
 mod operations;
+#[allow(clippy::duplicate_mod)]
+#[path = "packing.rs"]
+mod packing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -88,6 +91,13 @@ impl PostgresRegister {
     async fn begin(&self) -> Result<Writing, SyncError> {
         let connection = self.pool.acquire().await.map_err(failed)?;
         Writing::begin(connection, "BEGIN ISOLATION LEVEL READ COMMITTED").await
+    }
+
+    /// For what may be forgotten if the server itself fails: how far a run has come that has changed nothing since.
+    async fn begin_lightly(&self) -> Result<Writing, SyncError> {
+        let connection = self.pool.acquire().await.map_err(failed)?;
+        let sql = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off";
+        Writing::begin(connection, sql).await
     }
 
     async fn migrate(&self) -> Result<(), SyncError> {
