@@ -60,7 +60,6 @@ pub mod evidence;
 pub mod grant;
 mod invoice;
 mod language;
-mod open;
 mod pair;
 mod record;
 mod search;

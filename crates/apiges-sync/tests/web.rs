@@ -1,4 +1,10 @@
 //! The HTTP mapping as it leaves and as it comes back (contract 2.2, 3.5, 3.7, 3.8), against a scripted server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::needless_pass_by_value
+)]
 
 use std::time::Duration;
 

@@ -199,7 +199,7 @@ mod tests {
             swapped.shown(&BTreeSet::from([FieldBox::Clave])),
             BTreeSet::from([CaseField::Referencia3])
         );
-        let shared = Rules::default().with_box(FieldBox::Other("x".into()), CaseField::Clave);
+        let shared = Rules::default().with_box(FieldBox::from_wire("x"), CaseField::Clave);
         assert_eq!(shared.check().unwrap_err().faults().len(), 1);
     }
 }

@@ -6,7 +6,7 @@ use super::contact::ContactRef;
 use super::id::{BatchId, Instant};
 use super::number;
 use super::view::View;
-use crate::open::open_enum;
+use integration_core::open_enum;
 
 open_enum! {
     /// Why a file is pushed.
@@ -366,7 +366,7 @@ mod tests {
     fn unknown_words_are_kept() {
         let answer: PushAnswer =
             serde_json::from_value(json!({"outcome": "parked", "storedVersion": "7"})).unwrap();
-        assert_eq!((answer.outcome, answer.stored_version), (PushOutcome::Other("parked".into()), 7));
+        assert_eq!((answer.outcome, answer.stored_version), (PushOutcome::from_wire("parked"), 7));
     }
 
     #[test]
@@ -388,6 +388,6 @@ mod tests {
         let refused = read(
             json!({"caseId": 1, "statusCode": 409, "error": {"code": "version-reuse", "details": null}}),
         );
-        assert_eq!(refused, Some(WithdrawalOutcome::Other("version-reuse".into())));
+        assert_eq!(refused, Some(WithdrawalOutcome::from_wire("version-reuse")));
     }
 }

@@ -9,7 +9,7 @@ use super::contact::ContactRef;
 use super::id::Sha256;
 use super::number;
 use crate::CalendarDate;
-use crate::open::open_enum;
+use integration_core::open_enum;
 
 open_enum! {
     /// What became of a link.

@@ -9,7 +9,7 @@ use super::id::{PreviewId, Sha256};
 use super::number;
 use crate::grant::PairTag;
 use crate::language::Lang;
-use crate::open::open_enum;
+use integration_core::open_enum;
 
 open_enum! {
     /// The state of a grant at the portal; drafts are local and revoked grants are gone (N2).
@@ -199,7 +199,7 @@ mod tests {
         read["state"] = json!("paused");
         let grant: Grant = serde_json::from_value(read.clone()).unwrap();
         assert_eq!((grant.version, grant.state.as_str()), (3, "paused"));
-        assert!(grant.show.contains(&FieldBox::Other("otra".into())));
+        assert!(grant.show.contains(&FieldBox::from_wire("otra")));
         read["scope"] = json!({"type": "everything"});
         assert!(serde_json::from_value::<Grant>(read).is_err());
     }

@@ -442,7 +442,7 @@ impl WebSyncTransport for HttpTransport {
         let call = self.call(PUT_BLOB).param("sha256", blob.sha256).total_timeout(limit);
         let call = call.body(&blob.media_type, blob.body.clone());
         Box::pin(async move {
-            Ok(self.caller.call(&call, |answer| judge_status(call.name(), answer)).await?.value)
+            self.caller.call(&call, |answer| judge_status(call.name(), answer)).await.map(drop)
         })
     }
 

@@ -6,7 +6,7 @@ use super::contact::ContactRef;
 use super::id::{LoadId, Sha256};
 use super::number;
 use super::view::View;
-use crate::open::open_enum;
+use integration_core::open_enum;
 
 /// Answer of W01.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{Instant, MessageId, ReceiptId, Sha256};
 use super::number;
-use crate::open::open_enum;
+use integration_core::open_enum;
 
 open_enum! {
     /// Which side wrote.
