@@ -1,0 +1,115 @@
+//! The fault matrix of issue 8: a fault server at socket level, each client, each column, each fault, and what each must end in.
+//!
+//! The ordinary run takes every cell once under a recorded seed. The whole of it, which also writes `docs/fault-matrix.md`:
+//!
+//! ```sh
+//! cargo test --release -p integration-tests --test main -- --ignored fault_matrix::all --nocapture
+//! ```
+
+mod clock;
+mod expect;
+mod fault;
+mod run;
+mod server;
+mod subject;
+mod subjects;
+
+use std::sync::Arc;
+
+use expect::{Expected, expect};
+use fault::{Fault, faults};
+use run::{Observed, applies, complaints, observe};
+use server::Elsewhere;
+use subject::{Op, Subject};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Cells that are under way at once: most of their time goes into letting the other side have its turn.
+const AT_ONCE: usize = 24;
+
+/// A cell, before it is run.
+#[derive(Clone)]
+struct Cell {
+    number: usize,
+    subject: &'static dyn Subject,
+    op: Op,
+    /// Its place in the list of faults.
+    fault: usize,
+}
+
+/// A cell that was run.
+struct Ran {
+    cell: Cell,
+    fault: Fault,
+    seed: u64,
+    seen: Observed,
+    complaints: Vec<String>,
+}
+
+impl Ran {
+    fn title(&self) -> String {
+        let Cell { subject, op, .. } = &self.cell;
+        format!("{} / {} / {} (seed {})", subject.name(), op.name, self.fault.title(), self.seed)
+    }
+
+    fn expected(&self) -> Expected {
+        expect(&self.cell.op, &self.fault)
+    }
+}
+
+/// Every cell that there is, and those that are left out with the reason.
+fn cells() -> (Vec<Cell>, Vec<(String, String, &'static str)>) {
+    let nowhere = ([127, 0, 0, 1], 1).into();
+    let (mut cells, mut left_out) = (Vec::new(), Vec::new());
+    for subject in subjects::all() {
+        for op in subject.operations() {
+            for (at, fault) in faults(nowhere).iter().enumerate() {
+                match applies(&op, fault) {
+                    Ok(()) => cells.push(Cell { number: cells.len(), subject, op: op.clone(), fault: at }),
+                    Err(reason) => left_out.push((format!("{} / {}", subject.name(), op.name), fault.title(), reason)),
+                }
+            }
+        }
+    }
+    (cells, left_out)
+}
+
+async fn run_one(cell: Cell, seed: u64) -> Ran {
+    let elsewhere = Elsewhere::start().await;
+    let fault = faults(elsewhere.address).swap_remove(cell.fault);
+    let seen = observe(cell.subject, &cell.op, &fault, &elsewhere, seed).await;
+    let complaints = complaints(&cell.op, &fault, &seen);
+    Ran { cell, fault, seed, seen, complaints }
+}
+
+/// Each cell under each seed, in the order of the cells.
+async fn run_all(cells: Vec<Cell>, seeds: impl Fn(&Cell) -> Vec<u64>) -> Vec<Ran> {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    for cell in cells {
+        for seed in seeds(&cell) {
+            let (places, cell) = (places.clone(), cell.clone());
+            running.spawn(async move {
+                let _place = places.acquire_owned().await;
+                run_one(cell, seed).await
+            });
+        }
+    }
+    let mut ran = running.join_all().await;
+    ran.sort_by_key(|ran| (ran.cell.number, ran.seed));
+    ran
+}
+
+fn judged(ran: &[Ran]) -> Vec<String> {
+    let line = |ran: &Ran| ran.complaints.iter().map(|complaint| format!("{}: {complaint}", ran.title())).collect();
+    ran.iter().flat_map::<Vec<_>, _>(line).collect()
+}
+
+/// Every cell once; a failure names client, operation, fault and seed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_cell_ends_as_it_must() {
+    const SEED: u64 = 20_261_122;
+    let ran = run_all(cells().0, |_| vec![SEED]).await;
+    let wrong = judged(&ran);
+    assert!(wrong.is_empty(), "{} complaints in {} cells:\n{}", wrong.len(), ran.len(), wrong.join("\n"));
+}
