@@ -15,7 +15,7 @@ use jiff::Timestamp;
 const BEGINNING: Timestamp = Timestamp::constant(1_795_334_400, 0);
 
 #[derive(Debug, Clone)]
-pub struct Virtual(Arc<Mutex<State>>);
+pub struct Virtual(Arc<Mutex<State>>, Option<SystemClock>);
 
 #[derive(Debug)]
 struct State {
@@ -48,7 +48,15 @@ impl Dice {
 impl Virtual {
     pub fn seeded(seed: u64) -> Self {
         let (now, dice) = (Duration::ZERO, Dice(seed));
-        Self(Arc::new(Mutex::new(State { now, slept: Vec::new(), dice, timers: BTreeMap::new(), made: 0 })))
+        Self(
+            Arc::new(Mutex::new(State { now, slept: Vec::new(), dice, timers: BTreeMap::new(), made: 0 })),
+            None,
+        )
+    }
+
+    /// The machine's clock, for what has to be measured in real time; nothing strikes by itself.
+    pub fn real(seed: u64) -> Self {
+        Self(Self::seeded(seed).0, Some(SystemClock::new()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -61,11 +69,18 @@ impl Virtual {
     }
 
     pub fn advance(&self, duration: Duration) {
+        if self.1.is_some() {
+            return;
+        }
         let mut state = self.state();
         state.now += duration;
         let now = state.now;
-        let due: Vec<Waker> =
-            state.timers.values_mut().filter(|(due, _)| *due <= now).filter_map(|(_, waker)| waker.take()).collect();
+        let due: Vec<Waker> = state
+            .timers
+            .values_mut()
+            .filter(|(due, _)| *due <= now)
+            .filter_map(|(_, waker)| waker.take())
+            .collect();
         drop(state);
         due.into_iter().for_each(Waker::wake);
     }
@@ -85,6 +100,9 @@ impl Virtual {
 
     /// Lets so much time pass, with a halt at every limit, at which whoever set it can act.
     pub async fn pass(&self, mut duration: Duration) {
+        if self.1.is_some() {
+            return breathe().await;
+        }
         while !duration.is_zero() {
             let step = self.until_next().unwrap_or(duration).min(duration);
             self.advance(step);
@@ -117,7 +135,7 @@ impl Drop for Waiting {
 
 impl Clock for Virtual {
     fn elapsed(&self) -> Duration {
-        self.state().now
+        self.1.as_ref().map_or_else(|| self.state().now, Clock::elapsed)
     }
 
     fn wall(&self) -> Timestamp {
@@ -126,11 +144,17 @@ impl Clock for Virtual {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.state().slept.push(duration);
+        if let Some(real) = &self.1 {
+            return real.sleep(duration);
+        }
         self.advance(duration);
         Box::pin(std::future::ready(()))
     }
 
     fn timer(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        if let Some(real) = &self.1 {
+            return real.timer(duration);
+        }
         let mut state = self.state();
         let due = state.now.saturating_add(duration);
         state.made += 1;

@@ -46,6 +46,8 @@ pub fn expect(op: &Op, fault: &Fault) -> Expected {
         Effect::Harmless => return harmless(op),
         Effect::Lost { in_body } => ended(op, fault, streams(op, in_body), lost(ErrorKind::Interrupted)),
         Effect::Silence { in_body } => silence(op, fault, in_body),
+        // Bytes come, so that nothing stalls, until all the time is used up.
+        Effect::Drip if op.rules.stall.is_some() => ended(op, fault, true, lost(ErrorKind::Timeout)),
         Effect::Drip => silence(op, fault, true),
         Effect::Status(status, hint) => return by_status(op, fault, status, hint),
         Effect::Unreadable => ended(op, fault, true, lost(ErrorKind::UnexpectedAnswer)),
@@ -115,7 +117,8 @@ fn silence(op: &Op, fault: &Fault, in_body: bool) -> Expected {
     let error = End::Error(vec![(ErrorKind::Timeout, rules.lost)]);
     let is_final = streams(op, in_body) || !rules.after_silence || rules.tries == 1;
     // As many as have begun before the deadline, pauses left out.
-    let fit = rules.deadline.as_millis().div_ceil(rules.attempt.as_millis()) as usize;
+    let each = rules.stall.filter(|_| in_body).unwrap_or(rules.attempt);
+    let fit = rules.deadline.as_millis().div_ceil(each.as_millis()) as usize;
     let most = if is_final { 1 } else { rules.tries.min(fit) };
     let acts = usize::from(fault.acts);
     of(op.after + most, op.after + most * acts, error)

@@ -34,9 +34,13 @@ pub enum Effect {
     /// The connection ends before a byte of the request was read.
     ResetOnAccept,
     /// No whole answer came, and none will. `in_body`: its head came.
-    Lost { in_body: bool },
+    Lost {
+        in_body: bool,
+    },
     /// Silence. `in_body`: after the head of the answer.
-    Silence { in_body: bool },
+    Silence {
+        in_body: bool,
+    },
     /// A byte a second of a body.
     Drip,
     /// An answer with this status.
@@ -72,7 +76,12 @@ impl Fault {
     }
 
     /// Reads all of the request, acts or not, and says what `says` makes of the healthy answer.
-    fn reads(mut self, acts: bool, then: Then, says: impl Fn(&Reply) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    fn reads(
+        mut self,
+        acts: bool,
+        then: Then,
+        says: impl Fn(&Reply) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         self.acts = acts;
         self.making(move |reply, _| Deed::Read { acts, says: says(reply), then })
     }
@@ -106,8 +115,11 @@ pub fn faults(elsewhere: SocketAddr) -> Vec<Fault> {
     all.extend(waits());
     for times in both {
         all.extend([500, 502, 503, 504].map(|status| {
-            Fault::new(9, format!("{status}"), times, Effect::Status(status, None))
-                .reads(true, Then::Keep, move |_| status_only(status, ""))
+            Fault::new(9, format!("{status}"), times, Effect::Status(status, None)).reads(
+                true,
+                Then::Keep,
+                move |_| status_only(status, ""),
+            )
         }));
     }
     all.extend(unreadable());
@@ -157,7 +169,10 @@ fn lost(times: Times) -> Vec<Fault> {
 
 fn silent() -> Vec<Fault> {
     let begun = |reply: &Reply| {
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {}\r\ncontent-length: 100000\r\n\r\n", reply.content_type);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ncontent-length: 100000\r\n\r\n",
+            reply.content_type
+        );
         [head.as_bytes(), half(reply)].concat()
     };
     let silence = |row, name, in_body| Fault::new(row, name, Times::Always, Effect::Silence { in_body });
@@ -189,10 +204,11 @@ fn waits() -> Vec<Fault> {
         ];
         for (text, hint) in said {
             let effect = Effect::Status(status, Some(hint));
-            all.push(
-                Fault::new(8, format!("{status}, Retry-After: {text}"), Times::Once, effect)
-                    .reads(false, Then::Keep, move |_| status_only(status, &format!("retry-after: {text}\r\n"))),
-            );
+            all.push(Fault::new(8, format!("{status}, Retry-After: {text}"), Times::Once, effect).reads(
+                false,
+                Then::Keep,
+                move |_| status_only(status, &format!("retry-after: {text}\r\n")),
+            ));
         }
         let effect = Effect::Status(status, Some(seconds(30)));
         all.push(Fault::new(8, format!("{status}, Retry-After: a date"), Times::Once, effect).making(
@@ -202,10 +218,11 @@ fn waits() -> Vec<Fault> {
             },
         ));
         let effect = Effect::Status(status, Some(seconds(1)));
-        all.push(
-            Fault::new(8, format!("{status}, Retry-After: 1"), Times::Always, effect)
-                .reads(false, Then::Keep, move |_| status_only(status, "retry-after: 1\r\n")),
-        );
+        all.push(Fault::new(8, format!("{status}, Retry-After: 1"), Times::Always, effect).reads(
+            false,
+            Then::Keep,
+            move |_| status_only(status, "retry-after: 1\r\n"),
+        ));
     }
     all
 }
@@ -216,13 +233,25 @@ fn unreadable() -> Vec<Fault> {
         move |_: &Reply| Reply { status: 200, content_type, body: body.to_vec() }.bytes("")
     };
     let mut all = vec![
-        unreadable(10, "malformed JSON").reads(true, Then::Keep, text(b"{\"success\": tru, }", "application/json")),
+        unreadable(10, "malformed JSON").reads(
+            true,
+            Then::Keep,
+            text(b"{\"success\": tru, }", "application/json"),
+        ),
         unreadable(10, "cut JSON, whole answer").reads(true, Then::Keep, |reply| {
             Reply { content_type: "application/json", body: half(reply).to_vec(), ..reply.clone() }.bytes("")
         }),
         unreadable(10, "empty 200").reads(true, Then::Keep, text(b"", "application/json")),
-        unreadable(10, "HTML 200").reads(true, Then::Keep, text(b"<html><body>Log in</body></html>", "text/html")),
-        unreadable(10, "another type: an image").reads(true, Then::Keep, text(b"\x89PNG\r\n\x1a\n\0\0", "image/png")),
+        unreadable(10, "HTML 200").reads(
+            true,
+            Then::Keep,
+            text(b"<html><body>Log in</body></html>", "text/html"),
+        ),
+        unreadable(10, "another type: an image").reads(
+            true,
+            Then::Keep,
+            text(b"\x89PNG\r\n\x1a\n\0\0", "image/png"),
+        ),
     ];
     all.push(
         Fault::new(12, "gzip bomb of 144 MB", Times::Always, Effect::Unreadable).reads(true, Then::More(bomb()), |reply| {
@@ -233,19 +262,25 @@ fn unreadable() -> Vec<Fault> {
     );
     for encoding in ["br", "zstd", "deflate", "gzip, gzip"] {
         let name = format!("encoding {encoding}");
-        all.push(Fault::new(12, name, Times::Always, Effect::Unreadable).reads(true, Then::Keep, move |reply| {
-            let body = b"\x1f\x8b packed \x00\xff".to_vec();
-            let packed = Reply { status: 200, content_type: reply.content_type, body };
-            packed.bytes(&format!("content-encoding: {encoding}\r\n"))
-        }));
+        all.push(Fault::new(12, name, Times::Always, Effect::Unreadable).reads(
+            true,
+            Then::Keep,
+            move |reply| {
+                let body = b"\x1f\x8b packed \x00\xff".to_vec();
+                let packed = Reply { status: 200, content_type: reply.content_type, body };
+                packed.bytes(&format!("content-encoding: {encoding}\r\n"))
+            },
+        ));
     }
     all
 }
 
 fn large() -> Vec<Fault> {
     let head = |reply: &Reply| {
-        let head =
-            format!("HTTP/1.1 200 OK\r\ncontent-type: {}\r\ntransfer-encoding: chunked\r\n\r\n", reply.content_type);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ntransfer-encoding: chunked\r\n\r\n",
+            reply.content_type
+        );
         // What a download looks at before it believes.
         let begins = if reply.content_type == "application/pdf" { "5\r\n%PDF-\r\n" } else { "" };
         [head, begins.to_owned()].concat().into_bytes()
@@ -267,8 +302,11 @@ fn redirects(elsewhere: SocketAddr) -> Vec<Fault> {
         _ => "another port",
     };
     let fault = |(status, location): (u16, String)| {
-        Fault::new(13, format!("{status} to {}", name(&location)), Times::Always, Effect::Redirect)
-            .reads(false, Then::Keep, move |_| status_only(status, &format!("location: {location}\r\n")))
+        Fault::new(13, format!("{status} to {}", name(&location)), Times::Always, Effect::Redirect).reads(
+            false,
+            Then::Keep,
+            move |_| status_only(status, &format!("location: {location}\r\n")),
+        )
     };
     to.into_iter().map(fault).collect()
 }
@@ -282,8 +320,11 @@ fn odd() -> Vec<Fault> {
             [b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100), reply.bytes("")].concat()
         }),
         // No whole answer ever comes: either the library or a limit ends it.
-        Fault::new(14, "1xx without end", Times::Always, Effect::Silence { in_body: false })
-            .reads(true, Then::Again, |_| b"HTTP/1.1 103 Early Hints\r\n\r\n".to_vec()),
+        Fault::new(14, "1xx without end", Times::Always, Effect::Silence { in_body: false }).reads(
+            true,
+            Then::Again,
+            |_| b"HTTP/1.1 103 Early Hints\r\n\r\n".to_vec(),
+        ),
     ]
 }
 

@@ -87,6 +87,8 @@ pub enum Then {
     Again,
     /// These as well, and then as before.
     More(&'static [u8]),
+    /// Kept, and closed by the server after so long without a request.
+    Idle(Duration),
 }
 
 /// What the server does with a request.
@@ -200,11 +202,6 @@ impl Server {
         self.count().executed.load(Ordering::SeqCst)
     }
 
-    /// All other requests.
-    pub fn helpers(&self) -> usize {
-        self.count().helpers.load(Ordering::SeqCst)
-    }
-
     pub fn connections(&self) -> usize {
         self.count().connections.load(Ordering::SeqCst)
     }
@@ -216,10 +213,6 @@ impl Server {
     /// The heads of the requests that the fault is for.
     pub fn heads(&self) -> Vec<String> {
         self.shared.heads.lock().unwrap().clone()
-    }
-
-    pub fn flooded(&self) -> u64 {
-        self.count().flooded.load(Ordering::SeqCst)
     }
 }
 
@@ -310,6 +303,10 @@ async fn serve(shared: Arc<Shared>, mut socket: TcpStream, connection: usize) ->
             Then::Drip => return drip(&shared.clock, socket).await,
             Then::Flood => return flood(&counts, socket).await,
             Then::More(bytes) => socket.write_all(bytes).await.ok()?,
+            Then::Idle(limit) => tokio::select! {
+                _ = socket.readable() => {}
+                () = SystemClock::new().sleep(limit) => return socket.shutdown().await.ok(),
+            },
             Then::Slowly(mebibytes) => slowly(&shared.clock, &mut socket, mebibytes).await?,
             Then::Again => return again(&shared.clock, &counts, socket, &says).await,
         }

@@ -52,6 +52,8 @@ pub struct Rules {
     pub deadline: Duration,
     /// Of one exchange.
     pub attempt: Duration,
+    /// How long an answer that is handed on as it comes may bring nothing; such an answer is asked for again.
+    pub stall: Option<Duration>,
     /// The longest wait that is obeyed, and whether a longer one is cut down to it.
     pub longest_wait: (Duration, bool),
     /// Bytes of an answer.
@@ -78,6 +80,7 @@ impl Rules {
             lost: Outcome::ReadOnly,
             deadline: MINUTE,
             attempt: MINUTE,
+            stall: None,
             longest_wait: (MINUTE, false),
             cap: 1024 * 1024,
             too_many: Outcome::Refused,
@@ -169,6 +172,8 @@ impl Op {
 pub struct Site {
     pub url: String,
     pub clock: Virtual,
+    /// Of a whole call, in place of the client's own: for what is measured in real time.
+    pub limit: Option<Duration>,
 }
 
 /// The same call, as often as wanted, by the same client.

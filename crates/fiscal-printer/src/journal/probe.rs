@@ -104,6 +104,8 @@ pub struct NextNumberProbe;
 const STATUS: Operation = Operation::post("status probe", "/facturacion/status", Idempotency::Safe);
 const NEXT: Operation = Operation::post("next-number probe", "/facturacion/numerointerno", Idempotency::Safe);
 
+pub(crate) const PROBES: [Operation; 2] = [STATUS, NEXT];
+
 impl OutcomeProbe for StatusProbe {
     fn name(&self) -> &'static str {
         STATUS.name

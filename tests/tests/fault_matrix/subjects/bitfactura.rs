@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use integration_core::call::Idempotency;
 use integration_core::{BoxFuture, Error, ErrorKind, Outcome};
-use sugester::bitfactura::{Buyer, Client, InvoiceFields, InvoiceQuery, Login, NewInvoice, PositionFields};
+use sugester::bitfactura::{
+    Buyer, Client, ClientBuilder, InvoiceFields, InvoiceQuery, Login, NewInvoice, PositionFields,
+};
 use sugester::{BaseUrl, idempotency_table};
 
 use super::super::server::{Reply, Seen};
@@ -27,12 +29,8 @@ fn store() -> Rules {
 }
 
 /// Contract 3.7 and trap 18.
-const NOT_READY: &[Exception] = &[
-    said_not_ready("HTML"),
-    said_not_ready("empty"),
-    said_not_ready("cut JSON"),
-    not_ready("30"),
-];
+const NOT_READY: &[Exception] =
+    &[said_not_ready("HTML"), said_not_ready("empty"), said_not_ready("cut JSON"), not_ready("30")];
 
 /// Wider than the contract's words: whatever is neither the file nor JSON.
 const fn said_not_ready(fault: &'static str) -> Exception {
@@ -53,7 +51,8 @@ impl Subject for BitFactura {
         let create = |seen: &Seen| seen.method == "POST" && seen.path() == "/invoices.json";
         let download = Rules { cap: LARGEST, ..read() };
         vec![
-            Op::new(Column::Safe, "read an invoice", read(), |seen| seen.path() == "/invoices/7.json").brings("7"),
+            Op::new(Column::Safe, "read an invoice", read(), |seen| seen.path() == "/invoices/7.json")
+                .brings("7"),
             Op::new(Column::Keyed, "log in", keyed(), |seen| seen.path() == "/login.json").brings("ana"),
             Op::new(Column::Once, "create an invoice", write(), create).brings("7"),
             Op {
@@ -95,7 +94,9 @@ impl Subject for BitFactura {
         Reply::json(match (seen.method.as_str(), seen.path()) {
             ("GET", "/invoices.json") => page(seen),
             ("GET", "/invoices/7.pdf") => return Reply::file(b"%PDF-1.7\n%%EOF"),
-            (_, "/login.json") => r#"{"login":"ana","prefix":"acme","api_token":"planted/crm-token/acme"}"#.to_owned(),
+            (_, "/login.json") => {
+                r#"{"login":"ana","prefix":"acme","api_token":"planted/crm-token/acme"}"#.to_owned()
+            }
             (_, "/invoices/7/get_new_attachment_credentials.json") => {
                 format!(r#"{{"url":"http://{host}/bucket","key":"k","policy":"p"}}"#)
             }
@@ -109,9 +110,8 @@ impl Subject for BitFactura {
             .base_url(BaseUrl::parse(&site.url).unwrap())
             .token(TOKEN.parse().unwrap())
             .per_page(2)
-            .clock(site.clock.clone())
-            .build()
-            .unwrap();
+            .clock(site.clock.clone());
+        let client = site.limit.into_iter().fold(client, ClientBuilder::timeout).build().unwrap();
         Box::pin(async move {
             doing(move || {
                 let (client, site) = (client.clone(), site.clone());
@@ -122,7 +122,11 @@ impl Subject for BitFactura {
 }
 
 fn invoice() -> NewInvoice {
-    let position = PositionFields { product_id: 5.into(), quantity: rust_decimal::Decimal::TWO.into(), ..PositionFields::default() };
+    let position = PositionFields {
+        product_id: 5.into(),
+        quantity: rust_decimal::Decimal::TWO.into(),
+        ..PositionFields::default()
+    };
     let fields = InvoiceFields { payment_to_kind: "14".into(), ..InvoiceFields::default() };
     NewInvoice::new(Buyer::Existing(17)).fields(fields).position(position)
 }
@@ -132,6 +136,7 @@ async fn act(client: &Client, operation: &str, site: &Site) -> Result<String, Er
         "read an invoice" => client.invoice(7).await?.id.to_string(),
         "log in" => {
             let login = Login::new("ana", PASSWORD).host(BaseUrl::parse(&site.url).unwrap());
+            let login = site.limit.into_iter().fold(login, Login::timeout);
             login.clock(site.clock.clone()).send().await?.login.unwrap_or_default()
         }
         "create an invoice" => client.create_invoice(&invoice()).await?.id.to_string(),

@@ -2,7 +2,7 @@
 //! issuing; 429, 400 and 5xx prove nothing; a probe without an envelope is unavailable and nothing follows from it.
 
 use fiscal_printer::journal::{Finding, OutcomeProbe, Question, Series, StatusProbe};
-use fiscal_printer::{Client, DocumentType, Environment, Mail, idempotency_table};
+use fiscal_printer::{Client, ClientBuilder, DocumentType, Environment, Mail, idempotency_table};
 use integration_core::call::Idempotency;
 use integration_core::{BoxFuture, ErrorKind, Outcome};
 
@@ -20,12 +20,7 @@ fn issue() -> Rules {
 }
 
 fn annul() -> Rules {
-    Rules {
-        class: Idempotency::Keyed,
-        tries: 3,
-        passing: &[400, 408, 429, 500, 502, 503, 504],
-        ..issue()
-    }
+    Rules { class: Idempotency::Keyed, tries: 3, passing: &[400, 408, 429, 500, 502, 503, 504], ..issue() }
 }
 
 /// 9.3, last paragraph: 404 or no envelope is "probe unavailable", so only what never was answered is asked again.
@@ -64,7 +59,8 @@ impl Subject for FiscalPrinter {
                 .brings("00-00000001")
                 .except(PROBE),
             Op::new(Column::Keyed, "annul", annul(), |seen| seen.path() == "/anulacion").brings("hecho 1"),
-            Op::new(Column::Once, "issue", issue(), |seen| seen.path() == "/facturacion").brings("00-00000001"),
+            Op::new(Column::Once, "issue", issue(), |seen| seen.path() == "/facturacion")
+                .brings("00-00000001"),
             Op::new(Column::Once, "mail", issue(), |seen| seen.path() == "/email").brings("hecho 1"),
         ]
     }
@@ -90,7 +86,7 @@ impl Subject for FiscalPrinter {
     fn ready(&self, operation: &'static str, _: Column, site: Site) -> BoxFuture<'_, Doing> {
         let environment = Environment::custom(&site.url).unwrap();
         let client = Client::builder().environment(environment).clock(site.clock).token(TOKEN).rif(RIF);
-        let client = client.build().unwrap();
+        let client = site.limit.into_iter().fold(client, ClientBuilder::timeout).build().unwrap();
         Box::pin(async move {
             doing(move || {
                 let client = client.clone();

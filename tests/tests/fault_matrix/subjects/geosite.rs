@@ -8,7 +8,7 @@ use geosite::link::{
     Confirmed, DetachPolicy, Found, HttpLinkWriter, Links, Plant, Port, PortLinkReader, PortLinkWriter,
     Released, SplitterFacts, Subscriber, WriteBackError,
 };
-use geosite::{Client, CustomerKey, Environment, Feature, Read, idempotency_table};
+use geosite::{Client, ClientBuilder, CustomerKey, Environment, Feature, Read, idempotency_table};
 use integration_core::call::Idempotency;
 use integration_core::{BoxFuture, Error, ErrorKind, Outcome};
 use integration_store::Store;
@@ -24,6 +24,11 @@ const TOKEN: &str = "planted-geosite-token";
 
 fn read() -> Rules {
     Rules { attempt: Duration::from_secs(30), renews: true, ..Rules::read() }
+}
+
+/// A page is handed on row by row; 15 s without a byte are a stall.
+fn list() -> Rules {
+    Rules { stall: Some(Duration::from_secs(15)), ..read() }
 }
 
 fn save() -> Rules {
@@ -62,7 +67,9 @@ impl Subject for GeoSite {
 
     fn operations(&self) -> Vec<Op> {
         vec![
-            Op::new(Column::Safe, "read an element", read(), |seen| seen.path() == "/cto/get").brings("1").except(READ),
+            Op::new(Column::Safe, "read an element", read(), |seen| seen.path() == "/cto/get")
+                .brings("1")
+                .except(READ),
             Op::new(Column::Keyed, "log in", read().login(), |seen| seen.path() == "/auth/generatetoken")
                 .brings("in")
                 .except(LOGIN),
@@ -74,9 +81,13 @@ impl Subject for GeoSite {
                     .except(SAVE)
                     .without(&[("nobody listens", "the look-up that comes before a save meets it")])
             },
-            Op::new(Column::Pull, "list elements", read(), |seen| seen.path() == "/cto/list")
+            Op::new(Column::Pull, "list elements", list(), |seen| seen.path() == "/cto/list")
                 .paged(1, 4)
-                .brings("1 2 3 4"),
+                .brings("1 2 3 4")
+                .without(&[(
+                    "512 MiB",
+                    "a page is handed on row by row and kept nowhere: its limit is 1 TiB",
+                )]),
         ]
     }
 
@@ -105,9 +116,8 @@ impl Subject for GeoSite {
         let client = Client::builder()
             .environment(Environment::at(&site.url).unwrap())
             .credentials("ana", PASSWORD)
-            .clock(site.clock.clone())
-            .build()
-            .unwrap();
+            .clock(site.clock.clone());
+        let client = site.limit.into_iter().fold(client, ClientBuilder::timeout).build().unwrap();
         Box::pin(async move {
             if operation != "log in" {
                 client.schema(Feature::Cto).await.unwrap();
@@ -132,16 +142,19 @@ fn page(seen: &Seen) -> String {
     let filter = seen.query("filter").unwrap_or_default();
     let last: u32 = filter.rsplit(' ').next().and_then(|last| last.parse().ok()).unwrap_or(0);
     let limit: u32 = seen.query("limit").and_then(|limit| limit.parse().ok()).unwrap_or(2);
-    let rows: Vec<_> = (last + 1..=4).take(limit as usize).map(|fid| format!(r#"{{"fid":{fid},"nome":"N"}}"#)).collect();
+    let rows: Vec<_> =
+        (last + 1..=4).take(limit as usize).map(|fid| format!(r#"{{"fid":{fid},"nome":"N"}}"#)).collect();
     format!(r#"{{"total":{},"records":[{}]}}"#, 4 - last.min(4), rows.join(","))
 }
 
 async fn act(client: &Client, operation: &str) -> Result<String, Error> {
     match operation {
         "log in" => client.log_in().await.map(|()| "in".to_owned()),
-        "read an element" => {
-            Ok(client.get(Feature::Cto, 1_u32).await?.map(|record| record.fid.0.to_string()).unwrap_or_default())
-        }
+        "read an element" => Ok(client
+            .get(Feature::Cto, 1_u32)
+            .await?
+            .map(|record| record.fid.0.to_string())
+            .unwrap_or_default()),
         _ => {
             let (mut reading, mut fids) = (client.read_all(Feature::Cto).page_size(2), Vec::new());
             while let Some(read) = reading.next().await {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use integration_core::call::Idempotency;
 use integration_core::{BoxFuture, Error};
 use legale::{
-    Client, Credential, DocumentId, Environment, NewContact, Source, Upload, idempotency_table,
+    Client, ClientBuilder, Credential, DocumentId, Environment, NewContact, Source, Upload, idempotency_table,
 };
 use tokio::io::AsyncReadExt;
 
@@ -107,9 +107,8 @@ impl Subject for Legale {
             .page_size(2)
             .document_limit(LARGEST)
             .allow_contact_by_id(true)
-            .clock(site.clock)
-            .build()
-            .unwrap();
+            .clock(site.clock);
+        let client = site.limit.into_iter().fold(client, ClientBuilder::timeout).build().unwrap();
         Box::pin(async move {
             if operation == "delete a document" {
                 client.check_credentials().await.unwrap();

@@ -9,5 +9,11 @@ mod sugester;
 use super::subject::Subject;
 
 pub fn all() -> [&'static dyn Subject; 5] {
-    [&fiscal_printer::FiscalPrinter, &legale::Legale, &sugester::Sugester, &bitfactura::BitFactura, &geosite::GeoSite]
+    [
+        &fiscal_printer::FiscalPrinter,
+        &legale::Legale,
+        &sugester::Sugester,
+        &bitfactura::BitFactura,
+        &geosite::GeoSite,
+    ]
 }

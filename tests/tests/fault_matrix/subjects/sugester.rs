@@ -6,7 +6,7 @@ use std::time::Duration;
 use integration_core::call::Idempotency;
 use integration_core::{BoxFuture, Error};
 use sugester::crm::{ListQuery, NewClient};
-use sugester::{BaseUrl, Client, idempotency_table};
+use sugester::{BaseUrl, Client, ClientBuilder, idempotency_table};
 
 use super::super::server::{Reply, Seen};
 use super::super::subject::{Column, Doing, Op, Rules, Site, Subject, doing};
@@ -74,9 +74,8 @@ impl Subject for Sugester {
             .base_url(BaseUrl::parse(&site.url).unwrap())
             .token(TOKEN.parse().unwrap())
             .per_page(2)
-            .clock(site.clock)
-            .build()
-            .unwrap();
+            .clock(site.clock);
+        let client = site.limit.into_iter().fold(client, ClientBuilder::timeout).build().unwrap();
         Box::pin(async move {
             doing(move || {
                 let client = client.clone();
