@@ -120,10 +120,25 @@ const SEED: u64 = 20_261_122;
 /// So many of the cells are taken by an ordinary run; by their number, so that every operation meets faults of every kind.
 const SHARE: usize = 5;
 
+/// Cells that were not as expected once, and are taken by every run.
+const FOUND: [(&str, &str); 5] = [
+    ("read a contact", "no answer ever, always"),
+    ("read a client of Sugester", "no answer ever, always"),
+    ("save a customer", "429, Retry-After: 2, once"),
+    ("save a customer", "RST on accept, once"),
+    ("list elements", "a byte a second, always"),
+];
+
+fn was_found(cell: &Cell) -> bool {
+    let fault = faults(([127, 0, 0, 1], 1).into()).swap_remove(cell.fault).title();
+    FOUND.contains(&(cell.op.name, fault.as_str()))
+}
+
 /// A failure names client, operation, fault and seed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_of_the_cells_ends_as_it_must() {
-    let share = cells().0.into_iter().filter(|cell| cell.number % SHARE == 0).collect();
+    let is_taken = |cell: &Cell| cell.number.is_multiple_of(SHARE) || was_found(cell);
+    let share = cells().0.into_iter().filter(is_taken).collect();
     let ran = run_all(share, |_| vec![SEED]).await;
     let wrong = judged(&ran);
     assert!(wrong.is_empty(), "{} complaints in {} cells:\n{}", wrong.len(), ran.len(), wrong.join("\n"));
