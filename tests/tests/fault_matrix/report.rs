@@ -14,11 +14,11 @@ use super::server::Elsewhere;
 use super::{Cell, Ran, SEED, Told, cells, judged, many_calls, memory, run_all, run_one, subjects, wrong_of};
 
 /// How often a cell is run that takes no time, and one that keeps silent.
-const RUNS: usize = 10;
-const SILENT_RUNS: usize = 2;
+const RUNS: usize = 4;
+const SILENT_RUNS: usize = 1;
 /// Calls in each test of kept connections.
-const CALLS_KEPT: usize = 200;
-const FLEETS: u64 = 30;
+const CALLS_KEPT: usize = 100;
+const FLEETS: u64 = 20;
 /// Of a call that is measured in real time.
 const LIMIT: Duration = Duration::from_millis(300);
 
@@ -71,6 +71,7 @@ fn large(ran: &Ran) -> Option<String> {
 
 /// Each cell by itself, twice: the first time warms up what is made once.
 pub async fn alone() -> Whole {
+    println!("one at a time");
     let mut whole = Whole::default();
     super::fault::bomb();
     for cell in cells().0 {
@@ -81,6 +82,7 @@ pub async fn alone() -> Whole {
         whole.alone.push(run_one(cell, SEED).await);
         memory::MEASURED.store(false, Ordering::SeqCst);
     }
+    println!("silence, by the machine's clock");
     whole.hung = hung().await;
     whole
 }
@@ -110,6 +112,7 @@ async fn hung() -> Vec<(String, Observed)> {
 }
 
 pub async fn rest(mut whole: Whole) -> Whole {
+    println!("again under other seeds");
     whole.again = run_all(cells().0, |cell| {
         let runs = match effect(cell) {
             Effect::Silence { .. } | Effect::Drip | Effect::TooLarge => SILENT_RUNS,
@@ -119,6 +122,7 @@ pub async fn rest(mut whole: Whole) -> Whole {
         (0..runs).map(|_| dice.next() >> 32).collect()
     })
     .await;
+    println!("several calls of one client, and fleets");
     whole.told = many_calls(CALLS_KEPT, SEED).await;
     for subject in subjects::all() {
         whole.fleets.push(fleets(subject).await);

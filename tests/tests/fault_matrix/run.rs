@@ -17,8 +17,11 @@ use super::subject::{Column, Op, Site, Subject};
 /// A call may be over so much after its deadline.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// No cell hangs for longer; a whole hour of it takes less.
+/// No cell takes longer by the machine's clock; a whole hour of it takes less.
 const GUARD: Duration = Duration::from_secs(60);
+
+/// What a call is said to have ended in that did not end.
+const HANGS: &str = "THE CALL HANGS";
 
 #[derive(Debug, Clone)]
 pub struct Observed {
@@ -102,10 +105,12 @@ pub async fn observe(
     }
 }
 
-async fn guarded<T>(work: impl Future<Output = T>) -> T {
+async fn guarded(work: impl Future<Output = Result<String, Error>>) -> Result<String, Error> {
     tokio::select! {
         done = work => done,
-        () = SystemClock::new().timer(GUARD) => panic!("the call hangs"),
+        () = SystemClock::new().timer(GUARD) => {
+            Err(Error::new(ErrorKind::Blocked, "hang").with_message(HANGS))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use integration_core::clock::{Clock, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::clock::{Virtual, breathe};
@@ -145,6 +145,8 @@ pub struct Server {
     pub address: SocketAddr,
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
+    /// Keeps the port from being given to somebody else when nobody listens.
+    held: Option<TcpSocket>,
 }
 
 impl Drop for Server {
@@ -166,7 +168,7 @@ impl Server {
             heads: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
-        Self { address, shared, accepting }
+        Self { address, shared, accepting, held: None }
     }
 
     pub fn url(&self) -> String {
@@ -187,6 +189,10 @@ impl Server {
         while !self.accepting.is_finished() {
             breathe().await;
         }
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(self.address).unwrap();
+        self.held = Some(socket);
     }
 
     fn count(&self) -> Arc<Counts> {
