@@ -13,9 +13,8 @@ use super::run::{Observed, memory_cap, observe, over_in_time};
 use super::server::Elsewhere;
 use super::{Cell, Ran, SEED, Told, cells, judged, many_calls, memory, run_all, run_one, subjects, wrong_of};
 
-/// How often a cell is run that takes no time, and one that keeps silent.
-const RUNS: usize = 4;
-const SILENT_RUNS: usize = 1;
+/// How often a cell is run again, unless `FAULT_MATRIX_RUNS` says otherwise; one that keeps silent or floods, a tenth of that.
+const RUNS: usize = 10;
 /// Calls in each test of kept connections.
 const CALLS_KEPT: usize = 100;
 const FLEETS: u64 = 20;
@@ -113,10 +112,11 @@ async fn hung() -> Vec<(String, Observed)> {
 
 pub async fn rest(mut whole: Whole) -> Whole {
     println!("again under other seeds");
+    let runs = std::env::var("FAULT_MATRIX_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
     whole.again = run_all(cells().0, |cell| {
         let runs = match effect(cell) {
-            Effect::Silence { .. } | Effect::Drip | Effect::TooLarge => SILENT_RUNS,
-            _ => RUNS,
+            Effect::Silence { .. } | Effect::Drip | Effect::TooLarge => runs / 10,
+            _ => runs,
         };
         let mut dice = Dice(SEED + cell.number as u64);
         (0..runs).map(|_| dice.next() >> 32).collect()
