@@ -4,9 +4,15 @@ use std::collections::BTreeSet;
 
 use integration_core::call::Idempotency;
 
-/// Contract 9.2, last paragraph: issuing is never repeated; annulling may be; mailing twice mails twice, so it is opt-in.
-const EXPECTED: [(&str, Idempotency); 3] =
-    [("issue", Idempotency::Once), ("annul", Idempotency::Keyed), ("mail", Idempotency::Once)];
+/// Contract 9.2, last paragraph: issuing is never repeated; annulling may be; mailing twice mails twice, so it is opt-in. 9.3: a probe
+/// asks.
+const EXPECTED: [(&str, Idempotency); 5] = [
+    ("issue", Idempotency::Once),
+    ("annul", Idempotency::Keyed),
+    ("mail", Idempotency::Once),
+    ("status probe", Idempotency::Safe),
+    ("next-number probe", Idempotency::Safe),
+];
 
 #[test]
 fn every_operation_of_the_fiscal_printer_says_whether_it_may_be_repeated() {

@@ -8,6 +8,7 @@ mod support;
 mod crash;
 mod differential;
 mod drafts;
+mod fault_matrix;
 mod faults;
 mod flows;
 mod geosite;

@@ -802,6 +802,25 @@ async fn a_call_whose_turn_does_not_come_in_time_was_not_sent() {
     }
 }
 
+#[tokio::test]
+async fn silence_is_met_with_another_try_only_where_the_policy_says_so() {
+    let attempt = Duration::from_secs(5);
+    for (repeats, attempts) in [(true, 3), (false, 1)] {
+        let policy = RetryPolicy::new().with_repeat_after_timeout(repeats);
+        let limits = Timeouts::new(attempt, attempt * 10).with_attempt(attempt);
+        let script = vec![Step::Hang(Mark::Left); 3];
+        let bench = Bench::with(script, ManualClock::new(), |builder| builder.retry(policy).timeouts(limits));
+        let error = bench.call(Idempotency::Safe).await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::ReadOnly));
+        assert_eq!((error.attempts(), bench.transport.count()), (attempts, attempts as usize));
+        // What never left is another matter.
+        let script = vec![Step::Fail(TransportErrorKind::Connect, Mark::Waiting); 3];
+        let policy = RetryPolicy::new().with_repeat_after_timeout(repeats);
+        let bench = Bench::with(script, ManualClock::new(), |builder| builder.retry(policy));
+        assert_eq!(bench.call(Idempotency::Once).await.unwrap_err().attempts(), 3);
+    }
+}
+
 /// Counts the warnings of one thread.
 struct Warnings(Arc<AtomicUsize>);
 

@@ -693,9 +693,14 @@ fn builder_from(lookup: impl Fn(&str) -> Option<String>) -> Result<ClientBuilder
 /// Which operation may be repeated, for the table test of the workspace.
 #[must_use]
 pub fn idempotency_table() -> &'static [(&'static str, Idempotency)] {
-    static TABLE: LazyLock<[(&str, Idempotency); 3]> =
-        LazyLock::new(|| [ISSUE, ANNUL, MAIL].map(|operation| (operation.name, operation.idempotency)));
-    &*TABLE
+    static TABLE: LazyLock<Vec<(&'static str, Idempotency)>> = LazyLock::new(|| {
+        #[allow(unused_mut)]
+        let mut rows = vec![ISSUE, ANNUL, MAIL];
+        #[cfg(feature = "journal")]
+        rows.extend(crate::journal::PROBES);
+        rows.iter().map(|operation| (operation.name, operation.idempotency)).collect()
+    });
+    &TABLE
 }
 
 #[cfg(test)]

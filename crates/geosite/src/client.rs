@@ -281,7 +281,12 @@ impl Ask {
             let reason = format!("the query has {length} bytes of {QUERY_LIMIT}");
             return Err(self.route().error(Problem::FilterInvalid { reason }));
         }
+        // Contract 2.3: a save is never repeated by itself, not even where nothing left; who wants it looks first.
+        let is_once = self.operation.idempotency == Idempotency::Once;
         let mut call = Call::new(self.operation).in_lane(&client.0.lane).idle_timeout(client.0.stall);
+        if is_once {
+            call = call.retry(RetryPolicy::never());
+        }
         if let Some(feature) = self.feature {
             call = call.param("feature", feature.segment());
         }

@@ -143,6 +143,8 @@ struct PageState {
     unnumbered: u64,
     /// How often in a row it has broken off.
     broken: u32,
+    /// Since when no row of it has come.
+    since: Duration,
 }
 
 type Opened = (Selection, Rows);
@@ -295,6 +297,9 @@ impl ReadAll {
     fn open(&mut self) -> Step {
         self.page.before = self.progress.collected;
         (self.page.rows, self.page.unnumbered) = (0, 0);
+        if self.page.broken == 0 {
+            self.page.since = self.client.clock().elapsed();
+        }
         let (client, feature, list) = (self.client.clone(), self.feature, self.list());
         let (wanted, also, chosen) = (self.wanted.clone(), self.also.clone(), self.chosen.clone());
         Step::Opening(Box::pin(async move {
@@ -355,7 +360,7 @@ impl ReadAll {
         let may_pass =
             matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Timeout | ErrorKind::Connect);
         self.page.broken = self.page.broken.saturating_add(1);
-        if !may_pass || self.page.broken >= TRIES {
+        if !may_pass || self.page.broken >= TRIES || self.has_used_up_its_time() {
             return None;
         }
         self.forget_unnumbered();
@@ -367,6 +372,15 @@ impl ReadAll {
     }
 
     /// Rows without a number after the last one that has one will come again with the next page.
+    /// Contract 2.3: all tries together have the time of a call, unless rows have come since.
+    fn has_used_up_its_time(&mut self) -> bool {
+        let now = self.client.clock().elapsed();
+        if self.page.rows > 0 {
+            self.page.since = now;
+        }
+        now.saturating_sub(self.page.since) >= self.client.caller().timeouts().total()
+    }
+
     fn forget_unnumbered(&mut self) {
         if self.by_offset() {
             return;

@@ -26,6 +26,9 @@ const TIMEOUTS: Timeouts =
     Timeouts::new(Duration::from_secs(10), Duration::from_secs(420)).with_attempt(JSON);
 const JSON: Duration = Duration::from_secs(60);
 const DOCUMENT: Duration = Duration::from_secs(300);
+/// Contract 2.3: after connect and reset, 429, 502, 503, 504; silence is not among them. Hints up to 120 s.
+const RETRIES: RetryPolicy =
+    RetryPolicy::new().with_max_hint(Duration::from_secs(120)).with_repeat_after_timeout(false);
 const MAX_REDIRECTS: u32 = 3;
 const MIB: u64 = 1024 * 1024;
 
@@ -387,7 +390,7 @@ impl Client {
             },
             caller: CallerBuilder::default()
                 .timeouts(TIMEOUTS)
-                .retry(RetryPolicy::new().with_max_hint(Duration::from_secs(120)))
+                .retry(RETRIES)
                 .user_agent(concat!("legale/", env!("CARGO_PKG_VERSION"))),
         }
     }

@@ -25,6 +25,9 @@ use crate::wire::{self, Record, token};
 /// Contract 2.4: connecting 10 s, a call 30 s. The whole has time for three attempts and two hints of 120 s.
 const TIMEOUTS: Timeouts =
     Timeouts::new(Duration::from_secs(10), Duration::from_secs(330)).with_attempt(Duration::from_secs(30));
+/// Contract 2.4: after connect and reset, 429, 502 to 504; silence is not among them. Hints up to 120 s.
+const RETRIES: RetryPolicy =
+    RetryPolicy::new().with_max_hint(Duration::from_secs(120)).with_repeat_after_timeout(false);
 const CALLS_AT_ONCE: usize = 2;
 const MOST_PAGES: u32 = 1000;
 const LARGEST_PAGE: u32 = 100;
@@ -120,7 +123,7 @@ impl Plan {
 pub(crate) fn caller_defaults() -> CallerBuilder {
     CallerBuilder::default()
         .timeouts(TIMEOUTS)
-        .retry(RetryPolicy::new().with_max_hint(Duration::from_secs(120)))
+        .retry(RETRIES)
         .body_limit(BODY_LIMIT)
         .user_agent(concat!("sugester/", env!("CARGO_PKG_VERSION")))
 }

@@ -25,6 +25,7 @@ pub struct RetryPolicy {
     base: Duration,
     cap: Duration,
     max_hint: Duration,
+    after_timeout: bool,
 }
 
 impl Default for RetryPolicy {
@@ -42,6 +43,7 @@ impl RetryPolicy {
             base: Duration::from_millis(250),
             cap: Duration::from_secs(10),
             max_hint: Duration::from_secs(60),
+            after_timeout: true,
         }
     }
 
@@ -74,6 +76,26 @@ impl RetryPolicy {
     #[must_use]
     pub const fn with_max_hint(self, max_hint: Duration) -> Self {
         Self { max_hint, ..self }
+    }
+
+    /// Whether a request that left and got no whole answer in time is made again, where it may be; it is unless set. Without it a
+    /// service that keeps silent costs the time of one attempt, not of three.
+    ///
+    /// ```
+    /// use integration_core::call::RetryPolicy;
+    ///
+    /// const IMPATIENT: RetryPolicy = RetryPolicy::new().with_repeat_after_timeout(false);
+    /// assert!(!IMPATIENT.repeats_after_timeout());
+    /// ```
+    #[must_use]
+    pub const fn with_repeat_after_timeout(self, on: bool) -> Self {
+        Self { after_timeout: on, ..self }
+    }
+
+    /// Whether a request that left and got no whole answer in time is made again.
+    #[must_use]
+    pub const fn repeats_after_timeout(&self) -> bool {
+        self.after_timeout
     }
 
     /// Requests per call at most.

@@ -277,7 +277,7 @@ impl<'c> Run<'c> {
             .with_message(format!("no complete answer from {} within {seconds} s", self.base.origin()))
             .with_outcome(self.lost())
             .with_hint(self.lost_hint());
-        Failed::new(error, Failure::Unknown { transient: true })
+        Failed::new(error, Failure::Unknown { transient: self.policy().repeats_after_timeout() })
     }
 
     fn broken(&self, cause: TransportError, mark: &SendMark) -> Failed {

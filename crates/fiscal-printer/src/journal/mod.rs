@@ -72,6 +72,7 @@ pub use allocate::{JournalSequence, Known, SequenceAllocator};
 pub use chain::ChainReport;
 pub use entry::{DocumentState, JournalEntry};
 pub use follow_up::{FollowUp, FollowUpState};
+pub(crate) use probe::PROBES;
 pub use probe::{Finding, NextNumberProbe, OutcomeProbe, Question, StatusProbe};
 pub use record::{Decision, Evidence};
 pub use resolve::{Because, Open, Resolution, Ruling};

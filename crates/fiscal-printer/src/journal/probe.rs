@@ -22,6 +22,23 @@ pub struct Question {
     pub number: InternalNumber,
 }
 
+impl Question {
+    /// What became of this document, for whoever asks a probe directly or tests one of their own.
+    ///
+    /// ```
+    /// use fiscal_printer::DocumentType;
+    /// use fiscal_printer::journal::{Question, Series};
+    ///
+    /// let series = Series::new("https://printer.example.com", &"J-12345678-4".parse()?, DocumentType::Invoice);
+    /// assert_eq!(Question::new(series, 17_u32.into()).number.as_str(), "00000017");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn new(series: Series, number: InternalNumber) -> Self {
+        Self { series, number }
+    }
+}
+
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -86,6 +103,8 @@ pub struct NextNumberProbe;
 
 const STATUS: Operation = Operation::post("status probe", "/facturacion/status", Idempotency::Safe);
 const NEXT: Operation = Operation::post("next-number probe", "/facturacion/numerointerno", Idempotency::Safe);
+
+pub(crate) const PROBES: [Operation; 2] = [STATUS, NEXT];
 
 impl OutcomeProbe for StatusProbe {
     fn name(&self) -> &'static str {
