@@ -9,6 +9,7 @@ use http::StatusCode;
 use integration_core::call::{Operation, Verdict};
 use integration_core::{Answer, Error, ErrorKind, Outcome};
 
+use crate::evidence::Integrity;
 use crate::record::FieldError;
 use crate::wire::{Envelope, Received};
 
@@ -216,7 +217,11 @@ impl ErrorExt for Error {
     }
 
     fn class(&self) -> ErrorClass {
-        self.problem().map_or_else(|| class_of(self.kind()), Problem::class)
+        match self.problem() {
+            Some(problem) => problem.class(),
+            None if self.find_source::<Integrity>().is_some() => ErrorClass::Integrity,
+            None => class_of(self.kind()),
+        }
     }
 
     fn service_message(&self) -> Option<&str> {
