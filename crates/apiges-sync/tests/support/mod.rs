@@ -197,6 +197,10 @@ impl State {
         Ok(stored)
     }
 
+    pub(crate) fn posted_elsewhere(&mut self, case: u64, message: &Message) {
+        self.posted(case, message).unwrap();
+    }
+
     fn received(&mut self, receipt: &Receipt) -> Result<ReceiptStored, Error> {
         if let Some((_, stored)) = self.receipts.get(receipt.receipt_id.as_str()) {
             return Ok(stored.clone());
