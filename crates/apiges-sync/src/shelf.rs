@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 const PAGE: usize = 500;
 /// Each lost comparison means that somebody else got on, so so many in a row are a sign of something wrong.
-pub(crate) const TRIES: u32 = 64;
+pub(crate) const TRIES: u32 = 256;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Shelf {

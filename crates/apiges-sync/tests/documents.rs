@@ -514,6 +514,36 @@ async fn a_lost_store_goes_on_above_what_the_portal_shows() {
     assert_eq!(fresh.documents().publish(&letter()).await.unwrap_err().class(), ErrorClass::Stale);
 }
 
+/// What a lost store knew is watched again.
+#[tokio::test]
+async fn what_the_portal_shows_can_be_taken_over() {
+    let firm = Firm::new([shown()]).await;
+    firm.documents().publish(&letter()).await.unwrap();
+    assert!(firm.documents().adopt(CASE).await.unwrap().is_empty());
+    let fresh = Firm { store: Store::open("memory:").await.unwrap(), ..firm };
+    fresh.reads([hidden()]);
+    assert!(fresh.documents().recheck(CASE).await.unwrap().withdrawn.is_empty());
+    assert_eq!(fresh.documents().adopt(CASE).await.unwrap(), [place()]);
+    assert_eq!(fresh.documents().recheck(CASE).await.unwrap().withdrawn.len(), 1);
+    assert!(fresh.linked().is_empty());
+}
+
+/// All of a tenant share one version of the store's records: whoever loses decides anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once_each_arrive_once() {
+    let many = (1..=40).map(|id| BookDocument { id: id.to_string(), ..document(HiddenFlag::Shown, false) });
+    let firm = Firm::new([book_of(many.collect())]).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for id in (1..=40).chain(1..=40) {
+        let documents = firm.documents();
+        tasks.spawn(async move { documents.publish(&NewDocument::new(CASE, "5", id.to_string())).await });
+    }
+    for published in tasks.join_all().await {
+        assert_eq!(published.unwrap().version, 1);
+    }
+    assert_eq!(firm.linked().len(), 40);
+}
+
 #[tokio::test]
 async fn neither_title_nor_name_is_written_down_or_printed() {
     let firm = Firm::new([shown()]).await;

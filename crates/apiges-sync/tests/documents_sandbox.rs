@@ -22,6 +22,8 @@ struct House {
     sandbox: Sandbox,
     portal: Arc<HttpTransport>,
     store: Store,
+    /// Of the store's file.
+    _folder: tempfile::TempDir,
     case: u64,
     note: u32,
     contact: SandboxContact,
@@ -36,10 +38,12 @@ impl House {
         let web = sandbox.websync();
         let builder = HttpTransport::builder().base_url(web.base_url()).unwrap();
         let portal = builder.tenant(web.tenant()).credential(web.token()).build().unwrap();
-        let store = Store::open("memory:").await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("store.db").display());
+        let store = Store::open(&url).await.unwrap();
         let contact = SandboxContact::new("C", "1");
         let case = u64::try_from(case).unwrap();
-        let house = Self { sandbox, portal: Arc::new(portal), store, case, note, contact };
+        let house = Self { sandbox, portal: Arc::new(portal), store, _folder: folder, case, note, contact };
         house.open().await;
         house
     }

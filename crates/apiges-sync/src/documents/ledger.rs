@@ -68,14 +68,16 @@ impl Ledger {
     }
 
     /// The version under which a link of this content goes out: the one of last time if it says the same, else the next that is
-    /// above `floor` too.
+    /// above `floor` too. What the portal showed of a document that is `new` here counts only while it is: somebody else may have
+    /// published the same meanwhile.
     pub(super) async fn linking(
         &self,
         place: &DocumentPlace,
         content: Sha256,
-        floor: u64,
+        (new, floor): (u64, u64),
     ) -> Result<u64, Error> {
         self.change(place, |known| {
+            let floor = if known.is_none() { new.max(floor) } else { floor };
             let again = known.filter(|known| {
                 matches!(known.standing, Standing::Linking | Standing::Linked)
                     && known.content == Some(content)
@@ -100,6 +102,16 @@ impl Ledger {
             again.is_none().then(|| entry(place, above(known, floor), None, standing()))
         })
         .await
+    }
+
+    /// Takes over what the portal shows and the ledger does not know; whether it did not.
+    pub(super) async fn adopt(&self, place: &DocumentPlace, version: u64) -> Result<bool, Error> {
+        let unknown = |known: Option<&Known>| {
+            let new = known.is_none_or(|known| known.version < version);
+            new.then(|| entry(place, version, None, Standing::Linked))
+        };
+        let before = self.known(place).await?.map(|known| known.version);
+        self.change(place, unknown).await.map(|after| before != Some(after))
     }
 
     /// Writes down that a version has arrived; not if a later one is under way meanwhile.

@@ -293,19 +293,8 @@ impl Documents {
         annotations: Arc<dyn Annotations>,
         settings: Settings,
     ) -> Result<Self, Error> {
-        let mut faults = Faults::new();
-        let media_types = settings.media_types.iter().map(|media_type| {
-            name::essence(media_type).ok_or_else(|| {
-                Fault::error("B4", "settings.media_types")
-                    .with_expected("media types")
-                    .with_actual(media_type)
-                    .with_hint("write them as `application/pdf`")
-            })
-        });
-        let (good, bad): (Vec<_>, Vec<_>) = media_types.partition(Result::is_ok);
-        bad.into_iter().filter_map(Result::err).for_each(|fault| faults.push(fault));
-        faults.into_result("set up documents")?;
-        let settings = Settings { media_types: good.into_iter().flatten().collect(), ..settings };
+        let Settings { external_documents, media_types, largest } = settings;
+        let settings = Settings { external_documents, media_types: known_types(&media_types)?, largest };
         let ledger = Ledger::new(store, portal.tenant());
         Ok(Self { portal, annotations, ledger, settings, most: Arc::default() })
     }
@@ -330,28 +319,38 @@ impl Documents {
         let link = self.draft(new, &allowed, most)?;
         let blob = self.measured(&place, &allowed, link.media_type.clone(), most).await?;
         let link = DocumentLink { sha256: blob.sha256, bytes: blob.bytes, ..link };
-        let mut floor = self.floor(&place).await?;
-        let mut uploaded = self.store(&blob, false).await?;
-        let (mut dropped, mut overtaken) = (false, false);
+        let shown = self.version_if_new(&place).await?;
+        let uploaded = self.store(&blob, false).await?;
+        self.arrived(&place, &link, &blob, (shown, uploaded)).await
+    }
+
+    /// Links what is stored. What the portal dropped meanwhile goes up once more (B3), and so does a link that another store overtook.
+    async fn arrived(
+        &self,
+        place: &DocumentPlace,
+        link: &DocumentLink,
+        blob: &Blob,
+        (shown, mut uploaded): (u64, bool),
+    ) -> Result<Published, Error> {
+        let (mut floor, mut dropped, mut overtaken) = (0, false, false);
         loop {
-            self.allowed_or_gone(&place, Outcome::Refused).await?;
-            match self.link(&place, &link, floor).await {
+            self.allowed_or_gone(place, Outcome::Refused).await?;
+            match self.link(place, link, (shown, floor)).await {
                 Ok((version, Linked::There { was_there })) => {
-                    let (sha256, bytes) = (blob.sha256, blob.bytes);
+                    let (place, sha256, bytes) = (place.clone(), blob.sha256, blob.bytes);
                     return Ok(Published { place, version, sha256, bytes, uploaded, was_there });
                 }
                 Ok((_, Linked::Overtaken)) if !overtaken => {
                     overtaken = true;
-                    floor = self.version_there(&place).await?.ok_or_else(stale)?;
+                    floor = self.version_there(place).await?.ok_or_else(stale)?;
                 }
                 Ok((_, Linked::Overtaken)) => return Err(stale()),
-                // The portal drops what nobody links within a day (B3).
                 Err(error) if is(&error, &RefusalCode::BlobMissing) && !dropped => {
                     dropped = true;
-                    uploaded = self.store(&blob, true).await?;
+                    uploaded = self.store(blob, true).await?;
                 }
                 Err(error) if is(&error, &RefusalCode::Hidden) => {
-                    self.gone(&place, &Reason::DocumentHidden).await?;
+                    self.gone(place, &Reason::DocumentHidden).await?;
                     return Err(error);
                 }
                 Err(error) => return Err(error),
@@ -369,7 +368,8 @@ impl Documents {
 
     /// Reads the annotations book of a case file again, and withdraws what was hidden or removed since (B5).
     ///
-    /// What is absent is withdrawn only if the book was read whole. What another store published is not known here.
+    /// What is absent is withdrawn only if the book was read whole. What another store published is not known here:
+    /// [`adopt`](Self::adopt) it.
     ///
     /// # Errors
     /// What the book, the store or the portal met; a book that cannot be had withdraws nothing. Repeat then.
@@ -398,6 +398,36 @@ impl Documents {
             }
         }
         Ok(done)
+    }
+
+    /// Takes over what the portal shows of a case file and the store does not know, so that [`recheck`](Self::recheck) watches it too: for
+    /// a store that was lost, or that is new. Gives what was taken over.
+    ///
+    /// The portal tells documents by entry (W61), so those of an entry that is neither in the book nor in the store are not found.
+    ///
+    /// # Errors
+    /// What the book, the store or the portal met. Repeat then.
+    pub async fn adopt(&self, case: u64) -> Result<Vec<DocumentPlace>, Error> {
+        let mut adopted = Vec::new();
+        for annotation in self.entries(case).await? {
+            for linked in self.portal.links(case, &annotation).await?.items {
+                let place =
+                    DocumentPlace { case, annotation: annotation.clone(), document: linked.document_id };
+                if self.ledger.adopt(&place, linked.link.version).await? {
+                    adopted.push(place);
+                }
+            }
+        }
+        Ok(adopted)
+    }
+
+    /// Entries of a case file's book, and those of which something was published.
+    async fn entries(&self, case: u64) -> Result<BTreeSet<String>, Error> {
+        let known = self.ledger.of_case(case).await?;
+        let mut entries: BTreeSet<String> =
+            known.values().map(|known| known.place(case).annotation).collect();
+        entries.extend(self.annotations.book(case).await?.entries.into_iter().map(|entry| entry.id));
+        Ok(entries)
     }
 
     /// Case files of which something was published, in order, after one of them: for a recheck of all of them from time to time.
@@ -531,7 +561,7 @@ impl Documents {
     }
 
     /// A store that knows nothing of the document may have been lost: the portal tells which version it shows.
-    async fn floor(&self, place: &DocumentPlace) -> Result<u64, Error> {
+    async fn version_if_new(&self, place: &DocumentPlace) -> Result<u64, Error> {
         match self.ledger.known(place).await? {
             Some(_) => Ok(0),
             None => Ok(self.version_there(place).await?.unwrap_or(0)),
@@ -557,9 +587,9 @@ impl Documents {
         &self,
         place: &DocumentPlace,
         link: &DocumentLink,
-        floor: u64,
+        above: (u64, u64),
     ) -> Result<(u64, Linked), Error> {
-        let version = self.ledger.linking(place, fingerprint(link)?, floor).await?;
+        let version = self.ledger.linking(place, fingerprint(link)?, above).await?;
         let (link, key) = (DocumentLink { version, ..link.clone() }, self.key(place, version));
         let was_there = match self.portal.link(place, &link, &key).await {
             Ok(answer) if answer.outcome == LinkOutcome::Linked => false,
@@ -617,6 +647,24 @@ impl Documents {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Media types in the form in which they are compared.
+fn known_types(media_types: &BTreeSet<String>) -> Result<BTreeSet<String>, Error> {
+    let mut faults = Faults::new();
+    let mut known = BTreeSet::new();
+    for media_type in media_types {
+        match name::essence(media_type) {
+            Some(essence) => drop(known.insert(essence)),
+            None => faults.push(
+                Fault::error("B4", "settings.media_types")
+                    .with_expected("media types")
+                    .with_actual(media_type)
+                    .with_hint("write them as `application/pdf`"),
+            ),
+        }
+    }
+    faults.into_result("set up documents").map(|_| known)
 }
 
 /// What became of a link.
