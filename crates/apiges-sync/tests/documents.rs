@@ -1,6 +1,8 @@
 //! Documents through the annotations book (contract 4.8, group "documents" of section 7, traps 20 to 22), against a portal that is played
 //! from memory; whole flows against the simulators stand in `documents_sandbox.rs`.
 #![cfg(feature = "store")]
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
 

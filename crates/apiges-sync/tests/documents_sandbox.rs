@@ -1,6 +1,8 @@
 //! Documents and messages against the simulated program and portal: whole flows over both layers, with faults of the wire (contract 3.9,
 //! 4.8, 4.9).
 #![cfg(feature = "store")]
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::Arc;
 use std::time::Duration;

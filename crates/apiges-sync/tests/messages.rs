@@ -1,6 +1,8 @@
 //! Messages, receipts, the feed and evidence (contract 4.9, group "messages" of section 7, traps 23 and 24), against a portal that is
 //! played from memory; whole flows against the simulator stand in `documents_sandbox.rs`.
 #![cfg(feature = "store")]
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
 
