@@ -48,7 +48,7 @@ pub(crate) trait Office: Send + Debug + 'static {
     fn unknown(&self) -> Answer;
 
     /// The service's own "too large".
-    fn too_large(&self) -> Answer;
+    fn too_large(&self, spot: Self::Spot) -> Answer;
 
     /// Largest body that an operation reads.
     fn body_limit(&self, spot: Self::Spot) -> usize;
@@ -169,7 +169,7 @@ impl<O: Office> Handler for Stage<O> {
             Ok(body) => self.serve(&head, &body, struck).await,
             Err(Unread::Gone) => self.turn_away(&head, Some(&struck), Outcome::reset()),
             Err(Unread::TooLarge) => {
-                let refusal = self.state().office.too_large();
+                let refusal = self.state().office.too_large(struck.spot);
                 self.turn_away(&head, Some(&struck), Outcome::Answer(refusal))
             }
         }

@@ -73,7 +73,7 @@ impl stage::Office for Office {
         self.envelope(Err(absent()))
     }
 
-    fn too_large(&self) -> Answer {
+    fn too_large(&self, _: Endpoint) -> Answer {
         self.envelope(Err(Failure(413, "Demasiado grande".to_owned())))
     }
 

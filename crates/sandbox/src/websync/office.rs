@@ -76,8 +76,8 @@ impl stage::Office for Office {
         envelope(Err(Refusal::not_found()))
     }
 
-    fn too_large(&self) -> Answer {
-        envelope(Err(Refusal::too_large(self.portal.settings.body_bytes)))
+    fn too_large(&self, spot: Row) -> Answer {
+        envelope(Err(Refusal::too_large(self.body_limit(spot))))
     }
 
     fn body_limit(&self, spot: Row) -> usize {
