@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Outcome};
+use crate::apiges::Apiges;
 use crate::bitfactura::BitFactura;
 use crate::fault::{Fault, When};
 use crate::fiscal::{Endpoint, Fiscal, Issuer, Settings};
@@ -20,11 +21,14 @@ use crate::hubsoft::HubSoft;
 use crate::legale::Legale;
 use crate::server::{Handler, Request};
 use crate::sugester::Sugester;
+use crate::websync::WebSync;
 
+mod apiges;
 mod crm;
 mod geosite;
 mod hubsoft;
 mod legale;
+mod websync;
 
 /// Largest body that the control API reads.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -38,6 +42,8 @@ pub(crate) struct Control {
     pub(crate) bitfactura: BitFactura,
     pub(crate) geosite: GeoSite,
     pub(crate) hubsoft: HubSoft,
+    pub(crate) apiges: Apiges,
+    pub(crate) websync: WebSync,
 }
 
 /// A refusal: what is wrong, and what is allowed.
@@ -94,6 +100,12 @@ impl Control {
             }
             (method, path) if path.starts_with("/_sandbox/hubsoft/") => {
                 hubsoft::dispatch(&self.hubsoft, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/apiges/") => {
+                apiges::dispatch(&self.apiges, method, path, body).await
+            }
+            (method, path) if path.starts_with("/_sandbox/websync/") => {
+                websync::dispatch(&self.websync, &self.apiges, method, path, body).await
             }
             _ => Err(Wrong { status: 404, error: format!("there is no {method} {path}"), allowed: routes() }),
         }
@@ -166,6 +178,10 @@ impl Control {
         geosite::clear_faults(&self.geosite).await?;
         self.hubsoft.reset();
         hubsoft::clear_faults(&self.hubsoft).await?;
+        self.apiges.reset();
+        apiges::clear_faults(&self.apiges).await?;
+        self.websync.reset();
+        websync::clear_faults(&self.websync).await?;
         self.clear_faults().await
     }
 }
@@ -264,6 +280,8 @@ fn routes() -> Value {
         "GET /_sandbox/bitfactura/": "the same help for BitFactura",
         "GET /_sandbox/geosite/": "the same help for geosite",
         "GET /_sandbox/hubsoft/": "the same help for hubsoft",
+        "GET /_sandbox/apiges/": "the same help for the case-management program",
+        "GET /_sandbox/websync/": "the same help for its portal",
         "POST /_sandbox/reset": "everything back to the beginning",
     })
 }

@@ -25,6 +25,8 @@
 //! |---|---|
 //! | [`Sandbox`] | start, ports, stop |
 //! | [`Fault`], [`Scripted`] | ways to misbehave, the same for every service |
+//! | [`apiges`] | the REST API of a case-management program for industrial property, Spain |
+//! | [`websync`] | the portal that shows its case files to chosen contacts; the protocol is this project's own |
 //! | [`fiscal`] | the SMART digital fiscal printing house, Venezuela |
 //! | [`geosite`] | GeoSite Telecom FTTH maps, Brazil |
 //! | [`hubsoft`] | HubSoft's public API over the same customers |
@@ -38,6 +40,7 @@
 mod choices;
 
 mod answer;
+pub mod apiges;
 pub mod bitfactura;
 mod blob;
 mod chance;
@@ -56,8 +59,11 @@ mod post;
 mod sandbox;
 mod server;
 mod sieve;
+mod stage;
 pub mod sugester;
+pub mod websync;
 
+pub use apiges::Apiges;
 pub use bitfactura::BitFactura;
 pub use error::Error;
 pub use fault::{Fault, Scripted};
@@ -67,3 +73,4 @@ pub use hubsoft::HubSoft;
 pub use legale::Legale;
 pub use sandbox::{Sandbox, SandboxBuilder};
 pub use sugester::Sugester;
+pub use websync::WebSync;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use integration_sandbox::{Error, Sandbox};
 
 const DEFAULT_PORT: u16 = 7800;
-const USAGE: &str = "usage: sandbox [--port N]   (control API on N, then fiscal printer, legale, Sugester, BitFactura, GeoSite, HubSoft; \
+const USAGE: &str = "usage: sandbox [--port N]   (control API on N, then fiscal printer, legale, Sugester, BitFactura, GeoSite, HubSoft, Apiges, its portal; \
                      default 7800)";
 
 /// What the command line asks for.
@@ -26,8 +26,8 @@ fn wish(arguments: &[String]) -> Wish {
         [] => Wish::Serve(DEFAULT_PORT),
         ["--help" | "-h"] => Wish::Help,
         ["--port", port] => match port.parse::<u16>() {
-            // The next six ports have to exist too.
-            Ok(port) if (1..u16::MAX - 5).contains(&port) => Wish::Serve(port),
+            // The next eight ports have to exist too.
+            Ok(port) if (1..u16::MAX - 7).contains(&port) => Wish::Serve(port),
             _ => Wish::Unclear,
         },
         _ => Wish::Unclear,
@@ -75,7 +75,9 @@ async fn start(port: u16) -> Result<(), Error> {
         .sugester_port(port.saturating_add(3))
         .bitfactura_port(port.saturating_add(4))
         .geosite_port(port.saturating_add(5))
-        .hubsoft_port(port.saturating_add(6));
+        .hubsoft_port(port.saturating_add(6))
+        .apiges_port(port.saturating_add(7))
+        .websync_port(port.saturating_add(8));
     let sandbox = builder.start().await?;
     say(io::stdout(), welcome(&sandbox));
     // Without signals there is no Ctrl-C to wait for, and the process is ended some other way.
@@ -86,8 +88,13 @@ async fn start(port: u16) -> Result<(), Error> {
 }
 
 fn welcome(sandbox: &Sandbox) -> String {
-    let parts =
-        [welcome_fiscal(sandbox), welcome_legale(sandbox), welcome_crm(sandbox), welcome_geosite(sandbox)];
+    let parts = [
+        welcome_fiscal(sandbox),
+        welcome_legale(sandbox),
+        welcome_crm(sandbox),
+        welcome_geosite(sandbox),
+        welcome_apiges(sandbox),
+    ];
     format!("{}\n\nCtrl-C stops.", parts.join("\n\n"))
 }
 
@@ -133,6 +140,31 @@ fn welcome_geosite(sandbox: &Sandbox) -> String {
          \n\
          hubsoft:        {}   (the same customers; credentials in {control}/_sandbox/hubsoft/state)",
         sandbox.hubsoft().base_url()
+    )
+}
+
+fn welcome_apiges(sandbox: &Sandbox) -> String {
+    let (apiges, portal, control) = (sandbox.apiges(), sandbox.websync(), sandbox.control_url());
+    let (base, web) = (apiges.base_url(), portal.base_url());
+    let (username, password) = (apiges.username(), apiges.password());
+    let (tenant, token) = (portal.tenant(), portal.token());
+    format!(
+        "apiges:         {base}\n\
+         websync:        {web}   (below /websync/v1/{tenant}; this project's own protocol)\n\
+         \n\
+         export APIGES_BASE_URL={base}\n\
+         export APIGES_USERNAME={username} APIGES_PASSWORD={password}\n\
+         export APIGES_WEB_BASE_URL={web} APIGES_WEB_TENANT={tenant}\n\
+         export APIGES_WEB_TOKEN={token}\n\
+         \n\
+         # log in, see a file, change it as a person in the program would\n\
+         curl -s -u {username}:{password} {base}/login\n\
+         curl -s {control}/_sandbox/apiges/files/100001\n\
+         curl -s {control}/_sandbox/apiges/files/100001 -d '{{\"referencia\":\"R-7\"}}'\n\
+         \n\
+         # what a viewer sees, and where the portal differs from what it should show\n\
+         curl -s {control}/_sandbox/websync/view/C/0001\n\
+         curl -s {control}/_sandbox/websync/differences"
     )
 }
 
@@ -210,9 +242,9 @@ mod tests {
     fn the_command_line_is_read_without_guessing() {
         assert_eq!(wished(&[]), Wish::Serve(7800));
         assert_eq!(wished(&["--port", "9000"]), Wish::Serve(9000));
-        assert_eq!(wished(&["--port", "65529"]), Wish::Serve(65529));
+        assert_eq!(wished(&["--port", "65527"]), Wish::Serve(65527));
         assert_eq!(wished(&["-h"]), Wish::Help);
-        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65530"], &["--port", "x"], &["9000"]] {
+        for odd in [&["--port"][..], &["--port", "0"], &["--port", "65528"], &["--port", "x"], &["9000"]] {
             assert_eq!(wished(odd), Wish::Unclear, "{odd:?}");
         }
     }

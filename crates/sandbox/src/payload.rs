@@ -96,9 +96,8 @@ impl Payload {
     }
 
     /// Everything, in memory: only for small bodies.
-    #[cfg(test)]
     pub(crate) fn to_vec(&self) -> Vec<u8> {
-        self.clone().chunks().flat_map(|chunk| chunk.unwrap().to_vec()).collect()
+        self.clone().chunks().map_while(Result::ok).flatten().collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::apiges::Apiges;
 use crate::bitfactura::BitFactura;
 use crate::control::Control;
 use crate::error::Error;
@@ -11,6 +12,7 @@ use crate::hubsoft::HubSoft;
 use crate::legale::Legale;
 use crate::server::{self, Running};
 use crate::sugester::Sugester;
+use crate::websync::WebSync;
 
 /// The running simulators. They live on the tokio runtime that started them and stop when this is dropped.
 ///
@@ -30,6 +32,8 @@ pub struct Sandbox {
     bitfactura: BitFactura,
     geosite: GeoSite,
     hubsoft: HubSoft,
+    apiges: Apiges,
+    websync: WebSync,
     control_url: String,
     // Held for their `Drop`, which ends the services.
     _running: Vec<Running>,
@@ -87,6 +91,18 @@ impl Sandbox {
         &self.hubsoft
     }
 
+    /// The case-management program for industrial property.
+    #[must_use]
+    pub fn apiges(&self) -> &Apiges {
+        &self.apiges
+    }
+
+    /// The portal on which contacts see their case files.
+    #[must_use]
+    pub fn websync(&self) -> &WebSync {
+        &self.websync
+    }
+
     /// Root of the control API, such as `http://127.0.0.1:7800`; the API is below `/_sandbox/`.
     #[must_use]
     pub fn control_url(&self) -> &str {
@@ -111,6 +127,8 @@ pub struct SandboxBuilder {
     bitfactura_port: u16,
     geosite_port: u16,
     hubsoft_port: u16,
+    apiges_port: u16,
+    websync_port: u16,
 }
 
 impl SandboxBuilder {
@@ -163,6 +181,20 @@ impl SandboxBuilder {
         self
     }
 
+    /// Port of the case-management program; 0 takes any free one.
+    #[must_use]
+    pub fn apiges_port(mut self, port: u16) -> Self {
+        self.apiges_port = port;
+        self
+    }
+
+    /// Port of the portal; 0 takes any free one.
+    #[must_use]
+    pub fn websync_port(mut self, port: u16) -> Self {
+        self.websync_port = port;
+        self
+    }
+
     /// Binds the ports on 127.0.0.1 and starts serving.
     ///
     /// # Errors
@@ -178,6 +210,8 @@ impl SandboxBuilder {
         let (geosite, geosite_running) = GeoSite::serve(server::bind(self.geosite_port).await?);
         let hubsoft_port = server::bind(self.hubsoft_port).await?;
         let (hubsoft, hubsoft_running) = HubSoft::serve(hubsoft_port, geosite.clone());
+        let (apiges, apiges_running) = Apiges::serve(server::bind(self.apiges_port).await?);
+        let (websync, websync_running) = WebSync::serve(server::bind(self.websync_port).await?);
         let control_url = control.url();
         let controlled = Control {
             fiscal: fiscal.clone(),
@@ -186,10 +220,23 @@ impl SandboxBuilder {
             bitfactura: bitfactura.clone(),
             geosite: geosite.clone(),
             hubsoft: hubsoft.clone(),
+            apiges: apiges.clone(),
+            websync: websync.clone(),
         };
         let mut running = vec![control.serve(Arc::new(controlled)), fiscal_running, legale_running, postman];
         running.extend([sugester_running, bitfactura_running, other_postman]);
-        running.extend([geosite_running, hubsoft_running]);
-        Ok(Sandbox { fiscal, legale, sugester, bitfactura, geosite, hubsoft, control_url, _running: running })
+        running.extend([geosite_running, hubsoft_running, apiges_running, websync_running]);
+        Ok(Sandbox {
+            fiscal,
+            legale,
+            sugester,
+            bitfactura,
+            geosite,
+            hubsoft,
+            apiges,
+            websync,
+            control_url,
+            _running: running,
+        })
     }
 }

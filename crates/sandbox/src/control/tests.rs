@@ -12,8 +12,12 @@ async fn control() -> (Control, Vec<server::Running>) {
     let (geosite, geosite_running) = GeoSite::serve(server::bind(0).await.unwrap());
     let port = server::bind(0).await.unwrap();
     let (hubsoft, hubsoft_running) = HubSoft::serve(port, geosite.clone());
-    let running = vec![running, service, postman, crm, invoicing, other, geosite_running, hubsoft_running];
-    (Control { fiscal, legale, sugester, bitfactura, geosite, hubsoft }, running)
+    let (apiges, apiges_running) = Apiges::serve(server::bind(0).await.unwrap());
+    let (websync, websync_running) = WebSync::serve(server::bind(0).await.unwrap());
+    let mut running =
+        vec![running, service, postman, crm, invoicing, other, geosite_running, hubsoft_running];
+    running.extend([apiges_running, websync_running]);
+    (Control { fiscal, legale, sugester, bitfactura, geosite, hubsoft, apiges, websync }, running)
 }
 
 async fn call(control: &Control, method: Method, path: &str, body: Value) -> Outcomes {
