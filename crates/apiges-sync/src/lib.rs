@@ -33,6 +33,7 @@
 //! | speak the language of the web mapping | [`web`] |
 //! | say who may see what | [`grant`] |
 //! | ask what a viewer sees of a file, and why not | [`visible::visible`], [`visible::explain`] |
+//! | keep the portal in step (feature `store`) | `sync` |
 //! | follow messages and receipts | [`thread`] |
 //! | prove what was written | [`evidence`] |
 //! | read and write calendar dates | [`CalendarDate`] |
@@ -64,6 +65,8 @@ mod open;
 mod pair;
 mod record;
 mod search;
+#[cfg(feature = "store")]
+pub mod sync;
 pub mod thread;
 pub mod visible;
 pub mod web;

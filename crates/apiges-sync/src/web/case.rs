@@ -222,7 +222,8 @@ pub struct StoredWithdrawal {
 /// Answer of W33: what a viewer sees now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewerFiles {
-    /// The files, each once.
+    /// The files, each once. Read under `cases` as well: the contract does not name the list.
+    #[serde(alias = "cases")]
     pub items: Vec<ViewerFile>,
 }
 

@@ -53,7 +53,7 @@ pub use grant::{
     UnionPreview, UnionRequest, Withdrawn,
 };
 pub use http::{HttpTransport, HttpTransportBuilder};
-pub(crate) use id::hex_bytes;
+pub(crate) use id::{hex_bytes, uuid};
 pub use id::{BadHex, BatchId, Instant, LoadId, MessageId, PreviewId, ReceiptId, Sha256};
 pub use key::IdempotencyKey;
 pub use load::{
