@@ -3,8 +3,12 @@
 
 #[path = "sync/fuse.rs"]
 mod fuse;
+#[path = "sync/model.rs"]
+mod model;
 #[path = "sync/portal.rs"]
 mod portal;
+#[path = "sync/rules.rs"]
+mod rules;
 #[path = "sync/slice.rs"]
 mod slice;
 #[path = "sync/world.rs"]

@@ -199,10 +199,6 @@ impl Book {
         Arc::make_mut(&mut self.grants).entry(contact.clone()).or_default()
     }
 
-    pub(crate) fn drop_grant_row(&mut self, contact: &ContactRef) {
-        Arc::make_mut(&mut self.grants).remove(contact);
-    }
-
     /// The next sequence of the tenant.
     pub(crate) fn next_sequence(&mut self) -> u64 {
         self.head.sequence = self.head.sequence.saturating_add(1);

@@ -139,8 +139,9 @@ impl Engine {
             let judge = Judge { grants, groups, rules: &self.settings.rules };
             match (judge.seen(grant, facts)?, hold) {
                 (Ok(seen), _) if grant.state == GrantState::Active => verdict.seen.push(seen),
-                // It keeps its unseen, older projection (O2), unless a grant's change made it show too much: resuming would open it.
-                (Ok(seen), Some(hold)) if hold.view != seen.view && causes.contains(&Cause::Grant) => {
+                // It keeps its unseen, older projection (O2), unless a grant's change may have made it show too much: resuming would
+                // open it.
+                (Ok(seen), Some(hold)) if !seen.is_held_as(hold) && causes.contains(&Cause::Grant) => {
                     verdict.lost.push((grant.contact.clone(), Reason::ScopeNarrowed));
                 }
                 (Ok(_), _) | (Err(_), None) => {}

@@ -8,7 +8,7 @@ use integration_core::Error;
 use super::engine::{Engine, WebSync};
 use super::ledger::Book;
 use super::ports::SyncEvent;
-use crate::web::{ContactRef, DigestLine, Grant, Viewer, digest};
+use crate::web::{ContactRef, DigestLine, Grant, GrantState, Viewer, digest};
 
 /// What [`WebSync::reconcile`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,7 +21,8 @@ pub struct Reconciled {
 }
 
 impl WebSync {
-    /// Compares every grant at the portal with the ledger (W17). What differs is written down for a single push, which
+    /// Compares every active grant at the portal with the ledger (W17);
+    /// a suspended one gets everything anew when it is resumed. What differs is written down for a single push, which
     /// [`run`](Self::run) or [`drain`](Self::drain) does.
     ///
     /// What is being sent by another program over the same store at this moment may count as a difference; mending it does no harm.
@@ -33,7 +34,8 @@ impl WebSync {
         let book = self.0.ledger.look(&[]).await?;
         let rows = book.grants.values().filter(|row| row.task.is_none() && row.spread.is_empty());
         let mut found = Reconciled::default();
-        for grant in rows.filter_map(|row| row.grant.as_ref()) {
+        let active = |grant: &&Grant| grant.state == GrantState::Active;
+        for grant in rows.filter_map(|row| row.grant.as_ref()).filter(active) {
             found.compared += 1;
             if !self.0.agrees(grant).await? {
                 found.mismatches.push(grant.contact.clone());
