@@ -9,6 +9,8 @@ mod model;
 mod portal;
 #[path = "sync/rules.rs"]
 mod rules;
+#[path = "sync/sandbox.rs"]
+mod sandbox;
 #[path = "sync/slice.rs"]
 mod slice;
 #[path = "sync/world.rs"]

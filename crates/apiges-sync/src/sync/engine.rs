@@ -69,7 +69,10 @@ pub(crate) struct Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSync").field("tenant", &self.tenant).field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("WebSync")
+            .field("tenant", &self.tenant)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -152,8 +155,12 @@ impl WebSyncBuilder {
             faults.push(Fault::error("4.5", path).with_hint("the synchronisation cannot do without it"));
         }
         faults.into_result("set up the synchronisation")?;
-        let (Some(store), Some(transport), Some(cases), Some(groups)) = (store, transport, cases, groups) else {
-            return Err(Error::configuration("something is missing", "set store, transport, cases and groups"));
+        let (Some(store), Some(transport), Some(cases), Some(groups)) = (store, transport, cases, groups)
+        else {
+            return Err(Error::configuration(
+                "something is missing",
+                "set store, transport, cases and groups",
+            ));
         };
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let tenant = transport.tenant().to_owned();
@@ -380,7 +387,8 @@ impl Engine {
             if until.as_mut().poll(context).is_ready() {
                 return Poll::Ready(true);
             }
-            let something = added.as_mut().poll(context).is_ready() || timer.as_mut().poll(context).is_ready();
+            let something =
+                added.as_mut().poll(context).is_ready() || timer.as_mut().poll(context).is_ready();
             if something { Poll::Ready(false) } else { Poll::Pending }
         })
         .await
@@ -436,11 +444,15 @@ async fn first<U: Future<Output = ()> + Send>(
     .await
 }
 
-fn finished(running: &mut Vec<Running<'_>>, context: &mut Context<'_>) -> Option<(String, Result<Worked, Error>)> {
-    let found = running.iter_mut().enumerate().find_map(|(place, (_, work))| match work.as_mut().poll(context) {
-        Poll::Ready(worked) => Some((place, worked)),
-        Poll::Pending => None,
-    });
+fn finished(
+    running: &mut Vec<Running<'_>>,
+    context: &mut Context<'_>,
+) -> Option<(String, Result<Worked, Error>)> {
+    let found =
+        running.iter_mut().enumerate().find_map(|(place, (_, work))| match work.as_mut().poll(context) {
+            Poll::Ready(worked) => Some((place, worked)),
+            Poll::Pending => None,
+        });
     let (place, worked) = found?;
     let (lane, _) = running.swap_remove(place);
     Some((lane, worked))

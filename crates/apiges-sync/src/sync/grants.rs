@@ -11,18 +11,18 @@ use super::ledger::{Book, GrantRow, GrantTask, Spread, Want};
 use super::queue::{Job, Mark, Rank};
 use crate::grant::{AuditEntry, PairTag, WebGrant};
 use crate::web::{
-    Cause, ContactRef, Expected, Grant, GrantState, IdempotencyKey, Refusal, RefusalCode, Rename, UnionPreview,
-    UnionRequest,
+    Cause, ContactRef, Expected, Grant, GrantState, IdempotencyKey, Refusal, RefusalCode, Rename,
+    UnionPreview, UnionRequest,
 };
 
 const CHANGE: &str = "change a grant";
 
 /// What became of a change of a grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GrantOutcome {
-    /// The portal has it. Nothing if it was revoked.
-    Applied(Option<Grant>),
+    /// The portal has it; see [`WebSync::grant`].
+    Applied,
     /// It is written down, and goes out when the portal can be reached; what it shuts is shut for all pushes from now on.
     Queued,
 }
@@ -38,7 +38,7 @@ impl WebSync {
         let contact = wanted.contact.clone();
         self.0
             .grant_changed(&contact, by, |row| match &row.grant {
-                None => Ok(Want::Put(wanted.clone())),
+                None => Ok(Want::Put(Box::new(wanted.clone()))),
                 Some(_) => Err(conflict("the contact has a grant already", "change that one")),
             })
             .await
@@ -57,7 +57,7 @@ impl WebSync {
                 if stands.version != wanted.version || stands.contact_id != wanted.contact_id {
                     return Err(conflict("the grant changed meanwhile", "read the grant again, then decide"));
                 }
-                Ok(Want::Put(wanted.clone()))
+                Ok(Want::Put(Box::new(wanted.clone())))
             })
             .await
     }
@@ -67,7 +67,8 @@ impl WebSync {
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) unless the grant is active; the portal's refusal.
     pub async fn suspend(&self, contact: &ContactRef, by: &str) -> Result<GrantOutcome, Error> {
-        let moved = |row: &GrantRow| WebGrant::stored(stored(row)?.clone()).suspended().map(|_| Want::Suspend);
+        let moved =
+            |row: &GrantRow| WebGrant::stored(stored(row)?.clone()).suspended().map(|_| Want::Suspend);
         self.0.grant_changed(contact, by, moved).await
     }
 
@@ -92,7 +93,12 @@ impl WebSync {
     ///
     /// # Errors
     /// A validation error for a code that names nobody; [`Conflict`](ErrorKind::Conflict) if there is no grant or the code is taken.
-    pub async fn rename(&self, contact: &ContactRef, new_code: &str, by: &str) -> Result<GrantOutcome, Error> {
+    pub async fn rename(
+        &self,
+        contact: &ContactRef,
+        new_code: &str,
+        by: &str,
+    ) -> Result<GrantOutcome, Error> {
         ContactRef::new(contact.kind().clone(), new_code).map_err(|bad| {
             let fault = Fault::error("W15", "newCode").with_hint(bad.to_string());
             Error::validation(CHANGE, vec![fault])
@@ -105,7 +111,11 @@ impl WebSync {
     ///
     /// # Errors
     /// The portal's refusal, and what the call met.
-    pub async fn preview_union(&self, pair_tag: &PairTag, joining: &ContactRef) -> Result<UnionPreview, Error> {
+    pub async fn preview_union(
+        &self,
+        pair_tag: &PairTag,
+        joining: &ContactRef,
+    ) -> Result<UnionPreview, Error> {
         let request = UnionRequest { pair_tag: pair_tag.clone(), joining: joining.clone() };
         self.0.transport.preview_union(&request, &IdempotencyKey::generate()?).await
     }
@@ -145,13 +155,19 @@ impl Engine {
     }
 
     pub(crate) fn grant_mark(&self, contact: &ContactRef) -> Mark {
-        Mark { job: Job::Grant(contact.clone()), rank: Rank::Grant, cause: Cause::Grant, saved_at: self.now() }
+        Mark {
+            job: Job::Grant(contact.clone()),
+            rank: Rank::Grant,
+            cause: Cause::Grant,
+            saved_at: self.now(),
+        }
     }
 
     /// Marks for changes that a killed program left without one.
     pub(crate) async fn taken_up(&self) -> Result<(), Error> {
         let book = self.ledger.look(&[]).await?;
-        for (contact, _) in book.grants.iter().filter(|(_, row)| row.task.is_some() || !row.spread.is_empty()) {
+        for (contact, _) in book.grants.iter().filter(|(_, row)| row.task.is_some() || !row.spread.is_empty())
+        {
             let mark = self.grant_mark(contact);
             if !self.queue.has_open(&mark.job).await? {
                 self.queue.add([mark]).await?;
@@ -174,10 +190,10 @@ impl Engine {
         for _ in 0..3 {
             let book = self.ledger.look(&[]).await?;
             let row = book.grants.get(contact).cloned().unwrap_or_default();
-            let Some(task) = row.task.clone() else { return Ok(GrantOutcome::Applied(row.grant)) };
+            let Some(task) = row.task.clone() else { return Ok(GrantOutcome::Applied) };
             self.may_have_left(contact).await?;
             match self.grant_call(contact, &row, &task.want).await {
-                Ok(after) => return self.grant_taken(contact, after).await.map(GrantOutcome::Applied),
+                Ok(after) => return self.grant_taken(contact, after).await.map(|()| GrantOutcome::Applied),
                 Err(error) if is_passing(&error) => return Err(error),
                 Err(error) => {
                     if let Some(outcome) = self.grant_resolved(contact, &row, &task, error).await? {
@@ -199,7 +215,12 @@ impl Engine {
         self.ledger.change(&[], note).await
     }
 
-    async fn grant_call(&self, contact: &ContactRef, row: &GrantRow, want: &Want) -> Result<Option<Grant>, Error> {
+    async fn grant_call(
+        &self,
+        contact: &ContactRef,
+        row: &GrantRow,
+        want: &Want,
+    ) -> Result<Option<Grant>, Error> {
         let key = IdempotencyKey::grant(&self.tenant, contact, row.floor.saturating_add(1));
         let stands = row.grant.as_ref();
         let version = stands.map_or(0, |grant| grant.version);
@@ -228,13 +249,15 @@ impl Engine {
         error: Error,
     ) -> Result<Option<GrantOutcome>, Error> {
         let asked = match &task.want {
-            Want::Rename(code) => ContactRef::new(contact.kind().clone(), code.clone()).unwrap_or(contact.clone()),
+            Want::Rename(code) => {
+                ContactRef::new(contact.kind().clone(), code.clone()).unwrap_or(contact.clone())
+            }
             _ => contact.clone(),
         };
         let current = self.transport.grant(&asked).await?;
         let same_as_ours = current.as_ref().zip(row.grant.as_ref()).is_some_and(|(now, own)| now == own);
         if task.doubt && has_taken(row, &task.want, current.as_ref()) {
-            return self.grant_taken(contact, current).await.map(|after| Some(GrantOutcome::Applied(after)));
+            return self.grant_taken(contact, current).await.map(|()| Some(GrantOutcome::Applied));
         }
         let is_stale = is_about_versions(&error) && !same_as_ours && !matches!(task.want, Want::Rename(_));
         if task.doubt && is_stale {
@@ -253,7 +276,12 @@ impl Engine {
     }
 
     /// The ledger takes over how the portal has the grant, and keeps the change or drops it.
-    async fn grant_learnt(&self, contact: &ContactRef, current: Option<Grant>, keep: bool) -> Result<(), Error> {
+    async fn grant_learnt(
+        &self,
+        contact: &ContactRef,
+        current: Option<Grant>,
+        keep: bool,
+    ) -> Result<(), Error> {
         let learn = |book: &mut Book| {
             let row = book.grant_row(contact);
             let before = std::mem::replace(&mut row.grant, current.clone());
@@ -272,10 +300,9 @@ impl Engine {
     }
 
     /// The portal has the change: ledger, audit and what follows, in one commit.
-    async fn grant_taken(&self, contact: &ContactRef, after: Option<Grant>) -> Result<Option<Grant>, Error> {
+    async fn grant_taken(&self, contact: &ContactRef, after: Option<Grant>) -> Result<(), Error> {
         if let Some(renamed) = after.as_ref().filter(|after| after.contact != *contact) {
-            self.grant_renamed(contact, renamed).await?;
-            return Ok(after);
+            return self.grant_renamed(contact, renamed).await;
         }
         let take = |book: &mut Book| {
             let row = book.grant_row(contact);
@@ -286,8 +313,7 @@ impl Engine {
             row.spread.push(Spread { before, after: after.clone() });
             book.audit(&entry)
         };
-        self.ledger.change(&[], take).await?;
-        Ok(after)
+        self.ledger.change(&[], take).await
     }
 
     /// The alias moves in everything that is remembered; the identity stays.
@@ -331,7 +357,9 @@ impl Engine {
         let mut cases = std::collections::BTreeSet::new();
         for grant in book.grants.keys() {
             let held = self.ledger.held(grant).await?.into_iter();
-            cases.extend(held.filter(|(_, hold)| grant == contact || hold.holder == *contact).map(|(id, _)| id));
+            cases.extend(
+                held.filter(|(_, hold)| grant == contact || hold.holder == *contact).map(|(id, _)| id),
+            );
         }
         Ok(cases.into_iter().collect())
     }
@@ -357,7 +385,7 @@ fn has_taken(row: &GrantRow, want: &Want, current: Option<&Grant>) -> bool {
     let is = |state: GrantState| current.is_some_and(|current| current.state == state);
     match want {
         Want::Put(wanted) => {
-            current.is_some_and(|current| Grant { version: current.version, ..wanted.clone() } == *current)
+            current.is_some_and(|current| Grant { version: current.version, ..Grant::clone(wanted) } == *current)
         }
         Want::Suspend => is(GrantState::Suspended),
         Want::Resume => is(GrantState::Active),
@@ -393,5 +421,8 @@ fn is_passing(error: &Error) -> bool {
 }
 
 fn conflict(message: &str, hint: &'static str) -> Error {
-    Error::new(ErrorKind::Conflict, CHANGE).with_outcome(Outcome::NotSent).with_message(message).with_hint(hint)
+    Error::new(ErrorKind::Conflict, CHANGE)
+        .with_outcome(Outcome::NotSent)
+        .with_message(message)
+        .with_hint(hint)
 }

@@ -57,7 +57,7 @@ impl GrantRow {
     pub(crate) fn drop_task(&mut self) {
         let Some(task) = self.task.take() else { return };
         let before = match task.want {
-            Want::Put(wanted) => Some(wanted),
+            Want::Put(wanted) => Some(*wanted),
             _ => self.grant.as_ref().map(suspended),
         };
         self.spread.push(Spread { before, after: self.grant.clone() });
@@ -84,7 +84,7 @@ pub(crate) struct GrantTask {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Want {
-    Put(Grant),
+    Put(Box<Grant>),
     Suspend,
     Resume,
     Revoke,
@@ -269,7 +269,12 @@ impl Book {
 }
 
 /// The index by grant moves with the rows.
-fn holds_since(id: u64, former: Option<&CaseRow>, row: &CaseRow, records: &mut Vec<Record>) -> Result<(), Error> {
+fn holds_since(
+    id: u64,
+    former: Option<&CaseRow>,
+    row: &CaseRow,
+    records: &mut Vec<Record>,
+) -> Result<(), Error> {
     let empty = BTreeMap::new();
     let former = former.map_or(&empty, |former| &former.holds);
     for (grant, hold) in &row.holds {
@@ -369,7 +374,8 @@ impl Ledger {
         let checkpoint = self.rows.get().await.map_err(stored)?;
         let version = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.version);
         if gate.as_ref().is_none_or(|cached| cached.version != version) {
-            let head = checkpoint.map_or_else(|| Ok(Head::default()), |checkpoint| read(&checkpoint.cursor))?;
+            let head =
+                checkpoint.map_or_else(|| Ok(Head::default()), |checkpoint| read(&checkpoint.cursor))?;
             *gate = Some(Cached { version, head, grants: Arc::new(self.all_grants().await?) });
         }
         let Some(Cached { head, grants, .. }) = gate.clone() else { return Err(damaged("no head")) };
@@ -420,7 +426,11 @@ impl Ledger {
     }
 
     /// What a grant has or may have, some at a time, in rising order of case.
-    pub(crate) async fn held_page(&self, grant: &ContactRef, after: Option<u64>) -> Result<Vec<(u64, Hold)>, Error> {
+    pub(crate) async fn held_page(
+        &self,
+        grant: &ContactRef,
+        after: Option<u64>,
+    ) -> Result<Vec<(u64, Hold)>, Error> {
         let page = self.page::<Hold>(&held(grant), after.map(pad).as_deref()).await?;
         page.into_iter().map(|(key, hold)| Ok((id_of(&key)?, hold))).collect()
     }
@@ -441,7 +451,11 @@ impl Ledger {
         Ok(loads.into_iter().find(|(own, _)| own == key).map(|(_, load)| load))
     }
 
-    pub(crate) async fn batches(&self, load: &LoadId, contact: &ContactRef) -> Result<Vec<(u64, BatchRow)>, Error> {
+    pub(crate) async fn batches(
+        &self,
+        load: &LoadId,
+        contact: &ContactRef,
+    ) -> Result<Vec<(u64, BatchRow)>, Error> {
         let all = self.all::<BatchRow>(&batches(load, contact)).await?;
         all.into_iter().map(|(key, batch)| Ok((id_of(&key)?, batch))).collect()
     }
@@ -477,7 +491,8 @@ fn id_of(key: &str) -> Result<u64, Error> {
 
 fn contact_of(key: &str) -> Result<ContactRef, Error> {
     let (kind, code) = key.split_once('/').ok_or_else(|| damaged("a key that is no contact"))?;
-    ContactRef::new(crate::web::ContactKind::from_wire(kind), code).map_err(|_| damaged("a key that is no contact"))
+    ContactRef::new(crate::web::ContactKind::from_wire(kind), code)
+        .map_err(|_| damaged("a key that is no contact"))
 }
 
 fn record<T: Serialize>(collection: &str, key: String, value: Option<&T>) -> Result<Record, Error> {

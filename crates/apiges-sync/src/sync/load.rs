@@ -14,8 +14,9 @@ use super::ports::{CaseList, SyncEvent};
 use super::push::{Judge, Seen, no_form};
 use crate::visible::{Grants, Membership};
 use crate::web::{
-    Batch, BatchItem, Commit, CommitTotals, ContactRef, DigestLine, Grant, GrantState, IdempotencyKey, Load, LoadId,
-    LoadScope, OpenLoad, OpenSingleLoad, Reason, Refusal, RefusalCode, Scope, Sha256, canonical, digest,
+    Batch, BatchItem, Commit, CommitTotals, ContactRef, DigestLine, Grant, GrantState, IdempotencyKey, Load,
+    LoadId, LoadScope, OpenLoad, OpenSingleLoad, Reason, Refusal, RefusalCode, Scope, Sha256, canonical,
+    digest,
 };
 
 /// How a load is to be done.
@@ -79,7 +80,11 @@ impl WebSync {
     ///
     /// # Errors
     /// As [`initial_load`](Self::initial_load).
-    pub async fn push_contact(&self, contact: &ContactRef, options: &LoadOptions) -> Result<LoadReport, Error> {
+    pub async fn push_contact(
+        &self,
+        contact: &ContactRef,
+        options: &LoadOptions,
+    ) -> Result<LoadReport, Error> {
         self.0.load(Kind::One(contact.clone()), vec![contact.clone()], options).await
     }
 }
@@ -124,7 +129,12 @@ impl Engine {
         self.load(Kind::One(contact.clone()), vec![contact.clone()], &LoadOptions::new()).await.map(drop)
     }
 
-    async fn load(&self, kind: Kind, contacts: Vec<ContactRef>, options: &LoadOptions) -> Result<LoadReport, Error> {
+    async fn load(
+        &self,
+        kind: Kind,
+        contacts: Vec<ContactRef>,
+        options: &LoadOptions,
+    ) -> Result<LoadReport, Error> {
         let _one = self.loading.lock().await;
         let mut report = LoadReport::default();
         for _ in 0..ROUNDS {
@@ -158,7 +168,14 @@ impl Engine {
         let (load, close_key) = (LoadId::generate()?, IdempotencyKey::generate()?);
         let begin = |book: &mut Book| {
             let (load, contacts, close_key) = (load.clone(), contacts.clone(), close_key.clone());
-            let row = LoadRow { load, base: book.head.sequence, contacts, complete: vec![], done: vec![], close_key };
+            let row = LoadRow {
+                load,
+                base: book.head.sequence,
+                contacts,
+                complete: vec![],
+                done: vec![],
+                close_key,
+            };
             book.put_load(&key, Some(&row)).map(|()| row)
         };
         self.ledger.change(&[], begin).await.map(Some)
@@ -248,7 +265,9 @@ impl Engine {
 
     /// The files of everybody whom a grant's scope holds now.
     pub(crate) async fn files_of(&self, grant: &Grant, groups: &Membership) -> Result<CaseList, Error> {
-        let Some(role) = self.settings.rules.role(grant.contact.kind()) else { return Ok(CaseList::default()) };
+        let Some(role) = self.settings.rules.role(grant.contact.kind()) else {
+            return Ok(CaseList::default());
+        };
         let mut holders = BTreeSet::from([grant.contact_id]);
         if let Scope::Group { group } = &grant.scope
             && groups.contains(grant.contact_id, group)
@@ -264,7 +283,12 @@ impl Engine {
         Ok(CaseList { ids: ids.into_iter().collect(), complete })
     }
 
-    async fn part_carried(&self, kind: &Kind, part: &mut Part<'_>, allowed: u64) -> Result<Ended<CommitTotals>, Error> {
+    async fn part_carried(
+        &self,
+        kind: &Kind,
+        part: &mut Part<'_>,
+        allowed: u64,
+    ) -> Result<Ended<CommitTotals>, Error> {
         let todo: Vec<u64> = part.ids.ids.iter().copied().filter(|id| !part.looked_at.contains(id)).collect();
         for ids in todo.chunks(self.settings.batch_items) {
             if let Ended::Outdated = self.batch_sent(part, ids).await? {
@@ -338,10 +362,19 @@ impl Engine {
             }
             let items: Vec<BatchItem> = seen.iter().map(|(id, seen)| item(book, part, *id, seen)).collect();
             let lines = items.iter().zip(seen.values());
-            let lines = lines.map(|(item, seen)| LoadedCase { case: item.case_id, version: item.version, view: seen.view });
+            let lines = lines.map(|(item, seen)| LoadedCase {
+                case: item.case_id,
+                version: item.version,
+                view: seen.view,
+            });
             let batch = BatchRow { items: lines.collect(), judged: part.judged };
             if !items.is_empty() {
-                book.put_batch(&part.row.load, &part.grant.contact, part.batches.saturating_add(1), Some(&batch))?;
+                book.put_batch(
+                    &part.row.load,
+                    &part.grant.contact,
+                    part.batches.saturating_add(1),
+                    Some(&batch),
+                )?;
             }
             Ok(Some(items))
         };
@@ -401,7 +434,12 @@ impl Engine {
         Ok(error)
     }
 
-    async fn committed(&self, kind: &Kind, part: &Part<'_>, allowed: u64) -> Result<Ended<CommitTotals>, Error> {
+    async fn committed(
+        &self,
+        kind: &Kind,
+        part: &Part<'_>,
+        allowed: u64,
+    ) -> Result<Ended<CommitTotals>, Error> {
         let _unchanged = self.changes.read().await;
         let book = self.ledger.look(&[]).await?;
         let groups = self.groups.membership().await?;
@@ -425,7 +463,12 @@ impl Engine {
     }
 
     /// The commit took effect: what was sent is held, and what a complete load did not bring is not.
-    async fn part_settled(&self, kind: &Kind, contact: &ContactRef, lines: &[LoadedCase]) -> Result<LoadRow, Error> {
+    async fn part_settled(
+        &self,
+        kind: &Kind,
+        contact: &ContactRef,
+        lines: &[LoadedCase],
+    ) -> Result<LoadRow, Error> {
         for lines in lines.chunks(SETTLED_AT_ONCE) {
             let ids: Vec<u64> = lines.iter().map(|line| line.case).collect();
             let settle = |book: &mut Book| {
@@ -446,7 +489,8 @@ impl Engine {
         if row.complete.contains(contact) {
             self.absent_forgotten(contact, &row, lines).await?;
         }
-        let numbers: Vec<u64> = self.ledger.batches(&row.load, contact).await?.into_iter().map(|(n, _)| n).collect();
+        let numbers: Vec<u64> =
+            self.ledger.batches(&row.load, contact).await?.into_iter().map(|(n, _)| n).collect();
         let done = |book: &mut Book| {
             let mut row = row.clone();
             row.done.push(contact.clone());
@@ -458,10 +502,16 @@ impl Engine {
         self.ledger.change(&[], done).await
     }
 
-    async fn absent_forgotten(&self, contact: &ContactRef, row: &LoadRow, lines: &[LoadedCase]) -> Result<(), Error> {
+    async fn absent_forgotten(
+        &self,
+        contact: &ContactRef,
+        row: &LoadRow,
+        lines: &[LoadedCase],
+    ) -> Result<(), Error> {
         let sent: BTreeSet<u64> = lines.iter().map(|line| line.case).collect();
         let held = self.ledger.held(contact).await?.into_iter();
-        let absent = held.filter(|(id, hold)| !sent.contains(id) && hold.sequence <= row.base).map(|(id, _)| id);
+        let absent =
+            held.filter(|(id, hold)| !sent.contains(id) && hold.sequence <= row.base).map(|(id, _)| id);
         let absent: Vec<u64> = absent.collect();
         let base = row.base;
         for ids in absent.chunks(SETTLED_AT_ONCE) {
@@ -542,7 +592,8 @@ fn judged_by(grant: &Grant, grants: &Grants, groups: &Membership) -> Result<Sha2
         Scope::Own => vec![],
     };
     let concerned = |own: &&Grant| own.contact == grant.contact || members.contains(&own.contact_id);
-    let grants: Vec<Grant> = grants.iter().filter(concerned).map(|own| Grant { version: 0, ..own.clone() }).collect();
+    let grants: Vec<Grant> =
+        grants.iter().filter(concerned).map(|own| Grant { version: 0, ..own.clone() }).collect();
     canonical(&(grants, &members)).map(|text| Sha256::of(text.as_bytes())).map_err(|_| no_form())
 }
 

@@ -15,8 +15,8 @@ use crate::grant::Rules;
 use crate::language::Lang;
 use crate::visible::{CaseFacts, Denial, Grants, Membership, project};
 use crate::web::{
-    CasePush, Cause, ContactRef, DigestLine, Grant, GrantState, IdempotencyKey, Instant, Projection, PushOutcome,
-    Reason, RefusalCode, Refusal, Sha256, Withdrawal, canonical,
+    CasePush, Cause, ContactRef, DigestLine, Grant, GrantState, IdempotencyKey, Instant, Projection,
+    PushOutcome, Reason, Refusal, RefusalCode, Sha256, Withdrawal, canonical,
 };
 
 /// How often one turn looks again before it leaves the file to a later one.
@@ -53,9 +53,8 @@ struct Verdict {
 
 impl Verdict {
     fn is_held_already(&self, row: &CaseRow) -> bool {
-        let held = |seen: &Seen| {
-            row.holds.get(&seen.projection.grant).is_some_and(|hold| seen.is_held_as(hold))
-        };
+        let held =
+            |seen: &Seen| row.holds.get(&seen.projection.grant).is_some_and(|hold| seen.is_held_as(hold));
         row.open.is_none() && self.lost.is_empty() && self.seen.iter().all(held)
     }
 
@@ -111,7 +110,8 @@ impl Engine {
         let first = grants.iter().next().map(|grant| grant.lang).unwrap_or_default();
         let Some(facts) = self.cases.case(id, first).await? else { return Ok(None) };
         let rules = &self.settings.rules;
-        let reaching = grants.iter().filter(|grant| project(&active(grant), &facts, grants, groups, rules).is_ok());
+        let reaching =
+            grants.iter().filter(|grant| project(&active(grant), &facts, grants, groups, rules).is_ok());
         let langs: BTreeSet<Lang> = reaching.map(|grant| grant.lang).filter(|lang| *lang != first).collect();
         let mut all = BTreeMap::from([(first, facts)]);
         for lang in langs {
@@ -201,7 +201,12 @@ impl Engine {
         }
     }
 
-    async fn settled(&self, push: &CasePush, verdict: &Verdict, graphic: Option<Sha256>) -> Result<(), Error> {
+    async fn settled(
+        &self,
+        push: &CasePush,
+        verdict: &Verdict,
+        graphic: Option<Sha256>,
+    ) -> Result<(), Error> {
         let id = push.case_id;
         let settle = |book: &mut Book| {
             let row = book.case(id);
@@ -282,7 +287,8 @@ impl Engine {
     /// O9: the bytes go up before what refers to them, and only if they are others than last time.
     async fn graphic_sent(&self, push: &CasePush, row: &CaseRow) -> Result<Option<Sha256>, Error> {
         let named = push.projections.iter().find_map(|projection| projection.view.grafico.as_ref());
-        let Some(sha256) = named.map(|graphic| graphic.sha256).filter(|sha256| row.graphic != Some(*sha256)) else {
+        let Some(sha256) = named.map(|graphic| graphic.sha256).filter(|sha256| row.graphic != Some(*sha256))
+        else {
             return Ok(None);
         };
         self.graphic_stored(push.case_id, sha256).await.map(|()| Some(sha256))
@@ -329,7 +335,13 @@ impl Judge<'_> {
         facts.holder(self.rules.role(grant.contact.kind())?)
     }
 
-    fn reason(&self, grant: &Grant, hold: &Hold, denial: &Denial, facts: &BTreeMap<Lang, CaseFacts>) -> Reason {
+    fn reason(
+        &self,
+        grant: &Grant,
+        hold: &Hold,
+        denial: &Denial,
+        facts: &BTreeMap<Lang, CaseFacts>,
+    ) -> Reason {
         let now = facts.values().next().and_then(|facts| self.holder(grant, facts));
         let moved = hold.holder_id != 0 && now != Some(hold.holder_id);
         if moved { Reason::CaseMoved } else { denial.reason() }
@@ -346,7 +358,13 @@ fn unknown_hold(contact: &ContactRef) -> Hold {
     Hold { holder: contact.clone(), holder_id: 0, version: 0, sequence: 0, view: nothing, sure: false }
 }
 
-fn planned(book: &mut Book, id: u64, verdict: &Verdict, cause: Cause, saved_at: Instant) -> Result<Plan, Error> {
+fn planned(
+    book: &mut Book,
+    id: u64,
+    verdict: &Verdict,
+    cause: Cause,
+    saved_at: Instant,
+) -> Result<Plan, Error> {
     let row = book.cases.get(&id).cloned().unwrap_or_default();
     if verdict.is_held_already(&row) {
         return Ok(Plan::Nothing);
@@ -379,8 +397,10 @@ fn planned(book: &mut Book, id: u64, verdict: &Verdict, cause: Cause, saved_at: 
 /// The push that may have been lost, if it would still say the same.
 fn again(row: &CaseRow, id: u64, verdict: &Verdict) -> Result<Option<CasePush>, Error> {
     let Some(open) = row.open.as_ref().filter(|open| open.version == row.version) else { return Ok(None) };
-    let (was, is): (BTreeSet<_>, BTreeSet<_>) =
-        (open.reasons.iter().map(|(grant, _)| grant).collect(), verdict.lost.iter().map(|(grant, _)| grant).collect());
+    let (was, is): (BTreeSet<_>, BTreeSet<_>) = (
+        open.reasons.iter().map(|(grant, _)| grant).collect(),
+        verdict.lost.iter().map(|(grant, _)| grant).collect(),
+    );
     if was != is {
         return Ok(None);
     }
@@ -399,8 +419,10 @@ fn push_of(
     lost: &[(ContactRef, Reason)],
 ) -> CasePush {
     let projections = verdict.seen.iter().map(|seen| seen.projection.clone()).collect();
-    let withdrawals =
-        lost.iter().map(|(grant, reason)| Withdrawal { grant: grant.clone(), reason: reason.clone() }).collect();
+    let withdrawals = lost
+        .iter()
+        .map(|(grant, reason)| Withdrawal { grant: grant.clone(), reason: reason.clone() })
+        .collect();
     CasePush { case_id, version, sequence, saved_at, cause, projections, withdrawals }
 }
 

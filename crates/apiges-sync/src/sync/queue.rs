@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use integration_core::{Error, ErrorKind};
 use integration_store::{
-    Change, Entry, LaneChoice, Lease, NewEntry, Outbox, Query, State, Step, Store, StoreErrorKind, worker_name,
+    Change, Entry, LaneChoice, Lease, NewEntry, Outbox, Query, State, Step, Store, StoreErrorKind,
+    worker_name,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -211,7 +212,8 @@ impl Queue {
         let claimed = self.outbox.claim(LaneChoice::Named(lane), &self.worker, settings.lease).await;
         let Some(lease) = claimed.map_err(stored)? else { return Ok(None) };
         let entries = self.outbox.list(Query::open().with_lane(lane)).await.map_err(stored)?;
-        let flying = entries.iter().map(|entry| Change::new(entry, State::InFlight, entry.data.clone())).collect();
+        let flying =
+            entries.iter().map(|entry| Change::new(entry, State::InFlight, entry.data.clone())).collect();
         let entries = match self.outbox.write(&lease, flying).await {
             Ok(entries) => entries,
             Err(error) if is_lost(&error) => return Ok(None),
@@ -243,7 +245,8 @@ impl Queue {
     ) -> Result<Option<Duration>, Error> {
         let counts = error.kind() != ErrorKind::Authentication;
         let count = taken.tries.saturating_add(u32::from(counts));
-        let pause = settings.pause(count.max(1), self.clock.random()).max(error.retry_after().unwrap_or_default());
+        let pause =
+            settings.pause(count.max(1), self.clock.random()).max(error.retry_after().unwrap_or_default());
         let dead = is_final(error) || count >= settings.tries;
         let next_at = (!dead).then(|| later(self.clock.wall(), pause));
         let tries = Tries { tries: count, next_at, error: Some(words(error)) };
@@ -332,7 +335,8 @@ fn joined(lease: Lease, entries: Vec<Entry>) -> Result<Option<Taken>, Error> {
         tries = tries_of(entry)?.tries.max(tries);
     }
     let Some(first) = marks.first() else { return Ok(None) };
-    let (job, saved_at) = (first.job.clone(), marks.iter().map(|mark| mark.saved_at).min().unwrap_or(first.saved_at));
+    let (job, saved_at) =
+        (first.job.clone(), marks.iter().map(|mark| mark.saved_at).min().unwrap_or(first.saved_at));
     let causes = marks.into_iter().map(|mark| mark.cause).collect();
     Ok(Some(Taken { lease, entries, job, causes, saved_at, tries }))
 }
@@ -343,10 +347,9 @@ fn changes(entries: &[Entry], state: State, tries: &Tries) -> Result<Vec<Change>
 }
 
 fn through<'a>(entry: &'a Entry, states: &'a [State]) -> impl Iterator<Item = Change> + 'a {
-    (entry.version..).zip(states).map(|(version, state)| Change {
-        version,
-        ..Change::new(entry, *state, entry.data.clone())
-    })
+    (entry.version..)
+        .zip(states)
+        .map(|(version, state)| Change { version, ..Change::new(entry, *state, entry.data.clone()) })
 }
 
 fn is_lost(error: &integration_store::StoreError) -> bool {

@@ -56,7 +56,9 @@ impl Engine {
         };
         let lines = held.iter().map(|(id, hold)| DigestLine::known(*id, hold.version, hold.view));
         let ours = digest(lines);
-        Ok(held.iter().all(|(_, hold)| hold.sure) && theirs.count == held.len() as u64 && theirs.digest == ours)
+        Ok(held.iter().all(|(_, hold)| hold.sure)
+            && theirs.count == held.len() as u64
+            && theirs.digest == ours)
     }
 
     async fn mend(&self, contact: &ContactRef) -> Result<(), Error> {

@@ -111,7 +111,8 @@ impl RestCases {
 
     fn view(&self, file: &CaseFile, clases: Vec<String>, graphic: Option<&Blob>) -> Result<View, FieldError> {
         let described = |one: &Description| one.extra.text(&self.reading.description_text);
-        let is_name = |one: &&Description| one.kind.as_ref().is_some_and(|kind| kind.code == self.reading.name_kind);
+        let is_name =
+            |one: &&Description| one.kind.as_ref().is_some_and(|kind| kind.code == self.reading.name_kind);
         let denominacion = file.descriptions.iter().find(is_name).map(described).transpose()?.flatten();
         let mut descripciones = Vec::new();
         for one in &file.descriptions {
@@ -128,7 +129,10 @@ impl RestCases {
             bytes: blob.bytes,
         });
         Ok(View {
-            modalidad: file.modality.as_ref().map(|modality| pair(modality.code.as_str(), &modality.description)),
+            modalidad: file
+                .modality
+                .as_ref()
+                .map(|modality| pair(modality.code.as_str(), &modality.description)),
             numero: file.number.clone(),
             bis: file.bis.clone(),
             pais: file.country.as_ref().map(labelled),
@@ -159,7 +163,8 @@ impl CaseSource for RestCases {
                 HolderRole::Intermediary => "idIntermediario",
                 HolderRole::Agent => "idAgente",
             };
-            let found = self.client.search_case_files(&Search::all().equal(field, [contact_id.to_string()])).await?;
+            let found =
+                self.client.search_case_files(&Search::all().equal(field, [contact_id.to_string()])).await?;
             let unread = found.unreadable.iter().filter_map(|row| row.id);
             let ids = found.rows.iter().map(|file| file.id).chain(unread).collect();
             Ok(CaseList { ids, complete: found.completeness() == Completeness::Complete })
@@ -197,6 +202,7 @@ fn classes(specifics: &Data, field: &str) -> Result<Vec<String>, FieldError> {
 }
 
 /// A field of another form: its name, never its value.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn unreadable(error: FieldError) -> Error {
     Error::new(ErrorKind::UnexpectedAnswer, "read a case file for the web")
         .with_outcome(Outcome::NotSent)

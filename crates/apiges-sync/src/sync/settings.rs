@@ -79,7 +79,8 @@ impl Settings {
 
     /// How long to wait after the n-th failure: full jitter over a doubling span.
     pub(crate) fn pause(&self, tries: u32, random: f64) -> Duration {
-        let doubled = self.first_pause.saturating_mul(1u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
+        let doubled =
+            self.first_pause.saturating_mul(1u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
         doubled.min(self.longest_pause).mul_f64(random.clamp(0.0, 1.0))
     }
 }

@@ -173,7 +173,8 @@ impl Engine {
     pub(crate) async fn member_worked(&self, contact: &ContactRef, id: u64) -> Result<(), Error> {
         let book = self.ledger.look(&[]).await?;
         let groups = self.groups.membership().await?;
-        let own = book.grants.values().filter_map(|row| row.grant.as_ref()).filter(|grant| grant.contact_id == id);
+        let own =
+            book.grants.values().filter_map(|row| row.grant.as_ref()).filter(|grant| grant.contact_id == id);
         let own: Vec<&Grant> = own.filter(|grant| grant.scope != Scope::Own).collect();
         let mut held: BTreeSet<u64> = self.held_of(contact, id, &book).await?.into_iter().collect();
         for grant in &own {
@@ -214,7 +215,12 @@ impl Engine {
     }
 
     pub(crate) fn load_mark(&self, contact: &ContactRef) -> Mark {
-        Mark { job: Job::Load(contact.clone()), rank: Rank::Ordinary, cause: Cause::Load, saved_at: self.now() }
+        Mark {
+            job: Job::Load(contact.clone()),
+            rank: Rank::Ordinary,
+            cause: Cause::Load,
+            saved_at: self.now(),
+        }
     }
 }
 

@@ -70,7 +70,12 @@ impl Fused {
 }
 
 impl Backend for Fused {
-    fn append<'a>(&'a self, outbox: &'a str, worker: &'a str, entries: Vec<NewEntry>) -> Pending<'a, Vec<(Entry, bool)>> {
+    fn append<'a>(
+        &'a self,
+        outbox: &'a str,
+        worker: &'a str,
+        entries: Vec<NewEntry>,
+    ) -> Pending<'a, Vec<(Entry, bool)>> {
         self.wrapped(self.inner.append(outbox, worker, entries))
     }
     fn claim<'a>(
@@ -111,7 +116,12 @@ impl Backend for Fused {
     fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>> {
         self.inner.lanes(outbox, states)
     }
-    fn tips<'a>(&'a self, outbox: &'a str, after: Option<&'a str>, limit: usize) -> Pending<'a, Vec<(String, Tip)>> {
+    fn tips<'a>(
+        &'a self,
+        outbox: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Pending<'a, Vec<(String, Tip)>> {
         self.inner.tips(outbox, after, limit)
     }
     fn lines<'a>(&'a self, outbox: &'a str, after: i64, limit: usize) -> Pending<'a, Vec<Line>> {

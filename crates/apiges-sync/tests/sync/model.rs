@@ -13,8 +13,12 @@ use super::fuse::Fuse;
 use super::portal::Fault;
 use super::world::*;
 
-const BOXES: [(&str, &str); 4] =
-    [("referencia1", "referencia"), ("referencia2", "referencia2"), ("referencia3", "referencia3"), ("clave", "clave")];
+const BOXES: [(&str, &str); 4] = [
+    ("referencia1", "referencia"),
+    ("referencia2", "referencia2"),
+    ("referencia3", "referencia3"),
+    ("clave", "clave"),
+];
 
 struct Dice(u64);
 
@@ -42,7 +46,9 @@ fn expected(world: &World, grant: &Grant) -> BTreeMap<u64, Value> {
         let own = holder == grant.contact_id;
         let together = match &grant.scope {
             Scope::Own => false,
-            Scope::Group { group } => groups.contains(holder, group) && groups.contains(grant.contact_id, group),
+            Scope::Group { group } => {
+                groups.contains(holder, group) && groups.contains(grant.contact_id, group)
+            }
         };
         let mut view = serde_json::to_value(&file.full).unwrap();
         let closed = view["estado"]["codigo"] == "B";
@@ -140,7 +146,11 @@ async fn step(world: &World, sync: &WebSync, dice: &mut Dice, name: &mut String)
                 5 => grant.include_modality("P"),
                 6 => grant.group("G"),
                 7 => grant.own(),
-                _ => grant.closed_cases(if dice.roll(2) == 0 { ClosedCases::Keep } else { ClosedCases::Withdraw }),
+                _ => grant.closed_cases(if dice.roll(2) == 0 {
+                    ClosedCases::Keep
+                } else {
+                    ClosedCases::Withdraw
+                }),
             };
             drop(sync.revise(&grant, "ana").await);
         }
@@ -150,7 +160,11 @@ async fn step(world: &World, sync: &WebSync, dice: &mut Dice, name: &mut String)
         9 => {
             let (member, joins) = (dice.roll(4) + 1, dice.roll(2) == 0);
             world.groups.change(|groups| {
-                if joins { groups.join(member, client(&member.to_string()), "G") } else { groups.leave(member, "G") }
+                if joins {
+                    groups.join(member, client(&member.to_string()), "G")
+                } else {
+                    groups.leave(member, "G")
+                }
             });
             sync.membership_changed(&client(&member.to_string()), member).await.unwrap();
         }
@@ -198,7 +212,8 @@ async fn run(seed: u64, steps: u64) {
         world.firm.0.lock().unwrap().incomplete = dice.roll(2) == 0;
         for _ in 0..dice.roll(3) {
             let row = FAILING[usize::try_from(dice.roll(9)).unwrap()];
-            let fault = [Fault::Unreached, Fault::LostAnswer, Fault::Down][usize::try_from(dice.roll(3)).unwrap()];
+            let fault =
+                [Fault::Unreached, Fault::LostAnswer, Fault::Down][usize::try_from(dice.roll(3)).unwrap()];
             world.portal.fail(row, fault);
         }
         let mut name = String::new();
@@ -219,8 +234,18 @@ async fn run(seed: u64, steps: u64) {
     world.portal.state().faults.clear();
     let found = sync.reconcile().await.unwrap();
     if let Some(contact) = found.mismatches.first() {
-        let held: Vec<_> = world.portal.state().cases.iter().filter_map(|(id, case)| Some((*id, case.held.get(contact)?.clone()))).collect();
-        panic!("seed {seed}: {contact} {:?}\n{held:?}\n{}", world.portal.state().grants.get(contact), world.dump().await);
+        let held: Vec<_> = world
+            .portal
+            .state()
+            .cases
+            .iter()
+            .filter_map(|(id, case)| Some((*id, case.held.get(contact)?.clone())))
+            .collect();
+        panic!(
+            "seed {seed}: {contact} {:?}\n{held:?}\n{}",
+            world.portal.state().grants.get(contact),
+            world.dump().await
+        );
     }
     assert_eq!(sync.numbers().await.unwrap().implicit, 0, "seed {seed}: the ledger knows all holders");
 }

@@ -153,7 +153,8 @@ impl Portal {
     pub(crate) fn union_sees(&self, tag: &str) -> BTreeMap<u64, Value> {
         let members: Vec<ContactRef> = {
             let state = self.state();
-            let of_union = |grant: &&Grant| grant.admin.as_ref().is_some_and(|own| own.pair_tag.to_hex() == tag);
+            let of_union =
+                |grant: &&Grant| grant.admin.as_ref().is_some_and(|own| own.pair_tag.to_hex() == tag);
             state.grants.values().filter(of_union).map(|grant| grant.contact.clone()).collect()
         };
         let mut all: BTreeMap<u64, Value> = BTreeMap::new();
@@ -191,7 +192,9 @@ impl Portal {
                 Some(Fault::Unauthorized) => {
                     return Err(Error::new(ErrorKind::Authentication, row).with_outcome(Outcome::Refused));
                 }
-                Some(Fault::Refused) => return Err(refuse(ErrorKind::Refused, RefusalCode::Refused, Value::Null)),
+                Some(Fault::Refused) => {
+                    return Err(refuse(ErrorKind::Refused, RefusalCode::Refused, Value::Null));
+                }
                 _ => {}
             }
             let done = self.once(row, key, body, act);
@@ -274,7 +277,8 @@ impl State {
                 return Err(missing());
             }
         }
-        grant.version = self.last_versions.get(&contact).copied().or(stands).unwrap_or(0).max(stands.unwrap_or(0)) + 1;
+        grant.version =
+            self.last_versions.get(&contact).copied().or(stands).unwrap_or(0).max(stands.unwrap_or(0)) + 1;
         self.last_versions.insert(contact.clone(), grant.version);
         self.grants.insert(contact, grant.clone());
         Ok(grant)
@@ -339,8 +343,10 @@ impl State {
             ("clave", view.clave.is_some()),
         ];
         let over = boxes.iter().any(|(name, there)| *there && !own.show.contains(&FieldBox::from_wire(name)));
-        let excluded =
-            view.modalidad.as_ref().is_some_and(|modality| own.excluded_modalities.contains(&modality.codigo));
+        let excluded = view
+            .modalidad
+            .as_ref()
+            .is_some_and(|modality| own.excluded_modalities.contains(&modality.codigo));
         if over || excluded {
             self.excesses.push(format!("{grant} {id}"));
         }
@@ -356,12 +362,18 @@ impl State {
         if push.version == stored {
             let pushed = self.cases.get(&push.case_id).and_then(|case| case.pushed.clone());
             return match pushed {
-                Some((version, _, own)) if version == stored && own == content => answer(PushOutcome::Duplicate, stored),
+                Some((version, _, own)) if version == stored && own == content => {
+                    answer(PushOutcome::Duplicate, stored)
+                }
                 _ => Err(conflict(RefusalCode::VersionReuse, json!({ "storedVersion": stored }))),
             };
         }
         if push.projections.iter().any(|one| !self.grants.contains_key(&one.grant)) {
-            return Err(refuse(ErrorKind::Refused, RefusalCode::Refused, json!({ "reason": "grant-unknown" })));
+            return Err(refuse(
+                ErrorKind::Refused,
+                RefusalCode::Refused,
+                json!({ "reason": "grant-unknown" }),
+            ));
         }
         let named: BTreeSet<&ContactRef> = push
             .projections
@@ -431,7 +443,13 @@ impl State {
         Some(Load { load_id: id.clone(), contacts: contacts.collect() })
     }
 
-    fn put_batch(&mut self, id: &LoadId, contact: &ContactRef, n: u64, batch: &Batch) -> Result<BatchAccepted, Error> {
+    fn put_batch(
+        &mut self,
+        id: &LoadId,
+        contact: &ContactRef,
+        n: u64,
+        batch: &Batch,
+    ) -> Result<BatchAccepted, Error> {
         let lines = batch.items.iter().map(|item| DigestLine::of_item(item).unwrap());
         let right = digest(lines) == batch.digest;
         let reused = batch.items.iter().any(|item| {
@@ -442,7 +460,10 @@ impl State {
         });
         for item in &batch.items {
             self.note_excess(item.case_id, contact, &item.view);
-            assert!(item.view.grafico.as_ref().is_none_or(|graphic| self.blobs.contains(&graphic.sha256)), "O9");
+            assert!(
+                item.view.grafico.as_ref().is_none_or(|graphic| self.blobs.contains(&graphic.sha256)),
+                "O9"
+            );
         }
         let load = self.loads.get_mut(id.as_str()).ok_or_else(not_found)?;
         let part = load.parts.get_mut(contact).ok_or_else(not_found)?;
@@ -521,7 +542,8 @@ impl State {
         let held = case.and_then(|case| case.held.get(contact));
         let pushed = case.and_then(|case| case.pushed.as_ref());
         let later = held.is_some_and(|held| held.sequence > base || held.version > item.version)
-            || (held.is_none() && pushed.is_some_and(|(version, sequence, _)| *sequence > base && *version > item.version));
+            || (held.is_none()
+                && pushed.is_some_and(|(version, sequence, _)| *sequence > base && *version > item.version));
         if later {
             totals.stale += 1;
         } else if held.is_some_and(|held| held.version == item.version) {
@@ -533,7 +555,11 @@ impl State {
         } else {
             totals.applied += 1;
             let BatchItem { case_id, version, holder, view } = item;
-            self.hold(case_id, contact, Held { version, sequence: base, holder, view: Some(view), reason: None });
+            self.hold(
+                case_id,
+                contact,
+                Held { version, sequence: base, holder, view: Some(view), reason: None },
+            );
         }
     }
 
@@ -585,33 +611,65 @@ impl WebSyncTransport for Portal {
         self.call("W11", None, Value::Null, |state| Ok(state.grants.get(contact).cloned()))
     }
 
-    fn put_grant<'a>(&'a self, grant: &'a Grant, expected: Expected, key: &'a IdempotencyKey) -> Pending<'a, Grant> {
+    fn put_grant<'a>(
+        &'a self,
+        grant: &'a Grant,
+        expected: Expected,
+        key: &'a IdempotencyKey,
+    ) -> Pending<'a, Grant> {
         let body = json!([grant, format!("{expected:?}")]);
         self.call("W12", Some(key), body, move |state| state.put_grant(grant.clone(), expected))
     }
 
-    fn suspend<'a>(&'a self, contact: &'a ContactRef, version: u64, key: &'a IdempotencyKey) -> Pending<'a, Grant> {
+    fn suspend<'a>(
+        &'a self,
+        contact: &'a ContactRef,
+        version: u64,
+        key: &'a IdempotencyKey,
+    ) -> Pending<'a, Grant> {
         let body = json!(["suspend", contact, version]);
-        self.call("W13", Some(key), body, move |state| state.set_state(contact, version, GrantState::Suspended))
+        self.call("W13", Some(key), body, move |state| {
+            state.set_state(contact, version, GrantState::Suspended)
+        })
     }
 
-    fn resume<'a>(&'a self, contact: &'a ContactRef, version: u64, key: &'a IdempotencyKey) -> Pending<'a, Grant> {
+    fn resume<'a>(
+        &'a self,
+        contact: &'a ContactRef,
+        version: u64,
+        key: &'a IdempotencyKey,
+    ) -> Pending<'a, Grant> {
         let body = json!(["resume", contact, version]);
         self.call("W13", Some(key), body, move |state| state.set_state(contact, version, GrantState::Active))
     }
 
-    fn revoke<'a>(&'a self, contact: &'a ContactRef, version: u64, key: &'a IdempotencyKey) -> Pending<'a, Withdrawn> {
+    fn revoke<'a>(
+        &'a self,
+        contact: &'a ContactRef,
+        version: u64,
+        key: &'a IdempotencyKey,
+    ) -> Pending<'a, Withdrawn> {
         self.call("W14", Some(key), json!([contact, version]), move |state| state.revoke(contact, version))
     }
 
-    fn rename<'a>(&'a self, contact: &'a ContactRef, rename: &'a Rename, key: &'a IdempotencyKey) -> Pending<'a, Grant> {
+    fn rename<'a>(
+        &'a self,
+        contact: &'a ContactRef,
+        rename: &'a Rename,
+        key: &'a IdempotencyKey,
+    ) -> Pending<'a, Grant> {
         self.call("W15", Some(key), json!([contact, rename]), move |state| state.rename(contact, rename))
     }
 
-    fn preview_union<'a>(&'a self, request: &'a UnionRequest, key: &'a IdempotencyKey) -> Pending<'a, UnionPreview> {
+    fn preview_union<'a>(
+        &'a self,
+        request: &'a UnionRequest,
+        key: &'a IdempotencyKey,
+    ) -> Pending<'a, UnionPreview> {
         self.call("W16", Some(key), value(request), move |state| {
             let tag = request.pair_tag.to_hex();
-            let of_union = |grant: &&Grant| grant.admin.as_ref().is_some_and(|own| own.pair_tag.to_hex() == tag);
+            let of_union =
+                |grant: &&Grant| grant.admin.as_ref().is_some_and(|own| own.pair_tag.to_hex() == tag);
             let mut members: Vec<ContactRef> =
                 state.grants.values().filter(of_union).map(|grant| grant.contact.clone()).collect();
             members.push(request.joining.clone());
@@ -670,7 +728,9 @@ impl WebSyncTransport for Portal {
         commit: &'a Commit,
         key: &'a IdempotencyKey,
     ) -> Pending<'a, CommitTotals> {
-        self.call("W23", Some(key), json!([load, contact, commit]), move |state| state.commit(load, contact, commit))
+        self.call("W23", Some(key), json!([load, contact, commit]), move |state| {
+            state.commit(load, contact, commit)
+        })
     }
 
     fn load<'a>(&'a self, load: &'a LoadId) -> Pending<'a, Option<Load>> {
@@ -704,7 +764,12 @@ impl WebSyncTransport for Portal {
         self.call("W32", None, Value::Null, move |state| {
             Ok(state.cases.get(&case).map(|case| StoredCase {
                 version: case.version,
-                grants: case.held.iter().filter(|(_, held)| held.view.is_some()).map(|(grant, _)| grant.clone()).collect(),
+                grants: case
+                    .held
+                    .iter()
+                    .filter(|(_, held)| held.view.is_some())
+                    .map(|(grant, _)| grant.clone())
+                    .collect(),
                 withdrawn: vec![],
             }))
         })
@@ -723,9 +788,15 @@ impl WebSyncTransport for Portal {
         self.call("W33", None, Value::Null, move |_| Ok(files))
     }
 
-    fn withdraw<'a>(&'a self, batch: &'a WithdrawalBatch, key: &'a IdempotencyKey) -> Pending<'a, WithdrawalBatchAnswer> {
+    fn withdraw<'a>(
+        &'a self,
+        batch: &'a WithdrawalBatch,
+        key: &'a IdempotencyKey,
+    ) -> Pending<'a, WithdrawalBatchAnswer> {
         self.call("W40", Some(key), value(batch), move |state| {
-            Ok(WithdrawalBatchAnswer { items: batch.items.iter().map(|item| state.withdraw_item(item)).collect() })
+            Ok(WithdrawalBatchAnswer {
+                items: batch.items.iter().map(|item| state.withdraw_item(item)).collect(),
+            })
         })
     }
 
@@ -746,7 +817,12 @@ impl WebSyncTransport for Portal {
         })
     }
 
-    fn link<'a>(&'a self, _: &'a DocumentPlace, _: &'a DocumentLink, _: &'a IdempotencyKey) -> Pending<'a, LinkAnswer> {
+    fn link<'a>(
+        &'a self,
+        _: &'a DocumentPlace,
+        _: &'a DocumentLink,
+        _: &'a IdempotencyKey,
+    ) -> Pending<'a, LinkAnswer> {
         unused()
     }
 
@@ -764,7 +840,12 @@ impl WebSyncTransport for Portal {
         unused()
     }
 
-    fn post_message<'a>(&'a self, _: u64, _: &'a Message, _: &'a IdempotencyKey) -> Pending<'a, MessageStored> {
+    fn post_message<'a>(
+        &'a self,
+        _: u64,
+        _: &'a Message,
+        _: &'a IdempotencyKey,
+    ) -> Pending<'a, MessageStored> {
         unused()
     }
 

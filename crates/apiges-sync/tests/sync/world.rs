@@ -158,7 +158,8 @@ impl World {
         for entry in store.outbox(name).list(integration_store::Query::default()).await.unwrap() {
             text += &format!("{entry:?}{:?}", store.outbox(name).history(entry.id).await.unwrap());
         }
-        let mut collections = vec!["grant".to_owned(), "case".into(), "audit".into(), "load".into(), "scan".into()];
+        let mut collections =
+            vec!["grant".to_owned(), "case".into(), "audit".into(), "load".into(), "scan".into()];
         let grants = store.checkpoints(name).records("grant", None, 500).await.unwrap();
         collections.extend(grants.iter().map(|(contact, _)| format!("held/{contact}")));
         for collection in collections {
