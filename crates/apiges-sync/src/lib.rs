@@ -33,6 +33,7 @@
 //! | speak the language of the web mapping | [`web`] |
 //! | say who may see what | [`grant`] |
 //! | ask what a viewer sees of a file, and why not | [`visible::visible`], [`visible::explain`] |
+//! | keep the portal in step (feature `store`) | `sync` |
 //! | publish documents of case files (feature `store`) | `documents` |
 //! | post and take in messages, export evidence (feature `store`) | `messages` |
 //! | follow messages and receipts | [`thread`] |
@@ -71,6 +72,8 @@ mod record;
 mod search;
 #[cfg(feature = "store")]
 mod shelf;
+#[cfg(feature = "store")]
+pub mod sync;
 pub mod thread;
 pub mod visible;
 pub mod web;

@@ -1,0 +1,17 @@
+//! The engine between a firm and a portal that both live in memory (contract 4.2 to 4.7, section 7: load, outbox, withdraw, privacy).
+#![cfg(feature = "store")]
+
+#[path = "sync/fuse.rs"]
+mod fuse;
+#[path = "sync/model.rs"]
+mod model;
+#[path = "sync/portal.rs"]
+mod portal;
+#[path = "sync/rules.rs"]
+mod rules;
+#[path = "sync/sandbox.rs"]
+mod sandbox;
+#[path = "sync/slice.rs"]
+mod slice;
+#[path = "sync/world.rs"]
+mod world;
