@@ -384,9 +384,8 @@ fn may_be_replaced(row: &GrantRow) -> Result<bool, Error> {
 fn has_taken(row: &GrantRow, want: &Want, current: Option<&Grant>) -> bool {
     let is = |state: GrantState| current.is_some_and(|current| current.state == state);
     match want {
-        Want::Put(wanted) => {
-            current.is_some_and(|current| Grant { version: current.version, ..Grant::clone(wanted) } == *current)
-        }
+        Want::Put(wanted) => current
+            .is_some_and(|current| Grant { version: current.version, ..Grant::clone(wanted) } == *current),
         Want::Suspend => is(GrantState::Suspended),
         Want::Resume => is(GrantState::Active),
         Want::Revoke => current.is_none(),
