@@ -1,5 +1,13 @@
 //! The engine between a firm and a portal that both live in memory (contract 4.2 to 4.7, section 7: load, outbox, withdraw, privacy).
 #![cfg(feature = "store")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::needless_pass_by_value
+)]
 
 #[path = "sync/fuse.rs"]
 mod fuse;

@@ -161,9 +161,9 @@ async fn step(world: &World, sync: &WebSync, dice: &mut Dice, name: &mut String)
             let (member, joins) = (dice.roll(4) + 1, dice.roll(2) == 0);
             world.groups.change(|groups| {
                 if joins {
-                    groups.join(member, client(&member.to_string()), "G")
+                    groups.join(member, client(&member.to_string()), "G");
                 } else {
-                    groups.leave(member, "G")
+                    groups.leave(member, "G");
                 }
             });
             sync.membership_changed(&client(&member.to_string()), member).await.unwrap();
@@ -241,11 +241,8 @@ async fn run(seed: u64, steps: u64) {
             .iter()
             .filter_map(|(id, case)| Some((*id, case.held.get(contact)?.clone())))
             .collect();
-        panic!(
-            "seed {seed}: {contact} {:?}\n{held:?}\n{}",
-            world.portal.state().grants.get(contact),
-            world.dump().await
-        );
+        let grant = world.portal.state().grants.get(contact).cloned();
+        panic!("seed {seed}: {contact} {grant:?}\n{held:?}\n{}", world.dump().await);
     }
     assert_eq!(sync.numbers().await.unwrap().implicit, 0, "seed {seed}: the ledger knows all holders");
 }

@@ -104,10 +104,6 @@ fn not_found() -> Error {
 }
 
 impl Portal {
-    pub(crate) fn new(fuse: &Fuse) -> Self {
-        Self { state: Arc::default(), fuse: fuse.clone() }
-    }
-
     /// The same portal, for an engine after a crash.
     pub(crate) fn with_fuse(&self, fuse: &Fuse) -> Self {
         Self { state: Arc::clone(&self.state), fuse: fuse.clone() }
