@@ -118,6 +118,7 @@ suite! {
         a_withdrawn_document_stays_away
     }
     threads {
+        a_case_that_is_not_there_has_no_thread
         the_evidence_is_the_contracts_vector
         a_message_is_never_changed
         messages_come_in_order_and_in_pages

@@ -49,7 +49,8 @@ pub struct Called {
 ///
 /// Where the contract says nothing, it reads so: a revoked grant that comes back goes on with its versions; a preview is good while the
 /// union's members are those that it showed; a single load runs beside a load of all; a grant that is not there has no view (404), one
-/// that is suspended sees nothing; a projection for a grant that is not there is refused; an unlinking that comes late is `already`.
+/// that is suspended sees nothing; a projection and a load for a grant that is not there are refused (422); a thread needs a known case
+/// (404); a load is opened again, committed again or closed again with the same answer; an unlinking that comes late is `stale`.
 /// The portal shows what it was given: it does not mask by a grant's boxes, so that a test sees a field too many.
 ///
 /// ```

@@ -119,11 +119,13 @@ pub(crate) async fn a_link_is_judged_by_its_version(portal: &dyn WebSyncTranspor
     assert_eq!(refused(portal.link(&here, &other, &key()).await), RefusalCode::VersionReuse);
     let elsewhere = DocumentPlace { annotation: "6".to_owned(), ..here.clone() };
     link(portal, &elsewhere, &link_to(1, &blob)).await;
+    link(portal, &place(7, "007"), &link_to(1, &blob)).await;
     let items = portal.links(7, "5").await.unwrap().items;
-    assert_eq!(items, [LinkedDocument { document_id: "d 1/ñ".to_owned(), link: second }]);
+    let zeros = LinkedDocument { document_id: "007".to_owned(), link: link_to(1, &blob) };
+    assert_eq!(items, [zeros, LinkedDocument { document_id: "d 1/ñ".to_owned(), link: second }]);
     let third = DocumentLink { version: 3, ..other };
     assert_eq!(link(portal, &here, &third).await, LinkOutcome::Linked);
-    assert_eq!(portal.links(7, "5").await.unwrap().items[0].link, third);
+    assert_eq!(portal.links(7, "5").await.unwrap().items[1].link, third);
 }
 
 pub(crate) async fn a_withdrawn_document_stays_away(portal: &dyn WebSyncTransport, _: &dyn Acts) {
@@ -135,12 +137,13 @@ pub(crate) async fn a_withdrawn_document_stays_away(portal: &dyn WebSyncTranspor
     assert_eq!(unlink(portal, &here, 4).await, UnlinkOutcome::Already);
     assert_eq!(portal.links(7, "5").await.unwrap().items, []);
     assert_eq!(link(portal, &here, &link_to(2, &blob)).await, LinkOutcome::Stale);
-    let reuse = portal.link(&here, &link_to(4, &blob), &key()).await;
-    assert_eq!(refused(reuse), RefusalCode::VersionReuse);
+    assert_eq!(link(portal, &here, &link_to(4, &blob)).await, LinkOutcome::Stale);
     assert_eq!(portal.links(7, "5").await.unwrap().items, []);
     assert_eq!(link(portal, &here, &link_to(5, &blob)).await, LinkOutcome::Linked);
     // A withdrawal that comes late does not take away what is newer.
-    assert_eq!(unlink(portal, &here, 4).await, UnlinkOutcome::Already);
+    assert_eq!(unlink(portal, &here, 4).await.as_str(), "stale");
+    let reuse = portal.unlink(&here, 5, &Reason::DocumentRemoved, &key()).await;
+    assert_eq!(refused(reuse), RefusalCode::VersionReuse);
     assert_eq!(portal.links(7, "5").await.unwrap().items.len(), 1);
     // One that overtakes its link keeps it away.
     assert_eq!(unlink(portal, &place(7, "2"), 2).await, UnlinkOutcome::Already);

@@ -96,6 +96,9 @@ pub(crate) async fn loads_are_in_the_way_of_their_like(portal: &dyn WebSyncTrans
     assert_eq!(refused(open(portal, "l-2", &[two], 0).await), RefusalCode::LoadOpen);
     // A single push leaves a running load alone, and the other way round (Y6).
     open_single(portal, "l-3", &one, 0).await.unwrap();
+    // The same again, under another key, is the load that is open.
+    open_single(portal, "l-3", &one, 0).await.unwrap();
+    assert_eq!(refused(open_single(portal, "l-3", &one, 1).await), RefusalCode::LoadOpen);
     assert_eq!(refused(open_single(portal, "l-4", &one, 0).await), RefusalCode::LoadOpen);
     portal.abort_load(&load, &key()).await.unwrap();
     open(portal, "l-5", &[one], 0).await.unwrap();
@@ -117,6 +120,7 @@ pub(crate) async fn batches_come_in_order(portal: &dyn WebSyncTransport, _: &dyn
     portal.commit(&load, &one, &commit_of(2, &all), &key()).await.unwrap();
     portal.close_load(&load, &key()).await.unwrap();
     assert_eq!(refused(put(3, &first).await), RefusalCode::LoadClosed);
+    assert_eq!(put(1, &first).await.unwrap().accepted, 1);
     let nowhere = LoadId::new("l-9");
     let lost = portal.put_batch(&nowhere, &one, 1, &first, &key()).await;
     assert_eq!(refused(lost), RefusalCode::NotFound);
@@ -254,13 +258,13 @@ pub(crate) async fn what_is_pushed_during_a_load_survives_it(portal: &dyn WebSyn
     shown(2, 1, 2, "old").send(portal).await.unwrap();
     shown(3, 1, 3, "old").send(portal).await.unwrap();
     let load = open(portal, "l-1", std::slice::from_ref(&one), 3).await.unwrap();
-    let items = [item(&one, 1, 8, "loaded"), item(&one, 3, 8, "loaded"), item(&one, 6, 8, "loaded")];
+    let items = [item(&one, 1, 8, "loaded"), item(&one, 3, 8, "loaded"), item(&one, 6, 2, "loaded")];
     portal.put_batch(&load, &one, 1, &batch(&items), &key()).await.unwrap();
-    // One that the load holds too, one that it does not, one that is taken away, one that is another's now.
+    // One that the load holds too, one that it does not, one that is taken away, one that by then is another's.
     shown(1, 4, 4, "pushed").send(portal).await.unwrap();
     shown(5, 1, 5, "pushed").send(portal).await.unwrap();
     push(3, 5).sequence(6).takes(&one, Reason::CaseMoved).send(portal).await.unwrap();
-    push(6, 1).sequence(7).shows(&two, view("pushed", None)).send(portal).await.unwrap();
+    push(6, 3).sequence(7).shows(&two, view("pushed", None)).send(portal).await.unwrap();
     let done = portal.commit(&load, &one, &commit_of(1, &items), &key()).await.unwrap();
     assert_eq!(done, totals(0, 0, 3, 1));
     let pushed = view("pushed", None);
@@ -321,7 +325,8 @@ pub(crate) async fn a_load_closes_when_all_is_committed(portal: &dyn WebSyncTran
 pub(crate) async fn a_load_of_one_contact_is_limited_to_it(portal: &dyn WebSyncTransport, _: &dyn Acts) {
     let [one, two] = granted(portal, ["1", "2"]).await;
     push(9, 1).shows(&two, view("M9", None)).send(portal).await.unwrap();
-    assert_eq!(refused(open_single(portal, "l-1", &client("9"), 0).await), RefusalCode::NotFound);
+    assert_eq!(refused(open_single(portal, "l-1", &client("9"), 0).await), RefusalCode::Refused);
+    assert_eq!(refused(open(portal, "l-1", &[client("9")], 0).await), RefusalCode::Refused);
     let load = open_single(portal, "l-1", &one, 9).await.unwrap();
     let stray = portal.put_batch(&load, &two, 1, &batch(&[item(&two, 1, 1, "A")]), &key()).await;
     assert_eq!(refused(stray), RefusalCode::NotFound);

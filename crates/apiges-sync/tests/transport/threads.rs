@@ -39,6 +39,13 @@ async fn receive(portal: &dyn WebSyncTransport, id: &str, event: ReceiptEvent) -
     portal.post_receipt(&receipt(id, "m-1", event), &key()).await.unwrap()
 }
 
+pub(crate) async fn a_case_that_is_not_there_has_no_thread(portal: &dyn WebSyncTransport, _: &dyn Acts) {
+    let posted = portal.post_message(CASE, &message("m-1", "Hola"), &key()).await;
+    assert_eq!(refused(posted), RefusalCode::NotFound);
+    assert_eq!(refused(portal.messages(CASE, Part::default()).await), RefusalCode::NotFound);
+    assert_eq!(refused(portal.evidence(CASE).await), RefusalCode::NotFound);
+}
+
 /// The vector of 4.9.
 pub(crate) async fn the_evidence_is_the_contracts_vector(portal: &dyn WebSyncTransport, _: &dyn Acts) {
     seen_by(portal, "4879").await;

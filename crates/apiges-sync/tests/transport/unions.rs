@@ -62,7 +62,9 @@ pub(crate) async fn a_union_sees_only_the_fields_that_all_show(portal: &dyn WebS
         join(portal, &tag("ab"), contact).await;
     }
     let with_reference = |number, clave| View { referencia: Some("R".to_owned()), ..view(number, clave) };
-    let shared = push(7, 1).shows(&one, with_reference("M1", Some("K"))).shows(&two, view("M1", Some("K")));
+    // Not only what has a box: a name that one of them does not show is not shown.
+    let named = View { denominacion: Some("CANARIO".to_owned()), ..with_reference("M1", Some("K")) };
+    let shared = push(7, 1).shows(&one, named.clone()).shows(&two, view("M1", Some("K")));
     shared.shows(&three, view("M1", None)).send(portal).await.unwrap();
     push(8, 2).shows(&one, with_reference("M2", Some("K"))).send(portal).await.unwrap();
     push(9, 3).shows(&three, view("M3", None)).send(portal).await.unwrap();
@@ -73,7 +75,7 @@ pub(crate) async fn a_union_sees_only_the_fields_that_all_show(portal: &dyn WebS
     assert_eq!(seen(portal, &two).await, [(7, view("M1", Some("K")))]);
     let version = portal.grant(&two).await.unwrap().unwrap().version;
     portal.suspend(&two, version, &key()).await.unwrap();
-    let alone = [(7, with_reference("M1", Some("K"))), (8, with_reference("M2", Some("K")))];
+    let alone = [(7, named), (8, with_reference("M2", Some("K")))];
     assert_eq!(files(portal, union()).await, alone);
 }
 

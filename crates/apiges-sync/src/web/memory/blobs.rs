@@ -18,6 +18,7 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug)]
 pub(super) struct StoredBlob {
     at: Duration,
+    bytes: u64,
 }
 
 /// A document, or what is left of one: its last version.
@@ -62,7 +63,8 @@ impl Portal {
         if Sha256::of(content) != blob.sha256 {
             return Err(Denial::unprocessable(RefusalCode::Digest));
         }
-        self.blobs.insert(blob.sha256, StoredBlob { at: now });
+        let bytes = content.len() as u64;
+        self.blobs.entry(blob.sha256).or_insert(StoredBlob { at: now, bytes });
         Ok(())
     }
 
@@ -94,16 +96,20 @@ impl Portal {
             Ordering::Equal if known.and_then(|known| known.link.as_ref()) == Some(link) => {
                 Ok(LinkOutcome::Duplicate)
             }
+            // What is left of a document keeps its own version away too.
+            Ordering::Equal if known.is_some_and(|known| known.link.is_none()) => Ok(LinkOutcome::Stale),
             Ordering::Equal => Err(Denial::version_reuse(stored)),
-            Ordering::Greater if !self.blobs.contains_key(&link.sha256) => {
-                Err(Denial::conflict(RefusalCode::BlobMissing))
-            }
+            Ordering::Greater if !self.has_whole(link) => Err(Denial::conflict(RefusalCode::BlobMissing)),
             Ordering::Greater => {
                 let document = Document { version: link.version, link: Some(link.clone()) };
                 self.documents.insert(place.clone(), document);
                 Ok(LinkOutcome::Linked)
             }
         }
+    }
+
+    fn has_whole(&self, link: &DocumentLink) -> bool {
+        self.blobs.get(&link.sha256).is_some_and(|blob| blob.bytes == link.bytes)
     }
 
     /// W61
@@ -116,7 +122,7 @@ impl Portal {
         LinkedDocuments { items: items.collect() }
     }
 
-    /// W62: a version that was issued for this. One that comes late has nothing to do any more.
+    /// W62: a version that was issued for this. One that comes late is `stale` (O5).
     pub(super) fn unlink(
         &mut self,
         place: &DocumentPlace,
@@ -129,14 +135,15 @@ impl Portal {
         let known = self.documents.get(place);
         let stored = known.map_or(0, |document| document.version);
         let is_there = known.is_some_and(|document| document.link.is_some());
-        let already = Ok(UnlinkAnswer { outcome: UnlinkOutcome::Already });
-        match version.cmp(&stored) {
-            Ordering::Less => return already,
+        let outcome = match version.cmp(&stored) {
+            // Not `already`: something newer may be there to see.
+            Ordering::Less => return Ok(UnlinkAnswer { outcome: UnlinkOutcome::from_wire("stale") }),
             Ordering::Equal if is_there => return Err(Denial::version_reuse(stored)),
-            _ => {}
-        }
+            _ if is_there => UnlinkOutcome::Withdrawn,
+            _ => UnlinkOutcome::Already,
+        };
         self.documents.insert(place.clone(), Document { version, link: None });
-        if is_there { Ok(UnlinkAnswer { outcome: UnlinkOutcome::Withdrawn }) } else { already }
+        Ok(UnlinkAnswer { outcome })
     }
 
     /// The digests of documents of a case, by their ids.

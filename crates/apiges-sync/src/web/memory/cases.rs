@@ -60,6 +60,9 @@ impl Portal {
             }
         }
         let case = self.cases.entry(case_id).or_default();
+        // What is taken away by a push is as late as the push: no load that began earlier brings it back (4.4).
+        let named = case.held.iter_mut().filter(|(grant, _)| content.contains_key(grant));
+        named.for_each(|(_, held)| held.sequence = sequence);
         case.version = version;
         case.sequence = case.sequence.max(sequence);
         case.pushed = Some((version, content));

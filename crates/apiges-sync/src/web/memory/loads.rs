@@ -95,10 +95,13 @@ impl Portal {
         single: bool,
     ) -> Result<Load, Denial> {
         if let Some(known) = self.loads.get(id) {
-            let code = if known.over { RefusalCode::LoadClosed } else { RefusalCode::LoadOpen };
-            return Err(Denial::conflict(code));
+            let same = known.single == single && known.base_sequence == base_sequence;
+            let goes_on = same && !known.over && known.contacts.keys().eq(&contacts);
+            return goes_on.then(|| known.state(id)).ok_or_else(|| Denial::conflict(RefusalCode::LoadOpen));
         }
-        contacts.iter().try_for_each(|contact| self.grant(contact).map(|_| ()))?;
+        if !contacts.iter().all(|contact| self.grants.contains_key(contact)) {
+            return Err(Denial::refused("grant-unknown"));
+        }
         // Two of a kind are in each other's way; a single one runs beside a load of all (Y6).
         let rival = |load: &Loading| {
             !load.over && load.single == single && (!single || load.contacts.keys().eq(&contacts))
@@ -113,12 +116,12 @@ impl Portal {
         Ok(state)
     }
 
-    fn staged(&mut self, id: &LoadId, contact: &ContactRef) -> Result<&mut Staged, Denial> {
+    /// A contact's part of a load, and whether nothing more can come: the load is over, or the part committed.
+    fn staged(&mut self, id: &LoadId, contact: &ContactRef) -> Result<(&mut Staged, bool), Denial> {
         let load = self.loads.get_mut(id).ok_or_else(Denial::not_found)?;
-        if load.over {
-            return Err(Denial::conflict(RefusalCode::LoadClosed));
-        }
-        load.contacts.get_mut(contact).ok_or_else(Denial::not_found)
+        let staged = load.contacts.get_mut(contact).ok_or_else(Denial::not_found)?;
+        let over = load.over || staged.committed.is_some();
+        Ok((staged, over))
     }
 
     /// W22
@@ -131,14 +134,14 @@ impl Portal {
     ) -> Result<BatchAccepted, Denial> {
         whole(batch, n)?;
         let reused = batch.items.iter().find_map(|item| self.reused(contact, item));
-        let staged = self.staged(id, contact)?;
+        let (staged, over) = self.staged(id, contact)?;
         let last = staged.batches.len() as u64;
         if n <= last {
             let index = usize::try_from(n - 1).unwrap_or(usize::MAX);
             let same = staged.batches.get(index).filter(|(accepted, _)| *accepted == batch.digest);
             return same.map(|(_, answer)| *answer).ok_or_else(|| Denial::unprocessable(RefusalCode::Digest));
         }
-        if staged.committed.is_some() {
+        if over {
             return Err(Denial::conflict(RefusalCode::LoadClosed));
         }
         if n > last + 1 {
@@ -162,7 +165,14 @@ impl Portal {
         commit: &Commit,
         at: Instant,
     ) -> Result<CommitTotals, Denial> {
-        self.staged(id, contact)?.is_as_announced(commit)?;
+        let (staged, over) = self.staged(id, contact)?;
+        if let Some(totals) = staged.committed {
+            return Ok(totals);
+        }
+        if over {
+            return Err(Denial::conflict(RefusalCode::LoadClosed));
+        }
+        staged.is_as_announced(commit)?;
         let plan = self.plan(id, contact, commit.complete);
         let total = self.visible(contact).count() as u64;
         let gone = plan.absent.len() as u64;
@@ -177,7 +187,7 @@ impl Portal {
             withdrawn: gone,
         };
         self.carry_out(id, contact, plan, at);
-        self.staged(id, contact)?.committed = Some(totals);
+        self.staged(id, contact)?.0.committed = Some(totals);
         Ok(totals)
     }
 
@@ -186,28 +196,31 @@ impl Portal {
         let Some(staged) = load.contacts.get(contact) else { return Plan::default() };
         let mut plan = Plan::default();
         for item in staged.items.values() {
-            let held = self.held(contact, item.case_id);
-            match held.filter(|held| held.version >= item.version) {
+            match self.held(contact, item.case_id) {
                 Some(held) if held.version == item.version && held.shown == shown(item) => {
                     plan.unchanged += 1;
                 }
-                Some(_) => plan.stale += 1,
-                None if self.sequence_of(contact, item.case_id) > load.base_sequence => plan.stale += 1,
-                None => plan.applied.push(item.clone()),
+                _ if self.is_overtaken(contact, item, load.base_sequence) => plan.stale += 1,
+                _ => plan.applied.push(item.clone()),
             }
         }
-        let is_absent = |case: u64| {
-            !staged.items.contains_key(&case) && self.sequence_of(contact, case) <= load.base_sequence
-        };
-        let held = self.visible(contact).filter(|(case, _)| complete && is_absent(*case));
+        let held = self.visible(contact).filter(|(case, held)| {
+            complete && !staged.items.contains_key(case) && held.sequence <= load.base_sequence
+        });
         plan.absent = held.map(|(case, held)| (case, held.version)).collect();
         plan
     }
 
-    /// The sequence of what was last stored of a case: a push that did not name the grant counts, since it spoke for all.
-    fn sequence_of(&self, contact: &ContactRef, case: u64) -> u64 {
-        let held = self.held(contact, case).map_or(0, |held| held.sequence);
-        self.cases.get(&case).map_or(0, |case| case.sequence).max(held)
+    /// Whether something later is known than an item of a load: of the grant, or of the case by a push that did not name the grant,
+    /// since a push speaks for all (O2).
+    fn is_overtaken(&self, contact: &ContactRef, item: &BatchItem, base: u64) -> bool {
+        match self.held(contact, item.case_id) {
+            Some(held) => held.version >= item.version || held.sequence > base,
+            None => self.cases.get(&item.case_id).is_some_and(|case| {
+                let version = case.pushed.as_ref().map_or(0, |(version, _)| *version);
+                case.sequence > base && version > item.version
+            }),
+        }
     }
 
     fn carry_out(&mut self, id: &LoadId, contact: &ContactRef, plan: Plan, at: Instant) {
@@ -229,6 +242,10 @@ impl Portal {
     /// W25: closed only if every contact is committed; aborted as it stands.
     pub(super) fn end_load(&mut self, id: &LoadId, close: bool) -> Result<CommitTotals, Denial> {
         let load = self.loads.get_mut(id).ok_or_else(Denial::not_found)?;
+        let closed = load.contacts.values().all(|staged| staged.committed.is_some());
+        if load.over && close && closed {
+            return Ok(load.totals());
+        }
         if load.over {
             return Err(Denial::conflict(RefusalCode::LoadClosed));
         }
@@ -254,9 +271,6 @@ impl Staged {
     }
 
     fn is_as_announced(&self, commit: &Commit) -> Result<(), Denial> {
-        if self.committed.is_some() {
-            return Err(Denial::conflict(RefusalCode::LoadClosed));
-        }
         let counted = (self.batches.len() as u64, self.items.len() as u64);
         if counted != (commit.batches, commit.count) {
             return Err(Denial::conflict(RefusalCode::Count));

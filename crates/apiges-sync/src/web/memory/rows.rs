@@ -373,6 +373,6 @@ impl WebSyncTransport for MemoryTransport {
     }
 
     fn evidence(&self, case: u64) -> Pending<'_, Chain> {
-        self.read(reads("W75", "export evidence", case), move |portal, _| Ok(portal.evidence(case)))
+        self.read(reads("W75", "export evidence", case), move |portal, _| portal.evidence(case))
     }
 }

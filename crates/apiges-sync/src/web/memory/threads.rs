@@ -64,11 +64,9 @@ impl Portal {
         if !AuthorRole::LISTED.contains(&message.author.role) {
             return Err(Denial::invalid("author"));
         }
+        self.is_known(case)?;
         if let Some(known) = self.messages.get(&message.message_id) {
             return self.again(*known, case, message);
-        }
-        if !self.cases.contains_key(&case) {
-            return Err(Denial::conflict(RefusalCode::CaseUnknown));
         }
         let replaced = message.replaces.as_ref().map(|replaced| self.messages.get(replaced));
         if replaced.is_some_and(|replaced| replaced != Some(&case)) {
@@ -76,6 +74,10 @@ impl Portal {
         }
         let attached = self.attached(case, &message.attachments)?;
         self.add_message(case, message, &attached)
+    }
+
+    fn is_known(&self, case: u64) -> Result<(), Denial> {
+        if self.cases.contains_key(&case) { Ok(()) } else { Err(Denial::not_found()) }
     }
 
     /// The answer of the first time, if the message is the same (X1).
@@ -103,6 +105,7 @@ impl Portal {
 
     /// W71
     pub(super) fn list_messages(&self, case: u64, part: &Part) -> Result<MessagePage, Denial> {
+        self.is_known(case)?;
         let after = place(part)?;
         let all = self.threads.get(&case).into_iter().flat_map(|thread| &thread.messages);
         let rest = all.map(|(stored, _)| stored).filter(|stored| stored.seq > after);
@@ -147,9 +150,10 @@ impl Portal {
     }
 
     /// W75
-    pub(super) fn evidence(&self, case: u64) -> Chain {
+    pub(super) fn evidence(&self, case: u64) -> Result<Chain, Denial> {
+        self.is_known(case)?;
         let thread = self.threads.get(&case);
-        thread.map_or_else(|| Chain::new(&self.tenant, case), |thread| thread.chain.clone())
+        Ok(thread.map_or_else(|| Chain::new(&self.tenant, case), |thread| thread.chain.clone()))
     }
 
     fn tell(&mut self, kind: EventKind, case_id: u64, payload: serde_json::Value) {
