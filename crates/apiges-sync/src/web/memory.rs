@@ -254,3 +254,65 @@ impl fmt::Debug for MemoryTransport {
         f.debug_struct("MemoryTransport").field("tenant", &self.0.tenant).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::{Expected, Grant, IdempotencyKey, WebSyncTransport};
+    use serde_json::json;
+
+    fn grant() -> Grant {
+        serde_json::from_value(json!({
+            "contact": {"kind": "C", "code": "1"}, "contactId": 1, "state": "active", "version": 0,
+            "scope": {"type": "own"}, "show": [], "excludedModalities": [], "admin": null,
+            "closedCases": "withdraw", "lang": "es",
+        }))
+        .unwrap()
+    }
+
+    fn key() -> IdempotencyKey {
+        IdempotencyKey::stored("key-1")
+    }
+
+    #[tokio::test]
+    async fn a_lost_request_has_no_effect_and_nobody_can_tell() {
+        let portal = MemoryTransport::new("demo");
+        portal.lose_next_request();
+        assert!(portal.health().await.is_ok(), "only writes are lost");
+        let lost = portal.put_grant(&grant(), Expected::Absent, &key()).await.unwrap_err();
+        assert!(lost.is_outcome_unknown());
+        assert_eq!(portal.grant(&grant().contact).await.unwrap(), None);
+        assert!(portal.put_grant(&grant(), Expected::Absent, &key()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn refusals_come_in_turn_and_say_whether_anything_was_done() {
+        let portal = MemoryTransport::new("demo");
+        portal.refuse_next(503, RefusalCode::Refused);
+        portal.refuse_next(409, RefusalCode::VersionConflict);
+        let mut put = async || portal.put_grant(&grant(), Expected::Absent, &key()).await;
+        assert!(put().await.unwrap_err().is_outcome_unknown());
+        let refused = put().await.unwrap_err();
+        assert_eq!((refused.kind(), refused.outcome()), (ErrorKind::Conflict, Outcome::Refused));
+        assert_eq!(put().await.unwrap().version, 1);
+    }
+
+    #[tokio::test]
+    async fn a_hook_sees_every_call_and_may_use_the_portal() {
+        let portal = MemoryTransport::new("demo");
+        let inside = portal.clone();
+        portal.before(move |called| {
+            inside
+                .mark_hidden(&DocumentPlace { case: 1, annotation: "1".into(), document: "1".into() }, true);
+            match called.row {
+                "W12" => Err(Error::new(ErrorKind::Timeout, called.operation)),
+                _ => Ok(()),
+            }
+        });
+        assert!(portal.put_grant(&grant(), Expected::Absent, &key()).await.is_err_and(|e| e.is_timeout()));
+        assert_eq!(portal.grant(&grant().contact).await.unwrap(), None);
+        let calls = portal.calls();
+        let told: Vec<_> = calls.iter().map(|called| (called.row, called.target.as_str())).collect();
+        assert_eq!(told, [("W12", "C/1"), ("W11", "C/1")]);
+    }
+}
