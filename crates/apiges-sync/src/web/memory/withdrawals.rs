@@ -32,9 +32,7 @@ impl Portal {
         let is_visible = held.is_some_and(|held| held.view().is_some());
         match version.cmp(&held.map_or(0, |held| held.version)) {
             Ordering::Less => WithdrawalOutcome::Stale,
-            Ordering::Equal if is_visible => {
-                WithdrawalOutcome::Other(RefusalCode::VersionReuse.as_str().to_owned())
-            }
+            Ordering::Equal if is_visible => WithdrawalOutcome::from_wire(RefusalCode::VersionReuse.as_str()),
             Ordering::Equal => WithdrawalOutcome::Already,
             Ordering::Greater if self.take_away(grant, *case_id, *version, reason, at) => {
                 WithdrawalOutcome::Withdrawn
