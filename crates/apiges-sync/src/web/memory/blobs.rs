@@ -151,7 +151,8 @@ impl Portal {
         let digest = |id: &String| {
             let mut all = self.documents.iter().filter(|(place, _)| place.case == case);
             all.find_map(|(place, document)| {
-                (place.document == *id).then(|| document.link.as_ref()).flatten().map(|link| link.sha256)
+                let link = document.link.as_ref().filter(|_| place.document == *id)?;
+                Some(link.sha256)
             })
         };
         let digests: Option<Vec<Sha256>> = documents.iter().map(digest).collect();

@@ -137,7 +137,7 @@ fn content(push: &CasePush) -> Result<Content, Denial> {
         return Err(Denial::invalid("version, cause and reasons"));
     }
     let projections = push.projections.iter().map(|one| {
-        (one.grant.clone(), Shown::Visible { holder: one.holder.clone(), view: one.view.clone() })
+        (one.grant.clone(), Shown::Visible { holder: one.holder.clone(), view: Box::new(one.view.clone()) })
     });
     let withdrawals = push.withdrawals.iter().map(|one| (one.grant.clone(), Shown::Gone(one.reason.clone())));
     let content: Content = projections.chain(withdrawals).collect();

@@ -7,6 +7,7 @@ use super::super::{
     GrantState, Instant, Part, PreviewId, Reason, RefusalCode, Rename, Scope, UnionPreview, UnionRequest,
     Withdrawn, digest,
 };
+use super::blobs::Document;
 use super::denial::Denial;
 use super::portal::{Content, Held, Portal, Shown};
 use crate::grant::PairTag;
@@ -164,7 +165,7 @@ impl Portal {
                 rename_content(content, from, to);
             }
         }
-        let listed = self.documents.values_mut().flat_map(|document| document.grants_mut());
+        let listed = self.documents.values_mut().flat_map(Document::grants_mut);
         listed.filter(|grant| *grant == from).for_each(|grant| to.clone_into(grant));
         self.loads.values_mut().for_each(|load| load.rename(from, to));
     }

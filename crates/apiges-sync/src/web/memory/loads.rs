@@ -283,7 +283,7 @@ impl Staged {
 }
 
 fn shown(item: &BatchItem) -> Shown {
-    Shown::Visible { holder: item.holder.clone(), view: item.view.clone() }
+    Shown::Visible { holder: item.holder.clone(), view: Box::new(item.view.clone()) }
 }
 
 fn digest_of<'i>(items: impl Iterator<Item = &'i BatchItem>) -> Result<Sha256, Denial> {

@@ -24,7 +24,7 @@ pub(super) struct Moment {
 /// What one grant has of one case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shown {
-    Visible { holder: ContactRef, view: View },
+    Visible { holder: ContactRef, view: Box<View> },
     Gone(Reason),
 }
 
