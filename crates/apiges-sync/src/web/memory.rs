@@ -290,7 +290,7 @@ mod tests {
         let portal = MemoryTransport::new("demo");
         portal.refuse_next(503, RefusalCode::Refused);
         portal.refuse_next(409, RefusalCode::VersionConflict);
-        let mut put = async || portal.put_grant(&grant(), Expected::Absent, &key()).await;
+        let put = async || portal.put_grant(&grant(), Expected::Absent, &key()).await;
         assert!(put().await.unwrap_err().is_outcome_unknown());
         let refused = put().await.unwrap_err();
         assert_eq!((refused.kind(), refused.outcome()), (ErrorKind::Conflict, Outcome::Refused));
