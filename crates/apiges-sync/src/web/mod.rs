@@ -6,7 +6,8 @@
 //! and instants [`Instant`]; unknown fields of an answer are ignored, unknown values of the lists are kept (`Other`); a number may
 //! come as text (R4). No `Debug` of this module prints what a case file, a message or a document says.
 //!
-//! [`WebSyncTransport`] is the portal as the synchronisation sees it; [`HttpTransport`] reaches it by our HTTP mapping.
+//! [`WebSyncTransport`] is the portal as the synchronisation sees it; [`HttpTransport`] reaches it by our HTTP mapping,
+//! and [`MemoryTransport`] is one in memory, for tests.
 //!
 //! | rows | types |
 //! |---|---|
@@ -30,6 +31,7 @@ mod http;
 mod id;
 mod key;
 mod load;
+mod memory;
 mod message;
 pub(crate) mod number;
 mod refusal;
@@ -60,6 +62,7 @@ pub use load::{
     Batch, BatchAccepted, BatchItem, Commit, CommitTotals, GuardDetails, Health, Limits, Load, LoadContact,
     LoadScope, OpenLoad, OpenSingleLoad,
 };
+pub use memory::{Called, MemoryTransport, MemoryTransportBuilder};
 pub use message::{
     Author, AuthorRole, Event, EventKind, EventPage, Message, MessagePage, MessageStored, Receipt,
     ReceiptEvent, ReceiptStored, Receipts, StoredMessage, ThreadState,

@@ -195,7 +195,8 @@ pub(crate) fn judge_status(operation: &'static str, answer: &Answer) -> Verdict<
     if answer.status().is_success() {
         return Verdict::Accept(());
     }
-    refused(operation, answer.status(), None)
+    // A refusal says why, where it has a body.
+    success(operation, answer).map_or_else(|verdict| verdict, Verdict::Accept)
 }
 
 /// Whether the answer is an envelope that says success inside and outside.

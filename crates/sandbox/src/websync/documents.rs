@@ -187,9 +187,10 @@ fn shown(key: &DocumentKey, document: &Document) -> Value {
     link
 }
 
-/// Numbers as numbers, everything else as text.
+/// Numbers as numbers, everything else as text, such as what begins with a zero.
 fn id(text: &str) -> Value {
-    text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number))
+    let number = text.parse::<i64>().ok().filter(|number| number.to_string() == text);
+    number.map_or_else(|| json!(text), |number| json!(number))
 }
 
 fn checked(link: &DocumentLink) -> Result<(), Refusal> {

@@ -203,11 +203,11 @@ impl Portal {
         load.contacts.get_mut(contact).ok_or_else(Refusal::not_found)
     }
 
-    /// O5: the same version of a case says the same to a grant, unless it was withdrawn.
+    /// O5: the same version of a case says the same to a grant; a tombstone's says that it is gone.
     fn no_version_is_reused(&self, contact: &ContactRef, items: &Items) -> Result<(), Refusal> {
         let reused = items.iter().filter(|(case, (item, digest))| {
             self.held(contact, **case).is_some_and(|held| {
-                held.gone.is_none() && held.version == item.version && held.digest != *digest
+                held.version == item.version && (held.gone.is_some() || held.digest != *digest)
             })
         });
         let cases: Vec<&i64> = reused.map(|(case, _)| case).collect();

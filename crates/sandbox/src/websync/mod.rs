@@ -6,15 +6,15 @@
 //! | row | reading |
 //! |---|---|
 //! | W10, W41, W74 | `after` and `next` are opaque texts, `next` null at the end |
-//! | W12 | versions of a grant go on after W14; a preview counts once, and only while the members are those it showed |
+//! | W12 | `If-Match` of a grant that is not there is `version-conflict`; versions of a grant go on after W14; a preview counts once, and only while the members are those it showed |
 //! | W15 | a code that is taken is `code-taken`, another `contactId` is `refused` |
 //! | W16 | `members` are those of the union that would be, the joining contact among them |
 //! | W21 | runs beside a load of all; two of one contact are `load-open` |
-//! | W22 | a batch that comes again with another digest is 422 `digest`; `version-reuse` (O5) is 409 |
+//! | W22 | a batch that comes again with another digest is 422 `digest`; `version-reuse` (O5) is 409, of a tombstone too |
 //! | W23 | a case that was pushed after `baseSequence` is `stale`; so is one whose later push did not name the grant |
 //! | W24, W25 | `contacts[]` with `contact`, `lastBatch`, `committed`; close with open contacts is `uncommitted` |
 //! | W30 | the content of a version is its projections and withdrawals; an unknown grant is 422 `refused`; a projection for a suspended grant is kept and not shown |
-//! | W33 | `grants`, and `cases[]` with `caseId`, `version`, `holder`, `view`, `grants`, `documents` |
+//! | W33 | in a union every field that all show, boxed or not; `grants`, and `cases[]` with `caseId`, `version`, `holder`, `view`, `grants`, `documents` |
 //! | W40, W62 | what is not there gets a tombstone, and is `already`; the version of what is there is `version-reuse` |
 //! | W60 | `hidden` is what [`WebSync::mark_hidden`] says |
 //! | W72 | `state` is `sent`, `delivered`, `read` or `acknowledged` |

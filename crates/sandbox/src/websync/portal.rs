@@ -113,9 +113,6 @@ impl Portal {
     ) -> Done {
         let known = self.grants.get(contact).cloned();
         let current = known.as_ref().map(|known| known.version);
-        if expected.is_some() && current.is_none() {
-            return Err(Refusal::not_found());
-        }
         if expected != current {
             return Err(Refusal::conflict("version-conflict", json!({ "version": current })));
         }
@@ -378,6 +375,11 @@ impl Portal {
         }
         for one in &push.withdrawals {
             self.withdraw(&one.grant, push.case_id, push.version, one.reason, now);
+            // As late as its push: no load that began earlier brings the case back (4.4).
+            let case = self.cases.get_mut(&push.case_id);
+            if let Some(held) = case.and_then(|case| case.held.get_mut(&one.grant)) {
+                held.sequence = held.sequence.max(push.sequence);
+            }
         }
         let case = self.cases.entry(push.case_id).or_default();
         case.version = push.version;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::portal::{Done, Held, Portal};
 use super::refusal::Refusal;
-use super::wire::{BOXES, ContactRef, Grant};
+use super::wire::{ContactRef, Grant};
 
 /// Who looks: with his own access, or as the administrator of a union.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,9 +79,7 @@ impl Portal {
 impl<'a> Seen<'a> {
     /// Another grant of the same viewer reaches the case: only fields that all of them show (step 6).
     fn also(&mut self, grant: &'a ContactRef, held: &Held) {
-        let hidden =
-            |field: &str| BOXES.iter().any(|(_, own)| *own == field) && !held.view.contains_key(field);
-        self.view.retain(|field, _| !hidden(field));
+        self.view.retain(|field, _| held.view.contains_key(field));
         self.grants.push(grant);
     }
 }
