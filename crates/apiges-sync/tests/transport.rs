@@ -1,5 +1,13 @@
 //! One suite for every transport of the web synchronisation (contract 3.9): the HTTP mapping against the simulated portal, and the
 //! portal in memory. A check knows neither; what it expects stands in the contract.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::needless_pass_by_value
+)]
 
 #[path = "transport/calls.rs"]
 mod calls;
