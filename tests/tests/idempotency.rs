@@ -163,6 +163,114 @@ fn every_operation_of_sugester_says_whether_it_may_be_repeated() {
     assert_eq!(names.len(), table.len(), "names of their own");
 }
 
+/// Contract 2.1 of `apiges-sync`, last row, and the routes of 3.2 and 3.3: whatever is neither `GET` nor `POST …/search` is sent once.
+const APIGES_ONCE: [&str; 17] = [
+    // contacts
+    "get or create a contact",
+    "add a holder to a contact",
+    "add an address to a contact",
+    "change an address of a contact",
+    // case files
+    "create a case file",
+    "add an act to a case file",
+    "add a task to a case file",
+    "add an amount to a task",
+    "add a holder to a case file",
+    "change a case file",
+    "change a task",
+    "change an amount of a task",
+    // received invoices
+    "create a received invoice",
+    "add a case file to an invoice line",
+    "change a received invoice",
+    "delete an invoice line",
+    "delete the issued expenses of an invoice line",
+];
+
+/// The same: `GET` and `POST …/search`. The catalogues are one row.
+const APIGES_SAFE: [&str; 25] = [
+    "log in",
+    "read a contact",
+    "list a contact's actions",
+    "list a contact's addresses",
+    "list a contact's holders",
+    "search contacts",
+    "read a case file",
+    "list the acts of a case file",
+    "read an act",
+    "list the notes of a case file",
+    "read the specific data of a case file",
+    "list the graphics of a case file",
+    "list the priorities of a case file",
+    "list the situations of a case file",
+    "list the tasks of a case file",
+    "read a task",
+    "list the amounts of a task",
+    "list the holders of a case file",
+    "search case files",
+    "search acts",
+    "search tasks",
+    "read a received invoice",
+    "list the lines of a received invoice",
+    "list the case files of an invoice line",
+    "read a catalogue",
+];
+
+/// Contract 2.2 and 3.8: every write may be repeated, W51 under the digest of its bytes and all others under their key; rows of 3.7.
+const WEBSYNC_KEYED: [&str; 20] = [
+    "change a grant",             // W12
+    "suspend a grant",            // W13
+    "resume a grant",             // W13
+    "revoke a grant",             // W14
+    "rename a contact's grant",   // W15
+    "preview a union",            // W16
+    "open a load",                // W20
+    "open a load of one contact", // W21
+    "send a batch of a load",     // W22
+    "commit a contact's load",    // W23
+    "close a load",               // W25
+    "abort a load",               // W25
+    "push a case file",           // W30
+    "push case files",            // W31
+    "withdraw case files",        // W40
+    "store a blob",               // W51
+    "link a document",            // W60
+    "withdraw a document",        // W62
+    "post a message",             // W70
+    "post a receipt",             // W72
+];
+
+/// The rows of 3.7 that ask: `GET`, and `HEAD` of W50.
+const WEBSYNC_SAFE: [&str; 14] = [
+    "ask the portal for its health", // W01
+    "list grants",                   // W10
+    "read a grant",                  // W11
+    "ask for a grant's digest",      // W17
+    "read a load",                   // W24
+    "read how a case file stands",   // W32
+    "read what a viewer sees",       // W33
+    "list withdrawals",              // W41
+    "ask whether a blob is stored",  // W50
+    "list documents",                // W61
+    "list messages",                 // W71
+    "list receipts",                 // W73
+    "follow events",                 // W74
+    "export evidence",               // W75
+];
+
+#[test]
+fn every_operation_of_apiges_sync_says_whether_it_may_be_repeated() {
+    let table = apiges_sync::idempotency_table();
+    let of = |class: Idempotency| -> BTreeSet<&str> {
+        table.iter().filter(|row| row.1 == class).map(|row| row.0).collect()
+    };
+    assert_eq!(of(Idempotency::Once), APIGES_ONCE.into());
+    assert_eq!(of(Idempotency::Keyed), WEBSYNC_KEYED.into());
+    assert_eq!(of(Idempotency::Safe), APIGES_SAFE.into_iter().chain(WEBSYNC_SAFE).collect());
+    let rows = APIGES_ONCE.len() + WEBSYNC_KEYED.len() + APIGES_SAFE.len() + WEBSYNC_SAFE.len();
+    assert_eq!(table.len(), rows, "names of their own");
+}
+
 fn shown((name, idempotency): &(&'static str, Idempotency)) -> String {
     format!("{name}: {idempotency:?}")
 }

@@ -519,7 +519,8 @@ fn raw_ask(method: Method, path: &str) -> Result<Ask, Error> {
     Ok(ask)
 }
 
-/// Every operation of layer A and whether it may be repeated after it may have been applied; catalogues are one row each.
+/// Every operation of both layers and whether it may be repeated after it may have been applied. The catalogues are one row;
+/// [`Client::raw`] has none, since what may be repeated there depends on the method.
 ///
 /// ```
 /// use apiges_sync::Idempotency;
@@ -530,7 +531,11 @@ fn raw_ask(method: Method, path: &str) -> Result<Ask, Error> {
 #[must_use]
 pub fn idempotency_table() -> &'static [(&'static str, Idempotency)] {
     static TABLE: std::sync::LazyLock<Vec<(&'static str, Idempotency)>> = std::sync::LazyLock::new(|| {
-        operations().iter().map(|operation| (operation.name, operation.idempotency)).collect()
+        let rest = operations().into_iter().map(|operation| (operation.name, operation.idempotency));
+        let mut table: Vec<_> = rest.chain(crate::web::IDEMPOTENCY.iter().copied()).collect();
+        // Catalogues differ in nothing but their path.
+        table.dedup();
+        table
     });
     &TABLE
 }

@@ -242,7 +242,7 @@ mod erased {
 
 #[tokio::test]
 async fn a_blob_is_asked_for_and_stored_under_its_digest() {
-    let (server, portal_) = portal(ResponseTemplate::new(200)).await;
+    let (server, portal_) = portal(success(Value::Null)).await;
     let blob = Blob::bytes("image/png", "Hola");
     assert!(portal_.has_blob(blob.sha256).await.unwrap());
     let at = "/websync/v1/demo/blobs/e633f4fc79badea1dc5db970cf397c8248bac47cc3acf9915ba60b5d76b0e88f";
@@ -260,6 +260,32 @@ async fn a_blob_is_asked_for_and_stored_under_its_digest() {
     assert!(!portal_.has_blob(blob.sha256).await.unwrap());
     let (_server, portal_) = portal(ResponseTemplate::new(403)).await;
     assert_eq!(portal_.has_blob(blob.sha256).await.unwrap_err().kind(), ErrorKind::Forbidden);
+}
+
+/// R1, R2: what answers must say that it took the bytes.
+#[tokio::test]
+async fn a_page_for_people_stores_nothing() {
+    let inner = json!({"statusCode": 422, "message": "no", "data": null, "error": {"code": "digest"}});
+    for (answer, kind) in [
+        (ResponseTemplate::new(200).set_body_raw("<html>log in", "text/html"), ErrorKind::UnexpectedAnswer),
+        (ResponseTemplate::new(201), ErrorKind::UnexpectedAnswer),
+        (ResponseTemplate::new(200).set_body_json(inner), ErrorKind::Refused),
+    ] {
+        let (_server, portal) = portal(answer).await;
+        let error = portal.put_blob(&Blob::bytes("image/png", "Hola")).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+    }
+}
+
+/// R5: no client data in an error, be the answer unreadable.
+#[tokio::test]
+async fn an_error_keeps_nothing_of_what_was_answered() {
+    let view = json!({"statusCode": 200, "message": "", "data": {"items": "canary"}});
+    let (_server, portal) = portal(ResponseTemplate::new(200).set_body_json(view)).await;
+    let error = portal.view(&Viewer::Contact(contact())).await.unwrap_err();
+    let kept = error.answer().map(|answer| answer.text().into_owned()).unwrap_or_default();
+    let shown = format!("{error} {error:?} {} {kept}", error.report());
+    assert!(error.kind() == ErrorKind::UnexpectedAnswer && !shown.contains("canary"), "{shown}");
 }
 
 async fn fails(answer: ResponseTemplate) -> (Error, usize) {

@@ -8,7 +8,7 @@ use integration_core::call::Idempotency;
 use integration_core::{ErrorKind, Outcome};
 
 use super::fault::{Effect, Fault, Hint, Times};
-use super::subject::{Column, Op};
+use super::subject::{Column, Op, Rules};
 
 /// How a call ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,12 @@ pub struct Expected {
     pub carries: Option<Duration>,
 }
 
-/// No pause of our own choice is longer: 250 ms, then 500 ms (contract of geosite 2.3; the others leave it open).
-pub const OWN_PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(500)];
+/// No pause of our own choice is longer: 250 ms, then 500 ms, twice as long each time (contract of geosite 2.3; the others leave it
+/// open).
+pub fn own_pauses(rules: &Rules) -> impl Iterator<Item = Duration> {
+    let pauses = rules.tries.max(rules.connects as usize).max(3) - 1;
+    (0..pauses).cycle().map(|pause| Duration::from_millis(250 << pause))
+}
 
 pub fn expect(op: &Op, fault: &Fault) -> Expected {
     let rules = &op.rules;

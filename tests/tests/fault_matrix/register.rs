@@ -30,9 +30,16 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 /// The literal names of operations in a file, comments and tests left out.
 fn names(text: &str) -> BTreeSet<String> {
     let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = lines.concat();
     let after = code.split("Operation::").skip(1);
-    after.filter_map(first_literal).map(str::to_owned).collect()
+    after.filter_map(first_literal).chain(listed(&lines)).map(str::to_owned).collect()
+}
+
+/// The last text of each line within `operations! {` and `}`, where a client declares many at once.
+fn listed<'t>(lines: &[&'t str]) -> impl Iterator<Item = &'t str> {
+    let block = lines.iter().skip_while(|line| **line != "operations! {").skip(1);
+    block.take_while(|line| **line != "}").filter_map(|line| line.rsplit('"').nth(1))
 }
 
 /// The text in `get("text"`, `post( "text"`, `new("text"`.
@@ -56,7 +63,9 @@ fn crate_of(subject: &dyn Subject) -> &'static str {
 fn names_are_found_however_they_are_broken_into_lines() {
     let text = "const A: Operation = Operation::get(\"a b\", \"/a\");\n/// Operation::get(\"doc\")\nOperation::new(\n    \"c\",\n";
     let tests = "#[cfg(test)]\nOperation::get(\"test\", \"\")";
-    assert_eq!(names(&format!("{text}{tests}")), BTreeSet::from(["a b".to_owned(), "c".to_owned()]));
+    let block = "\noperations! {\n    D = GET Safe \"/d\" \"d e\",\n    // F = GET Safe \"/f\" \"f\",\n}\n\"no name\"\n";
+    let found = names(&format!("{text}{block}{tests}"));
+    assert_eq!(found, ["a b", "c", "d e"].map(str::to_owned).into());
 }
 
 #[test]
@@ -74,6 +83,7 @@ fn every_operation_in_a_source_is_in_the_table_of_its_client() {
     for subject in subjects::all() {
         let table: BTreeSet<_> = subject.table().iter().map(|row| row.0.to_owned()).collect();
         assert_eq!(client(crate_of(subject)), table, "{}", subject.name());
+        assert_eq!(table.len(), subject.table().len(), "{}: names of their own", subject.name());
     }
 }
 

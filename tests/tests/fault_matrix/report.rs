@@ -173,6 +173,9 @@ pub fn write(whole: &Whole) {
         for op in subject.operations() {
             table(&mut page, whole, subject.name(), &op).unwrap();
         }
+        for (column, reason) in subject.lacks() {
+            writeln!(page, "\nNo {}: {reason}.", column.title()).unwrap();
+        }
     }
     kept(&mut page, whole).unwrap();
     std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/fault-matrix.md"), page).unwrap();

@@ -8,10 +8,10 @@ use integration_core::clock::{Clock, SystemClock};
 use integration_core::{Error, ErrorKind, Outcome};
 
 use super::clock::{Virtual, breathe};
-use super::expect::{End, Expected, OWN_PAUSES, expect, most_executions};
+use super::expect::{End, Expected, expect, most_executions, own_pauses};
 use super::fault::{Effect, Fault, Times};
 use super::memory;
-use super::server::{Elsewhere, Plan, Server};
+use super::server::{Elsewhere, Plan, Server, header};
 use super::subject::{Column, Op, Site, Subject};
 
 /// A call may be over so much after its deadline.
@@ -37,6 +37,8 @@ pub struct Observed {
     pub leaked: bool,
     /// Whether every body that was acted on is the same: a repeat that is not would be another request.
     pub same: bool,
+    /// Whether every request carried its key.
+    pub keyed: bool,
     /// Whether a packed answer was asked for, which nobody would unpack.
     pub asks_for_packing: bool,
     /// By how many bytes the process grew; only of use where nothing else was under way.
@@ -101,6 +103,7 @@ pub async fn observe(
         asks_for_packing: server.heads().iter().any(|head| head.to_lowercase().contains("accept-encoding")),
         leaked: leaked(subject, elsewhere),
         same: server.bodies().windows(2).all(|pair| op.healthy > 1 || pair[0] == pair[1]),
+        keyed: server.heads().iter().all(|head| header(head, "idempotency-key") == op.key),
         memory,
     }
 }
@@ -148,6 +151,9 @@ fn counted(expected: &Expected, seen: &Observed) -> Vec<String> {
     if !seen.same {
         found.push("a repeat was another request".to_owned());
     }
+    if !seen.keyed {
+        found.push("a request without its key, or with another one".to_owned());
+    }
     found
 }
 
@@ -168,7 +174,7 @@ fn waited(op: &Op, fault: &Fault, expected: &Expected, seen: &Observed) -> Vec<S
         found.push(format!("waited {:?} instead of {least:?} to {most:?}", seen.slept));
     }
     let has_hint = matches!(fault.effect, Effect::Status(_, Some(super::fault::Hint::Wait(_))));
-    if !has_hint && seen.slept.iter().zip(OWN_PAUSES.iter().cycle()).any(|(pause, most)| pause > most) {
+    if !has_hint && seen.slept.iter().zip(own_pauses(&op.rules)).any(|(pause, most)| *pause > most) {
         found.push(format!("waited {:?} by its own choice", seen.slept));
     }
     if seen.carries != expected.carries && seen.result.is_err() {

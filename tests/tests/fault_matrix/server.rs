@@ -337,7 +337,7 @@ async fn head(socket: &mut TcpStream, rest: &mut Vec<u8>) -> Option<Seen> {
     Some(Seen { method, target, head, ..Seen::default() })
 }
 
-fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+pub fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
     head.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
         key.eq_ignore_ascii_case(name).then_some(value.trim())

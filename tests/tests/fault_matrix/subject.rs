@@ -126,6 +126,8 @@ pub struct Op {
     pub healthy: usize,
     /// Other requests of the same call that come first.
     pub helpers: usize,
+    /// The `Idempotency-Key` of every request, if there is one to be.
+    pub key: Option<&'static str>,
     /// What a call that ends well brings, to the letter: a part of it would be a partial value.
     pub brings: &'static str,
     pub exceptions: &'static [Exception],
@@ -143,6 +145,7 @@ impl Op {
             after: 0,
             healthy: 1,
             helpers: 0,
+            key: None,
             brings: "1",
             exceptions: &[],
             without: &[],
@@ -151,6 +154,10 @@ impl Op {
 
     pub fn brings(self, brings: &'static str) -> Self {
         Self { brings, ..self }
+    }
+
+    pub fn keyed(self, key: &'static str) -> Self {
+        Self { key: Some(key), ..self }
     }
 
     /// The fault comes after `after` of `healthy` requests.
@@ -185,6 +192,11 @@ pub trait Subject: Send + Sync {
     fn operations(&self) -> Vec<Op>;
 
     fn table(&self) -> &'static [(&'static str, Idempotency)];
+
+    /// Columns that the client has nothing for, with the reason.
+    fn lacks(&self) -> &'static [(Column, &'static str)] {
+        &[]
+    }
 
     /// What no other host may hear.
     fn secrets(&self) -> &'static [&'static str];

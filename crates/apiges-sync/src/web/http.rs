@@ -14,7 +14,7 @@ use integration_core::{Error, Fault, Secret};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::refusal::{judge, judge_option, judge_status};
+use super::refusal::{judge, judge_envelope, judge_option, judge_status};
 use super::transport::{Blob, DocumentPlace, Expected, Part, Pending, Viewer, WebSyncTransport};
 use super::{
     Batch, BatchAccepted, CaseBatch, CaseBatchAnswer, CasePush, Commit, CommitTotals, ContactRef,
@@ -39,6 +39,9 @@ macro_rules! operations {
     ($($name:ident = $method:ident $idempotency:ident $path:literal $say:literal,)+) => {
         $(const $name: Operation =
             Operation::new($say, Method::$method, concat!("/websync/v1/{tenant}", $path), Idempotency::$idempotency);)+
+
+        /// Whether each of them may be repeated after it may have been applied.
+        pub(crate) const IDEMPOTENCY: &[(&str, Idempotency)] = &[$(($say, Idempotency::$idempotency)),+];
     };
 }
 
@@ -216,7 +219,9 @@ impl HttpTransport {
     }
 
     fn call(&self, operation: Operation) -> Call {
-        Call::new(operation).param("tenant", &self.tenant).header(PROTOCOL_HEADER, PROTOCOL)
+        let call = Call::new(operation).param("tenant", &self.tenant).header(PROTOCOL_HEADER, PROTOCOL);
+        // An answer that cannot be read holds clients' data, and errors hold none (R5).
+        call.with_secret_answer()
     }
 
     fn read<T: DeserializeOwned + Send + 'static>(&self, call: Call) -> Pending<'_, T> {
@@ -442,7 +447,7 @@ impl WebSyncTransport for HttpTransport {
         let call = self.call(PUT_BLOB).param("sha256", blob.sha256).total_timeout(limit);
         let call = call.body(&blob.media_type, blob.body.clone());
         Box::pin(async move {
-            self.caller.call(&call, |answer| judge_status(call.name(), answer)).await.map(drop)
+            self.caller.call(&call, |answer| judge_envelope(call.name(), answer)).await.map(drop)
         })
     }
 

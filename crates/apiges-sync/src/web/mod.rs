@@ -54,6 +54,7 @@ pub use grant::{
     AdminPair, ClosedCases, FieldBox, Grant, GrantDigest, GrantPage, GrantState, GrantVersion, Rename, Scope,
     UnionPreview, UnionRequest, Withdrawn,
 };
+pub(crate) use http::IDEMPOTENCY;
 pub use http::{HttpTransport, HttpTransportBuilder};
 pub use id::{BadHex, BatchId, Instant, LoadId, MessageId, PreviewId, ReceiptId, Sha256};
 pub(crate) use id::{hex_bytes, uuid};

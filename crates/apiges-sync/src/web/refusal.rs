@@ -190,7 +190,12 @@ fn is_absence(error: &Error) -> bool {
     error.is_not_found() && Refusal::of(error).is_some_and(|refusal| refusal.code == RefusalCode::NotFound)
 }
 
-/// Judges an answer without a body (W50) or whose body says nothing more (W51).
+/// Judges an answer whose envelope says everything (W51): a page for people is not "stored".
+pub(crate) fn judge_envelope(operation: &'static str, answer: &Answer) -> Verdict<()> {
+    success(operation, answer).map_or_else(|verdict| verdict, Verdict::Accept)
+}
+
+/// Judges an answer without a body (W50).
 pub(crate) fn judge_status(operation: &'static str, answer: &Answer) -> Verdict<()> {
     if answer.status().is_success() {
         return Verdict::Accept(());
