@@ -70,18 +70,29 @@ impl PasswordLogin {
         let request = Request { username: &self.username, password: self.password.reveal() };
         let body = serde_json::to_vec(&request)
             .map_err(|_| Error::configuration("user and password cannot be written", "check both"))?;
-        ticket(self.ask(Call::new(LOG_IN).json(body).with_secret(self.password.clone())).await?)
+        self.ticket(self.ask(Call::new(LOG_IN).json(body).with_secret(self.password.clone())).await?)
     }
 
     async fn refresh(&self, refresh: &Secret) -> Result<Ticket, Error> {
-        ticket(self.ask(Call::new(REFRESH).authorized(authorization(refresh.clone())?)).await?)
+        self.ticket(self.ask(Call::new(REFRESH).authorized(authorization(refresh.clone())?)).await?)
     }
 
     async fn legacy(&self) -> Result<Ticket, Error> {
         let user = Authorization::in_query("username", Secret::new(self.username.clone()))?;
         let both = user.and(Authorization::in_query("password", self.password.clone())?);
         let granted = self.ask(Call::new(LEGACY).authorized(both)).await?;
-        Ok(Ticket::new(Authorization::bearer(granted.token)?, TOKEN_LIFE))
+        let authorization = Authorization::bearer(granted.token)?.with_secret(self.password.clone());
+        Ok(Ticket::new(authorization, TOKEN_LIFE))
+    }
+
+    /// Whatever a later answer repeats of the login is not shown either.
+    fn ticket(&self, granted: Granted) -> Result<Ticket, Error> {
+        let authorization = authorization(granted.token)?.with_secret(self.password.clone());
+        let ticket = Ticket::new(authorization, TOKEN_LIFE);
+        Ok(match granted.refresh {
+            Some(refresh) => ticket.with_refresh(refresh, REFRESH_LIFE),
+            None => ticket,
+        })
     }
 
     async fn ask(&self, call: Call) -> Result<Granted, Error> {
@@ -125,14 +136,6 @@ fn granted(value: &Value) -> Result<Granted, Problem> {
         |name: &str| value.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let token = text("token").ok_or(Problem::LoginShape)?;
     Ok(Granted { token: Secret::new(token), refresh: text("refreshToken").map(Secret::new) })
-}
-
-fn ticket(granted: Granted) -> Result<Ticket, Error> {
-    let ticket = Ticket::new(authorization(granted.token)?, TOKEN_LIFE);
-    Ok(match granted.refresh {
-        Some(refresh) => ticket.with_refresh(refresh, REFRESH_LIFE),
-        None => ticket,
-    })
 }
 
 /// A3: no blank after the colon, and not `Bearer`.

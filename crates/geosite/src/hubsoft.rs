@@ -150,7 +150,9 @@ impl PasswordGrant {
             verdict => verdict,
         };
         let (token, life) = self.caller.call(&call, judge).await?.value;
-        Ok(Ticket::new(Authorization::bearer(token)?, life))
+        // Whatever a later answer repeats of the login is not shown either.
+        let authorization = Authorization::bearer(token)?.with_secret(password.clone());
+        Ok(Ticket::new(authorization.with_secret(client_secret.clone()), life))
     }
 }
 

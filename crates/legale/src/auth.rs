@@ -139,7 +139,9 @@ impl PasswordLogin {
         let clock = self.caller.clock().clone();
         let judge = Judge { operation: &LOG_IN, clock: &*clock, may_be_empty: false };
         let answered = self.caller.call(&call, |answer| verdict(judge, answer)).await?;
-        Ok(Ticket::new(Authorization::bearer(answered.value)?, self.life))
+        // Whatever a later answer repeats of the login is not shown either.
+        let authorization = Authorization::bearer(answered.value)?.with_secret(self.password.clone());
+        Ok(Ticket::new(authorization, self.life))
     }
 }
 

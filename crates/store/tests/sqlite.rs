@@ -335,6 +335,18 @@ async fn a_file_that_is_no_database_is_left_alone() {
     untouched(&folder, StoreErrorKind::Schema, "not an SQLite database").await;
 }
 
+/// SQLite itself takes it for a new file.
+#[tokio::test]
+async fn a_file_that_was_cut_off_is_no_new_journal() {
+    let folder = Folder::new();
+    drop(open(&folder).await);
+    let whole = std::fs::read(folder.file()).unwrap();
+    for length in [1, 100, 511] {
+        std::fs::write(folder.file(), &whole[..length]).unwrap();
+        untouched(&folder, StoreErrorKind::Corrupt, "cut off").await;
+    }
+}
+
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_not_writable() {
     let folder = Folder::new();

@@ -163,7 +163,7 @@ pub fn version(name: &str) -> u32 {
 /// The name of the next version. Versions are new uploads, never an overwrite of the one before.
 ///
 /// # Errors
-/// A validation error if the name would have more than 255 bytes, or the number is the last there is.
+/// A validation error if the name would have more than 255 bytes, is empty or ends in a dot, or if the number is the last there is.
 pub fn next_version(name: &str) -> Result<String, Error> {
     let (stem, extension) = split(name);
     let (stem, version) = unversioned(stem);
@@ -175,10 +175,15 @@ pub fn next_version(name: &str) -> Result<String, Error> {
         return faults.into_result("name a version").map(|_| String::new());
     };
     let extension = extension.map(|extension| format!(".{extension}")).unwrap_or_default();
-    let name = format!("{stem}_v{next}{extension}");
-    too_long(&name, &mut faults);
+    let following = format!("{stem}_v{next}{extension}");
+    too_long(&following, &mut faults);
+    // After these the number would be read as an extension, or as all there is of the name.
+    if name.is_empty() || name.ends_with('.') {
+        let hint = "name it first: a stem, a dot and an extension";
+        faults.push(Fault::error("NAME", "file_name").with_actual(name).with_hint(hint));
+    }
     faults.into_result("name a version")?;
-    Ok(name)
+    Ok(following)
 }
 
 /// The name before its last dot, and what comes after it.
@@ -253,6 +258,9 @@ mod tests {
         }
         assert!(next_version(&format!("a_v{}.pdf", u32::MAX)).is_err());
         assert!(next_version(&"a".repeat(255)).is_err());
+        for unnamed in ["", "a.", "a_v2."] {
+            assert!(next_version(unnamed).is_err(), "{unnamed:?}");
+        }
     }
 
     proptest! {

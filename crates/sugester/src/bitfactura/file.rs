@@ -22,6 +22,8 @@ pub(super) const PDF: Operation = Operation::get("fetch the PDF of an invoice", 
 pub(super) const ZIP: Operation =
     Operation::get("fetch the attachments of an invoice", "/invoices/{id}/attachments_zip.json");
 
+/// So many bytes are looked through for the beginning of a page that came in place of a file.
+const BLANKS: usize = 1024;
 const MOST_REDIRECTS: u32 = 3;
 const LARGEST: u64 = 100 * 1024 * 1024;
 
@@ -154,7 +156,16 @@ impl File {
             let Some(chunk) = body.chunk().await? else { break };
             first.extend_from_slice(&chunk);
         }
-        if first.starts_with(self.magic) { Ok((first, body)) } else { Err(self.another_kind(&first, head)) }
+        if first.starts_with(self.magic) {
+            return Ok((first, body));
+        }
+        // A page may begin with blanks, and in whatever pieces the network makes of them.
+        while first.len() < BLANKS && first.trim_ascii().is_empty() {
+            let Some(chunk) = body.chunk().await? else { break };
+            first.extend_from_slice(&chunk);
+        }
+        first.truncate(BLANKS);
+        Err(self.another_kind(&first, head))
     }
 
     /// Of a success the head alone; HTML or JSON in its place is read and judged.

@@ -17,6 +17,9 @@ const STEPS: &[&str] =
 /// The version from which on the lines of history are chained.
 const CHAINED: usize = 3;
 
+/// The smallest page there is: SQLite takes what is shorter for a new file, and a journal that was cut off would be an empty one.
+const SHORTEST: u64 = 512;
+
 /// What is in a file.
 enum Found {
     Nothing,
@@ -25,8 +28,10 @@ enum Found {
 
 /// Looks at a file without changing it: one that is not ours, or newer than we are, must stay as it is.
 pub(super) async fn inspect(file: &Path) -> Result<(), StoreError> {
-    if std::fs::metadata(file).map_or(true, |metadata| metadata.len() == 0) {
-        return Ok(());
+    match std::fs::metadata(file).map_or(0, |metadata| metadata.len()) {
+        0 => return Ok(()),
+        1..SHORTEST => return Err(cut_off()),
+        _ => {}
     }
     let mut connection = connect_options(file).read_only(true).connect().await.map_err(failed)?;
     let found = look(&mut connection).await.map(drop);
@@ -93,6 +98,11 @@ fn newer(version: i64) -> StoreError {
         "the file has schema version {version}, this program knows up to {known}: use a newer program"
     );
     StoreError::new(StoreErrorKind::Schema, message)
+}
+
+fn cut_off() -> StoreError {
+    let message = "the file is too short for a database: it was cut off, or is none; bring it back, or name another file";
+    StoreError::new(StoreErrorKind::Corrupt, message)
 }
 
 fn foreign() -> StoreError {
