@@ -1,7 +1,7 @@
 //! What strangers may send, thrown at every parser of it: one function per parser, which panics at a finding.
 //!
 //! A finding is a panic, a success that no rule of the contracts allows, a difference between two splits of the same bytes, and a text
-//! that does not survive being read, written and read again. Time and memory are bounded by whoever calls (`run`; the tests' clock).
+//! that does not survive being read, written and read again. Time and memory are bounded by whoever calls (`run`).
 //!
 //! The same file is a module of the workspace's tests (`tests/tests/strangers.rs`), which play the corpus and variations of it.
 
