@@ -571,7 +571,10 @@ fn print(name: &str, [floor, ours]: &[Cost; 2]) {
     );
     let medians = |of: fn(&Cost) -> &Vec<f64>| (median(of(floor).clone()), median(of(ours).clone()));
     let (under, over) = medians(|cost| &cost.processor);
-    line(&format!("{name}, processor, µs"), under, over, ratios(&ours.processor, &floor.processor));
+    // The system counts it only now and then, and not at all of work that never waits.
+    if under > 0.0 && over > 0.0 {
+        line(&format!("{name}, processor, µs"), under, over, ratios(&ours.processor, &floor.processor));
+    }
     let (under, over) = medians(|cost| &cost.rates);
     line(
         &format!("{name}, calls per second, {AT_ONCE} at once"),
