@@ -52,11 +52,17 @@ pub trait Clock: Debug + Send + Sync + 'static {
 /// # });
 /// ```
 pub async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let mut timer = clock.timer(limit);
+    let began = clock.elapsed();
+    let mut timer: Option<BoxFuture<'static, ()>> = None;
     let mut work = pin!(work);
     poll_fn(|context| match work.as_mut().poll(context) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+        Poll::Pending => {
+            // Much of what is limited is done at once; the timer of what is not counts from the beginning all the same.
+            let rest = || limit.saturating_sub(clock.elapsed().saturating_sub(began));
+            let timer = timer.get_or_insert_with(|| clock.timer(rest()));
+            timer.as_mut().poll(context).map(|()| None)
+        }
     })
     .await
 }

@@ -1,12 +1,13 @@
 //! Secrets that cannot be printed by accident.
 //!
 //! No `Debug`, `Display`, error or log of the workspace shows the content of a [`Secret`]; reading it takes the word
-//! [`Secret::reveal`], which is easy to find in a review. Its memory is wiped when dropped.
+//! [`Secret::reveal`], which is easy to find in a review. Its memory is wiped when the last clone is dropped.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 pub(crate) const MASK: &str = "[redacted]";
@@ -17,7 +18,12 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// `text` as one path segment or one query value of a URL.
 pub(crate) fn percent_encoded(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
+    escaped(text).collect()
+}
+
+/// The same in pieces.
+pub(crate) fn escaped(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
 }
 
 /// The same with the digits of every escape in lower case, as some servers write them.
@@ -31,7 +37,7 @@ fn lower_hex(encoded: &str) -> String {
     encoded.chars().map(lower).collect()
 }
 
-/// A token, password or key.
+/// A token, password or key. Cheap to clone: all clones are the same memory.
 ///
 /// ```
 /// use integration_core::Secret;
@@ -41,12 +47,12 @@ fn lower_hex(encoded: &str) -> String {
 /// assert_eq!(token.redact("bad token eyJhbGciOi"), "bad token [redacted]");
 /// ```
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
     /// Wraps a secret text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
+        Self(Arc::new(Zeroizing::new(text.into())))
     }
 
     /// The secret itself, for the one place that sends it.
@@ -65,15 +71,7 @@ impl Secret {
     /// tokens in their messages.
     #[must_use]
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut shown = Cow::Borrowed(text);
-        // A secret of a few characters would mask innocent text everywhere and protects nothing.
-        if self.0.len() < SHORTEST {
-            return shown;
-        }
-        for spelling in self.spellings().iter().filter(|spelling| text.contains(spelling.as_str())) {
-            shown = Cow::Owned(shown.replace(spelling.as_str(), MASK));
-        }
-        shown
+        redact(&self.spellings(), text)
     }
 
     /// Whether `text` shows this secret in any spelling.
@@ -88,8 +86,8 @@ impl Secret {
     }
 
     /// The ways in which common serialisers write it: PHP escapes the slash, .NET and Go some signs by number.
-    fn spellings(&self) -> Vec<Zeroizing<String>> {
-        let mut spellings = vec![self.0.clone()];
+    pub(crate) fn spellings(&self) -> Vec<Zeroizing<String>> {
+        let mut spellings = vec![Zeroizing::clone(&self.0)];
         // Most tokens hold nothing that anybody escapes.
         if self.0.bytes().any(|byte| !byte.is_ascii_alphanumeric() && !b"-_.".contains(&byte)) {
             spellings.push(self.spelt(|c| matches!(c, '/' | '"' | '\\').then(|| format!("\\{c}"))));
@@ -122,6 +120,19 @@ impl Secret {
         let difference = left.iter().zip(right).fold(0u8, |sum, (a, b)| sum | (a ^ b));
         left.len() == right.len() && std::hint::black_box(difference) == 0
     }
+}
+
+/// `text` with every one of a secret's [spellings](Secret::spellings) masked.
+pub(crate) fn redact<'t>(spellings: &[Zeroizing<String>], text: &'t str) -> Cow<'t, str> {
+    let mut shown = Cow::Borrowed(text);
+    // A secret of a few characters would mask innocent text everywhere and protects nothing. It comes first among its spellings.
+    if spellings.first().is_none_or(|secret| secret.len() < SHORTEST) {
+        return shown;
+    }
+    for spelling in spellings.iter().filter(|spelling| text.contains(spelling.as_str())) {
+        shown = Cow::Owned(shown.replace(spelling.as_str(), MASK));
+    }
+    shown
 }
 
 fn begun_at_end_of(secret: &[u8], bytes: &[u8]) -> usize {

@@ -193,7 +193,7 @@ impl Drop for InFlight<'_> {
 
 impl Transport for Scripted {
     fn send(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response<BodyStream>, TransportError>> {
-        let mark = request.extensions().get::<SendMark>().unwrap().clone();
+        let mark = request.body().mark();
         self.seen.lock().unwrap().push(request);
         let step = self.next();
         Box::pin(async move {

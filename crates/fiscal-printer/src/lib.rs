@@ -73,7 +73,7 @@ pub use document::{
 pub use error::{CodeTable, Endpoint, Meaning, Refusal};
 pub use follow_up::{Mail, Receipt};
 pub use integration_core::call::{
-    BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
+    BaseUrl, Body, BodyStream, Connections, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
     TransportErrorKind,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};

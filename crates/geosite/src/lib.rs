@@ -94,7 +94,7 @@ pub use filter::{Filter, Literal};
 pub use geometry::{BadCoordinate, Course, Doubt, Latitude, Longitude, Position};
 pub use integration_core::body::fields::When;
 pub use integration_core::call::{
-    BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
+    BaseUrl, Body, BodyStream, Connections, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
     TransportErrorKind,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};

@@ -95,7 +95,7 @@ pub use integration_core::body::fields::When;
 pub use integration_core::body::open::Unlisted;
 pub use integration_core::body::page::{Page, Pages};
 pub use integration_core::call::{
-    BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
+    BaseUrl, Body, BodyStream, Connections, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
     TransportErrorKind, UnexpectedRedirect,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};

@@ -260,9 +260,20 @@ pub(crate) fn read_record<T: Record>(token: Box<RawValue>) -> Result<T, Unreadab
 
 /// What is within an object whose only key is `wrapper`; otherwise the object itself.
 pub(crate) fn unwrapped(token: Box<RawValue>, wrapper: &'static str) -> Result<Box<RawValue>, Unreadable> {
+    if begins_otherwise(token.get(), wrapper) {
+        return Ok(token);
+    }
     let mut fields = Fields::of(token.clone(), wrapper)?;
     let is_wrapped = fields.names().eq([wrapper]);
     Ok(fields.take(wrapper).filter(|_| is_wrapped).unwrap_or(token))
+}
+
+/// Whether it is an object whose first key is another one, which can be seen without reading it. Of a key with escapes that is not
+/// told.
+fn begins_otherwise(object: &str, wrapper: &str) -> bool {
+    let inner = object.strip_prefix('{').map(str::trim_start);
+    let key = inner.and_then(|inner| inner.strip_prefix('"')?.split_once('"'));
+    key.is_some_and(|(key, _)| key != wrapper && !key.contains('\\'))
 }
 
 /// A bare list; or an object whose `data`, `results` or plural name holds it; `null` is empty (contract 3.9).

@@ -206,6 +206,16 @@ pub trait Token: Sized + for<'de> Deserialize<'de> {
     /// What it is.
     fn scalar(&self) -> Scalar<'_>;
 
+    /// Whether it is `null`.
+    fn is_null(&self) -> bool {
+        self.scalar() == Scalar::Null
+    }
+
+    /// As [`Scalar::text`].
+    fn into_text(self) -> Option<String> {
+        self.scalar().text()
+    }
+
     /// Its elements, if it is a list.
     fn into_list(self) -> Option<Vec<Self>>;
 
@@ -221,6 +231,17 @@ impl Token for Value {
             Self::Number(number) => Scalar::Number(Cow::Owned(number.to_string())),
             Self::String(text) => Scalar::Text(Cow::Borrowed(text)),
             Self::Array(_) | Self::Object(_) => Scalar::Compound,
+        }
+    }
+
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    fn into_text(self) -> Option<String> {
+        match self {
+            Self::String(text) => Some(text),
+            other => other.scalar().text(),
         }
     }
 
@@ -252,6 +273,10 @@ impl Token for Box<RawValue> {
         }
     }
 
+    fn is_null(&self) -> bool {
+        self.get().starts_with('n')
+    }
+
     fn into_list(self) -> Option<Vec<Self>> {
         serde_json::from_str(self.get()).ok()
     }
@@ -263,9 +288,11 @@ impl Token for Box<RawValue> {
 
 /// The text between the quotes, borrowed unless something in it is escaped.
 fn unquoted(text: &str) -> Cow<'_, str> {
-    serde_json::from_str::<&str>(text)
-        .map(Cow::Borrowed)
-        .unwrap_or_else(|_| Cow::Owned(serde_json::from_str(text).unwrap_or_default()))
+    // The token has been read before: without a backslash it is what stands between its quotes.
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(plain) if memchr::memchr(b'\\', plain.as_bytes()).is_none() => Cow::Borrowed(plain),
+        _ => Cow::Owned(serde_json::from_str(text).unwrap_or_default()),
+    }
 }
 
 /// The fields of one object, taken one by one; what nobody takes is the [`rest`](Self::rest).
@@ -303,7 +330,7 @@ impl<V: Token> Fields<V> {
 
     /// Takes a field; `null` is the same as absent.
     pub fn take(&mut self, key: &str) -> Option<V> {
-        self.0.remove(key).filter(|value| value.scalar() != Scalar::Null)
+        self.0.remove(key).filter(|value| !value.is_null())
     }
 
     /// Takes a text, or another scalar as text.
@@ -313,7 +340,7 @@ impl<V: Token> Fields<V> {
     pub fn text(&mut self, key: &str) -> Result<Option<String>, Unreadable> {
         match self.take(key) {
             None => Ok(None),
-            Some(value) => value.scalar().text().map(Some).ok_or_else(|| Unreadable::new(key, "a text")),
+            Some(value) => value.into_text().map(Some).ok_or_else(|| Unreadable::new(key, "a text")),
         }
     }
 

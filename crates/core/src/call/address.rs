@@ -9,103 +9,132 @@ use url::Url;
 use super::auth::Authorization;
 use super::operation::Call;
 use super::settings::BaseUrl;
-use crate::secret::percent_encoded;
+use crate::secret::escaped;
 use crate::{Error, Fault};
 
 /// Where a call goes, without the secrets that an authorization may add to the query.
 #[derive(Debug)]
 pub(crate) struct Address {
-    url: String,
+    uri: Uri,
     queried: bool,
 }
 
 impl Address {
     /// # Errors
-    /// A validation error that names every parameter and header that cannot be used.
+    /// A validation error that names every parameter and header that cannot be used; a configuration error if it cannot be a
+    /// request's address, most likely since it is too long.
     pub(crate) fn of(call: &Call, base: &BaseUrl) -> Result<Self, Error> {
         let mut faults = call.faults.clone();
-        let path = path(call, &mut faults);
+        let mut url = path(call, base, &mut faults);
         if !faults.is_empty() {
             let hint = "nothing was sent; correct what is named above";
             return Err(Error::validation(call.name(), faults).with_hint(hint));
         }
-        let mut address = Self { url: base.join(&path).into(), queried: false };
+        let mut queried = false;
         for (name, value) in &call.queries {
-            address.push(name, value);
+            push(&mut url, &mut queried, name, value);
         }
-        Ok(address)
-    }
-
-    fn push(&mut self, name: &str, value: &str) {
-        self.url.push(if self.queried { '&' } else { '?' });
-        self.queried = true;
-        self.url.push_str(&percent_encoded(name));
-        self.url.push('=');
-        self.url.push_str(&percent_encoded(value));
+        Ok(Self { uri: parsed(url)?, queried })
     }
 
     /// The address as one that others can be relative to.
     pub(crate) fn url(&self) -> Result<Url, url::ParseError> {
-        Url::parse(&self.url)
+        Url::parse(&self.uri.to_string())
     }
 
     /// The address of one attempt.
     ///
     /// # Errors
-    /// A configuration error if it cannot be a request's address, most likely since it is too long. The cause is not
-    /// kept: it could show what must not be shown.
+    /// As [`of`](Self::of).
     pub(crate) fn uri(&self, authorization: Option<&Authorization>) -> Result<Uri, Error> {
-        let mut full = Self { url: self.url.clone(), queried: self.queried };
-        for (name, secret) in authorization.into_iter().flat_map(Authorization::queries) {
-            full.push(name, secret.reveal());
+        let mut queries = authorization.into_iter().flat_map(Authorization::queries).peekable();
+        if queries.peek().is_none() {
+            return Ok(self.uri.clone());
         }
-        full.url.parse().map_err(|_| {
-            Error::configuration(
-                "the request's address cannot be built",
-                "check the length of its parameters",
-            )
-        })
+        let (mut url, mut queried) = (self.uri.to_string(), self.queried);
+        for (name, secret) in queries {
+            push(&mut url, &mut queried, name, secret.reveal());
+        }
+        parsed(url)
     }
 }
 
-/// The template with its values; every fault is noted.
-fn path(call: &Call, faults: &mut Vec<Fault>) -> String {
-    let mut path = String::new();
-    let mut used = Vec::new();
+fn push(url: &mut String, queried: &mut bool, name: &str, value: &str) {
+    url.push(if *queried { '&' } else { '?' });
+    *queried = true;
+    url.extend(escaped(name));
+    url.push('=');
+    url.extend(escaped(value));
+}
+
+/// The cause is not kept: it could show what must not be shown.
+fn parsed(url: String) -> Result<Uri, Error> {
+    Uri::try_from(url).map_err(|_| {
+        Error::configuration("the request's address cannot be built", "check the length of its parameters")
+    })
+}
+
+/// The base and the template with its values; every fault is noted.
+fn path(call: &Call, base: &BaseUrl, faults: &mut Vec<Fault>) -> String {
+    let prefix = base.prefix();
+    let mut url = String::with_capacity(length(call, prefix));
+    url.push_str(prefix);
     let mut rest = call.operation.path;
     while let Some((before, after)) = rest.split_once('{') {
-        path.push_str(before);
+        url.push_str(before);
         let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        used.push(name);
         match call.params.iter().find(|(given, _)| *given == name) {
-            Some((_, value)) => path.push_str(&segment(name, value, faults)),
+            Some((_, value)) => segment(&mut url, name, value, faults),
             None => faults.push(fault(name, "a value").with_hint("the path needs this parameter")),
         }
         rest = after;
     }
-    path.push_str(rest);
-    superfluous(call, &used, faults);
-    path
+    url.push_str(rest);
+    superfluous(call, faults);
+    let path = url.get(prefix.len()..).unwrap_or_default();
+    if is_plain(call.operation.path, path) { url } else { base.join(path).into() }
 }
 
-fn segment(name: &str, value: &str, faults: &mut Vec<Fault>) -> String {
+/// Enough for the address unless much of it is escaped.
+fn length(call: &Call, prefix: &str) -> usize {
+    let params = call.params.iter().map(|(_, value)| value.len());
+    let queries = call.queries.iter().map(|(name, value)| name.len() + value.len() + 2);
+    prefix.len() + call.operation.path.len() + params.chain(queries).sum::<usize>()
+}
+
+/// Whether the path is one that joining it to a base would not alter: values are escaped, so it is for the template to tell, and
+/// for segments of dots.
+fn is_plain(template: &str, path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~{}".contains(&byte);
+    template.starts_with('/')
+        && template.bytes().all(plain)
+        && !path.split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
+fn segment(url: &mut String, name: &str, value: &str, faults: &mut Vec<Fault>) {
     if matches!(value, "" | "." | "..") {
         let expected = "a value that is not empty, `.` or `..`";
         faults
             .push(fault(name, expected).with_actual(value).with_hint("it would change which path is asked"));
     }
-    percent_encoded(value)
+    url.extend(escaped(value));
 }
 
 /// A value that goes nowhere is a slip of whoever wrote the call, and may have been meant to limit it.
-fn superfluous(call: &Call, used: &[&str], faults: &mut Vec<Fault>) {
+fn superfluous(call: &Call, faults: &mut Vec<Fault>) {
     for (index, (name, _)) in call.params.iter().enumerate() {
         let again = call.params.iter().take(index).any(|(earlier, _)| earlier == name);
-        if again || !used.contains(name) {
+        if again || !asks_for(call.operation.path, name) {
             let hint = if again { "it was given twice" } else { "the path has no such parameter" };
             faults.push(fault(name, "a parameter of the path, once").with_hint(hint));
         }
     }
+}
+
+/// Whether the template has the parameter, read as the path is.
+fn asks_for(template: &str, name: &str) -> bool {
+    let parameter = |piece: &str| piece.split_once('}').map_or(piece, |(name, _)| name) == name;
+    template.split('{').skip(1).any(parameter)
 }
 
 fn fault(name: &str, expected: &'static str) -> Fault {

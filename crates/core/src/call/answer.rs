@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
 use super::retry::parse_retry_after;
-use crate::secret::Secrets;
+use crate::secret::{Secrets, redact};
 use crate::{Error, ErrorKind, Secret};
 
 /// The names under which gateways and services give a request its id, in order of preference.
@@ -75,7 +75,8 @@ impl Answer {
     }
 
     fn without(mut self, secret: &Secret) -> Self {
-        if let Cow::Owned(masked) = secret.redact(&String::from_utf8_lossy(&self.body)) {
+        let spellings = secret.spellings();
+        if let Cow::Owned(masked) = redact(&spellings, &String::from_utf8_lossy(&self.body)) {
             self.body = masked.into();
         }
         if !self.complete {
@@ -84,7 +85,7 @@ impl Answer {
         }
         for value in self.headers.values_mut() {
             // Lossy, since a header may hold the secret next to bytes that are no ASCII.
-            let masked = match secret.redact(&String::from_utf8_lossy(value.as_bytes())) {
+            let masked = match redact(&spellings, &String::from_utf8_lossy(value.as_bytes())) {
                 Cow::Owned(masked) => HeaderValue::from_bytes(masked.as_bytes()).ok(),
                 Cow::Borrowed(_) => None,
             };
@@ -260,6 +261,10 @@ fn mask_fields(fields: &mut Map<String, Value>, secrets: &Secrets) -> bool {
 
 /// Decodes, or says where it does not fit in words that hold nothing of the text.
 pub(crate) fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    // Keeping track of the path costs an allocation for every key, so only what went wrong is read that way.
+    if let Ok(value) = serde_json::from_slice(text) {
+        return Ok(value);
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| described(&path(error.path()), error.inner()))?;

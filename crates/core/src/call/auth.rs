@@ -1,6 +1,7 @@
 //! Credentials: applied to every attempt anew, and renewed once when the service refuses them.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +12,13 @@ use crate::{BoxFuture, Error, ErrorKind, Secret};
 
 /// What one attempt carries to prove who is calling: headers, query parameters, and the secrets in them, which no error of
 /// the call will show.
+///
+/// Cheap to clone, since every attempt has one.
 #[derive(Clone)]
-pub struct Authorization {
+pub struct Authorization(Arc<Parts>);
+
+#[derive(Clone)]
+struct Parts {
     headers: Vec<(HeaderName, HeaderValue)>,
     queries: Vec<(String, Secret)>,
     secret: Secret,
@@ -21,6 +27,10 @@ pub struct Authorization {
 }
 
 impl Authorization {
+    fn of(headers: Vec<(HeaderName, HeaderValue)>, queries: Vec<(String, Secret)>, secret: Secret) -> Self {
+        Self(Arc::new(Parts { headers, queries, secret, others: Vec::new() }))
+    }
+
     /// `Authorization: Bearer <token>`.
     ///
     /// # Errors
@@ -75,7 +85,7 @@ impl Authorization {
             return Err(unusable("the secret holds line breaks, non-ASCII, or blanks at an end"));
         };
         value.set_sensitive(true);
-        Ok(Self { headers: vec![(name, value)], queries: Vec::new(), secret, others: Vec::new() })
+        Ok(Self::of(vec![(name, value)], Vec::new(), secret))
     }
 
     /// `secret` as the query parameter `name`, percent-encoded. For services that leave no other way: addresses end up in
@@ -88,45 +98,46 @@ impl Authorization {
             return Err(unusable("the secret is empty"));
         }
         let queries = vec![(name.into(), secret.clone())];
-        Ok(Self { headers: Vec::new(), queries, secret, others: Vec::new() })
+        Ok(Self::of(Vec::new(), queries, secret))
     }
 
     /// Both: a service that wants user and password in two headers, or a token in a header and another in the query.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        self.headers.extend(other.headers);
-        self.queries.extend(other.queries);
-        self.others.push(other.secret);
-        self.others.extend(other.others);
+        let (parts, other) = (Arc::make_mut(&mut self.0), Arc::unwrap_or_clone(other.0));
+        parts.headers.extend(other.headers);
+        parts.queries.extend(other.queries);
+        parts.others.push(other.secret);
+        parts.others.extend(other.others);
         self
     }
 
     /// Names another form of the secret, or another secret that travels with it, so that it is not shown either.
     #[must_use]
     pub fn with_secret(mut self, secret: Secret) -> Self {
-        self.others.push(secret);
+        Arc::make_mut(&mut self.0).others.push(secret);
         self
     }
 
     pub(crate) fn apply(&self, headers: &mut http::HeaderMap) {
-        for (name, value) in &self.headers {
+        for (name, value) in &self.0.headers {
             headers.insert(name.clone(), value.clone());
         }
     }
 
     pub(crate) fn queries(&self) -> impl Iterator<Item = (&str, &Secret)> {
-        self.queries.iter().map(|(name, secret)| (name.as_str(), secret))
+        self.0.queries.iter().map(|(name, secret)| (name.as_str(), secret))
     }
 
     /// The secret of it: the token, the password.
     #[must_use]
     pub fn secret(&self) -> &Secret {
-        &self.secret
+        &self.0.secret
     }
 
     /// Every secret of it.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        std::iter::once(&self.secret).chain(&self.others)
+        std::iter::once(&self.0.secret).chain(&self.0.others)
     }
 }
 
@@ -138,12 +149,12 @@ fn unusable(message: &'static str) -> Error {
 
 impl fmt::Debug for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        let headers: Vec<_> = self.0.headers.iter().map(|(name, _)| name).collect();
         let queries: Vec<_> = self.queries().map(|(name, _)| name).collect();
         f.debug_struct("Authorization")
             .field("headers", &headers)
             .field("query", &queries)
-            .field("secret", &self.secret)
+            .field("secret", &self.0.secret)
             .finish_non_exhaustive()
     }
 }
@@ -156,6 +167,11 @@ pub trait Credentials: fmt::Debug + Send + Sync + 'static {
     /// [`ErrorKind::Credentials`] or what a login met; the call then ends as not sent.
     fn authorize(&self) -> BoxFuture<'_, Result<Authorization, Error>>;
 
+    /// The authorization, if it is there without asking anybody: what [`authorize`](Self::authorize) would answer at once.
+    fn at_hand(&self) -> Option<Authorization> {
+        None
+    }
+
     /// Called once per call when the service refused `rejected`; `true` if another attempt is worthwhile.
     fn renew(&self, rejected: &Authorization) -> BoxFuture<'_, bool> {
         let _ = rejected;
@@ -165,19 +181,28 @@ pub trait Credentials: fmt::Debug + Send + Sync + 'static {
 
 /// A fixed bearer token.
 #[derive(Debug, Clone)]
-pub struct Bearer(Secret);
+pub struct Bearer {
+    token: Secret,
+    /// Made at the first call that can use it.
+    made: OnceLock<Authorization>,
+}
 
 impl Bearer {
     /// Uses this token for every call.
     #[must_use]
     pub fn new(token: impl Into<Secret>) -> Self {
-        Self(token.into())
+        Self { token: token.into(), made: OnceLock::new() }
     }
 }
 
 impl Credentials for Bearer {
     fn authorize(&self) -> BoxFuture<'_, Result<Authorization, Error>> {
-        Box::pin(std::future::ready(Authorization::bearer(self.0.clone())))
+        let made = Authorization::bearer(self.token.clone());
+        Box::pin(std::future::ready(made.map(|made| self.made.get_or_init(|| made).clone())))
+    }
+
+    fn at_hand(&self) -> Option<Authorization> {
+        self.made.get().cloned()
     }
 }
 

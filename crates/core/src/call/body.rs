@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::transport::{BodyStream, TransportError, TransportErrorKind};
+use super::transport::{BodyStream, SendMark, TransportError, TransportErrorKind};
 use crate::BoxFuture;
 
 /// Any cause, as streams of other crates bring it.
@@ -31,7 +31,11 @@ type Open = dyn Fn() -> BoxFuture<'static, Result<BodyStream, Cause>> + Send + S
 /// assert_eq!(format!("{body:?}"), "Body { length: Some(2), streamed: false }");
 /// ```
 #[derive(Clone)]
-pub struct Body(Content);
+pub struct Body {
+    content: Content,
+    /// Of the request that carries it.
+    mark: Option<SendMark>,
+}
 
 #[derive(Clone)]
 enum Content {
@@ -40,9 +44,24 @@ enum Content {
 }
 
 impl Body {
+    const fn of(content: Content) -> Self {
+        Self { content, mark: None }
+    }
+
+    /// The body as it goes with one request.
+    pub(crate) fn marked(&self, mark: &SendMark) -> Self {
+        Self { content: self.content.clone(), mark: Some(mark.clone()) }
+    }
+
+    /// Where a transport notes whether the request that carries the body has left.
+    #[must_use]
+    pub fn mark(&self) -> SendMark {
+        self.mark.clone().unwrap_or_default()
+    }
+
     /// These bytes, the same for every attempt.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Self(Content::Bytes(bytes.into()))
+        Self::of(Content::Bytes(bytes.into()))
     }
 
     /// A stream that `open` begins anew for every attempt; nothing of it is kept in memory.
@@ -65,13 +84,13 @@ impl Body {
                 Ok(Box::pin(Translated(Box::pin(stream))) as BodyStream)
             })
         };
-        Self(Content::Stream { length, open: Arc::new(open) })
+        Self::of(Content::Stream { length, open: Arc::new(open) })
     }
 
     /// How many bytes it has, if that is known before it is read.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
-        match &self.0 {
+        match &self.content {
             Content::Bytes(bytes) => Some(bytes.len() as u64),
             Content::Stream { length, .. } => *length,
         }
@@ -80,7 +99,7 @@ impl Body {
     /// The bytes, unless it is a stream.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&Bytes> {
-        match &self.0 {
+        match &self.content {
             Content::Bytes(bytes) => Some(bytes),
             Content::Stream { .. } => None,
         }
@@ -91,7 +110,7 @@ impl Body {
     /// # Errors
     /// [`TransportErrorKind::Body`] if it cannot be opened; nothing has left then.
     pub async fn open(&self) -> Result<BodyStream, TransportError> {
-        let (length, open) = match &self.0 {
+        let (length, open) = match &self.content {
             Content::Bytes(bytes) => return Ok(Box::pin(Once(Some(bytes.clone())))),
             Content::Stream { length, open } => (*length, open),
         };

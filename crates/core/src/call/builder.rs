@@ -8,7 +8,7 @@ use http::HeaderValue;
 
 use super::auth::Credentials;
 use super::client::{Caller, Shared};
-use super::reqwest_transport::{Connections, ReqwestTransport};
+use super::reqwest_transport::{Connections, Keeping};
 use super::retry::{RetryBudget, RetryPolicy};
 use super::settings::{BaseUrl, Settings, Timeouts};
 use super::transport::Transport;
@@ -28,7 +28,8 @@ pub struct CallerBuilder {
     timeouts: Timeouts,
     retry: RetryPolicy,
     body_limit: usize,
-    connections: Connections,
+    connections: Option<Connections>,
+    keeping: Keeping,
     user_agent: &'static str,
 }
 
@@ -42,7 +43,8 @@ impl Default for CallerBuilder {
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(60)),
             retry: RetryPolicy::new(),
             body_limit: MIB,
-            connections: Connections::Kept,
+            connections: None,
+            keeping: Keeping::Kept,
             user_agent: concat!("integration-sdk/", env!("CARGO_PKG_VERSION")),
         }
     }
@@ -110,9 +112,16 @@ impl CallerBuilder {
         self
     }
 
+    /// Shares these connections with other clients; without it a client has its own. Another
+    /// [`transport`](Self::transport) takes their place.
+    pub fn connections(mut self, connections: &Connections) -> Self {
+        self.connections = Some(connections.clone());
+        self
+    }
+
     /// Makes a new connection for every request, for services where a lost request costs more than a handshake.
     pub fn fresh_connections(mut self) -> Self {
-        self.connections = Connections::Fresh;
+        self.keeping = Keeping::Fresh;
         self
     }
 
@@ -133,7 +142,10 @@ impl CallerBuilder {
         };
         let transport = match self.transport {
             Some(transport) => transport,
-            None => Arc::new(ReqwestTransport::new(&base, self.timeouts.connect(), self.connections)?),
+            None => {
+                let own = || Connections::new(self.timeouts.connect());
+                self.connections.unwrap_or_else(own).transport(&base, self.keeping)?
+            }
         };
         let user_agent = HeaderValue::from_str(self.user_agent).map_err(|cause| {
             Error::configuration("the user agent cannot stand in a header", "use visible ASCII")
@@ -206,6 +218,14 @@ macro_rules! caller_setters {
         #[must_use]
         pub fn transport(mut self, transport: impl $crate::call::Transport) -> Self {
             self.$field = self.$field.transport(::std::sync::Arc::new(transport));
+            self
+        }
+
+        /// Shares these connections with other clients, of whatever services; without it the client has its own. They have their
+        /// own limit for making one.
+        #[must_use]
+        pub fn connections(mut self, connections: &$crate::call::Connections) -> Self {
+            self.$field = self.$field.connections(connections);
             self
         }
 

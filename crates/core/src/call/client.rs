@@ -107,6 +107,9 @@ impl Caller {
     /// What the credentials met, or [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) when they did not come in
     /// time.
     pub async fn authorize(&self, credentials: &dyn Credentials) -> Result<Authorization, Error> {
+        if let Some(at_hand) = credentials.at_hand() {
+            return Ok(at_hand);
+        }
         let limit = self.shared.timeouts.total();
         credential(within(&*self.shared.clock, limit, credentials.authorize()).await)
     }
@@ -208,8 +211,7 @@ impl Caller {
     ) -> Result<Done<T>, Error> {
         let base = self.target(call);
         let span = span(call, base);
-        let result =
-            Run::new(self, call, base, streams).until(deadline).run(judge).instrument(span.clone()).await;
+        let result = Run::new(self, call, base, streams, deadline).run(judge).instrument(span.clone()).await;
         if let Err(error) = &result {
             span.record("error.type", field::debug(error.kind()));
         }

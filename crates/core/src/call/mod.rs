@@ -32,6 +32,7 @@ pub use intake::{Intake, NotTaken};
 pub use operation::{Call, Idempotency, Lane, Operation, Place};
 pub use part::PartFile;
 pub use redirect::{Link, UnexpectedRedirect};
+pub use reqwest_transport::Connections;
 pub use retry::RetryPolicy;
 pub use session::{Login, Session, Ticket};
 pub use settings::{BaseUrl, Env, Settings, Timeouts};

@@ -6,26 +6,28 @@
 //! leave" has an answer).
 
 use std::error::Error as StdError;
-use std::pin::Pin;
+use std::fmt::Write as _;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls_platform_verifier::BuilderVerifierExt;
+use url::Url;
 
 use super::body::Body;
 use super::settings::BaseUrl;
 use super::transport::{BodyStream, SendMark, Transport, TransportError, TransportErrorKind};
 use crate::{BoxFuture, Error};
 
-/// How connections are kept.
+/// Whether connections are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Connections {
+pub(crate) enum Keeping {
     /// Every request on a connection of its own: a kept one may be closing just as the request goes out, and then
     /// nobody knows whether it arrived.
     Fresh,
@@ -35,11 +37,76 @@ pub(crate) enum Connections {
 
 const IDLE: Duration = Duration::from_secs(15);
 
+/// Connections that several clients share, of whatever services. Cheap to clone; all clones are the same connections.
+///
+/// Setting up what makes connections takes milliseconds, most of them for reading the machine's root certificates; clients that share
+/// it pay for that once. A client that sends every request on a connection of its own goes on doing so. No connection is used
+/// for another host than the one it was made to, and no credential is shared.
+///
+/// ```
+/// use std::time::Duration;
+/// use integration_core::call::{BaseUrl, Caller, Connections};
+///
+/// let connections = Connections::new(Duration::from_secs(10));
+/// let one = Caller::builder(BaseUrl::parse("https://one.example.com")?).connections(&connections).build()?;
+/// let two = Caller::builder(BaseUrl::parse("https://two.example.com")?).connections(&connections).build()?;
+/// # Ok::<(), integration_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Connections(Arc<[ReqwestTransport; 2]>);
+
+impl Connections {
+    /// Connections that are made within `connect`, TLS included, whatever the clients that share them say about it.
+    #[must_use]
+    pub fn new(connect: Duration) -> Self {
+        let trust = Arc::default();
+        let transport = |keeping| ReqwestTransport::new(connect, keeping, Arc::clone(&trust));
+        Self(Arc::new([transport(Keeping::Kept), transport(Keeping::Fresh)]))
+    }
+
+    /// The client that `base` needs is set up at once, so that what is wrong with this machine shows now.
+    pub(crate) fn transport(&self, base: &BaseUrl, keeping: Keeping) -> Result<Arc<dyn Transport>, Error> {
+        let shared = Shared { connections: self.clone(), keeping };
+        shared.transport().client(base.is_near())?;
+        Ok(Arc::new(shared))
+    }
+}
+
+/// One way of using shared connections.
+#[derive(Debug)]
+struct Shared {
+    connections: Connections,
+    keeping: Keeping,
+}
+
+impl Shared {
+    fn transport(&self) -> &ReqwestTransport {
+        let [kept, fresh] = &*self.connections.0;
+        match self.keeping {
+            Keeping::Kept => kept,
+            Keeping::Fresh => fresh,
+        }
+    }
+}
+
+impl Transport for Shared {
+    fn send(
+        &self,
+        request: http::Request<Body>,
+    ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>> {
+        self.transport().send(request)
+    }
+}
+
+/// What certificates are checked by, once it was needed: far and near.
+type Trust = [OnceLock<ClientConfig>; 2];
+
 /// Two clients, since what is right for the far side of a proxy is wrong for this machine and its network.
 #[derive(Debug)]
-pub(crate) struct ReqwestTransport {
+struct ReqwestTransport {
     connect: Duration,
-    connections: Connections,
+    keeping: Keeping,
+    trust: Arc<Trust>,
     /// For `https`: by way of the proxy that the machine names, if it names one.
     far: OnceLock<reqwest::Client>,
     /// For this machine and for plain `http`: never by way of a proxy, which would read what it carries.
@@ -47,17 +114,13 @@ pub(crate) struct ReqwestTransport {
 }
 
 impl ReqwestTransport {
-    /// The client that `base` needs is set up at once, so that what is wrong with this machine shows now.
-    pub(crate) fn new(base: &BaseUrl, connect: Duration, connections: Connections) -> Result<Self, Error> {
+    fn new(connect: Duration, keeping: Keeping, trust: Arc<Trust>) -> Self {
         let (far, near) = (OnceLock::new(), OnceLock::new());
-        let transport = Self { connect, connections, far, near };
-        transport.client(base.is_near())?;
-        Ok(transport)
+        Self { connect, keeping, trust, far, near }
     }
 
-    fn client_for(&self, uri: &http::Uri) -> Result<&reqwest::Client, TransportError> {
-        let near = BaseUrl::is_near_uri(uri);
-        self.client(near).map_err(|cause| {
+    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, TransportError> {
+        self.client(BaseUrl::is_near_url(url)).map_err(|cause| {
             TransportError::new(TransportErrorKind::Tls, "the HTTP client cannot be set up")
                 .with_source(cause)
         })
@@ -72,9 +135,19 @@ impl ReqwestTransport {
         Ok(cell.get_or_init(|| client))
     }
 
+    fn tls(&self, near: bool) -> Result<ClientConfig, Error> {
+        let [far_trust, near_trust] = &*self.trust;
+        let cell = if near { near_trust } else { far_trust };
+        if let Some(config) = cell.get() {
+            return Ok(config.clone());
+        }
+        let config = tls(near)?;
+        Ok(cell.get_or_init(|| config).clone())
+    }
+
     fn set_up(&self, near: bool) -> Result<reqwest::Client, Error> {
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(near)?)
+            .tls_backend_preconfigured(self.tls(near)?)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_gzip()
@@ -84,7 +157,7 @@ impl ReqwestTransport {
             .http1_only()
             .connect_timeout(self.connect)
             .pool_idle_timeout(IDLE);
-        if self.connections == Connections::Fresh {
+        if self.keeping == Keeping::Fresh {
             builder = builder.pool_max_idle_per_host(0);
         }
         if near {
@@ -127,24 +200,52 @@ impl Transport for ReqwestTransport {
         request: http::Request<Body>,
     ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>> {
         Box::pin(async move {
-            let client = self.client_for(request.uri())?;
-            let request = reqwest::Request::try_from(marked(request).await?).map_err(before_sending)?;
-            let response = client.execute(request).await.map_err(translate)?;
-            Ok(http::Response::from(response).map(|body| -> BodyStream { Box::pin(Chunks(body)) }))
+            let url = url(request.uri())?;
+            let client = self.client_for(&url)?;
+            let (head, body) = request.into_parts();
+            let mut request = reqwest::Request::new(head.method, url);
+            *request.headers_mut() = head.headers;
+            *request.body_mut() = marked(&body).await?;
+            client.execute(request).await.map(answer).map_err(translate)
         })
     }
 }
 
-async fn marked(request: http::Request<Body>) -> Result<http::Request<reqwest::Body>, TransportError> {
-    let mark = request.extensions().get::<SendMark>().cloned().unwrap_or_default();
+/// The library wants its own form of an address.
+fn url(uri: &http::Uri) -> Result<Url, TransportError> {
+    let longest = uri.path().len() + uri.query().map_or(0, str::len) + 300;
+    let mut text = String::with_capacity(longest);
+    // Writing to a text does not fail.
+    let _ = write!(text, "{uri}");
+    // The text stays out of the error, since it could show what must not be shown; the reader's own message does not show it.
+    Url::parse(&text).map_err(|cause| {
+        TransportError::new(TransportErrorKind::Connect, "the request cannot be built").with_source(cause)
+    })
+}
+
+/// Taken apart by hand, since the library's own conversion boxes the body once more.
+fn answer(mut response: reqwest::Response) -> http::Response<BodyStream> {
+    let (status, version) = (response.status(), response.version());
+    let headers = std::mem::take(response.headers_mut());
+    let mut answer = http::Response::new(Box::pin(Chunks(response)) as BodyStream);
+    (*answer.status_mut(), *answer.version_mut(), *answer.headers_mut()) = (status, version, headers);
+    answer
+}
+
+/// The body as the library takes it, nothing if it is empty.
+async fn marked(body: &Body) -> Result<Option<reqwest::Body>, TransportError> {
+    let (mark, left) = (body.mark(), body.length());
     mark.tracks();
-    let left = request.body().length();
-    let stream = request.body().open().await?;
+    let content = match body.as_bytes() {
+        Some(bytes) => Content::Bytes(bytes.clone()),
+        None => Content::Stream(Mutex::new(body.open().await?)),
+    };
     if left == Some(0) {
         // Nobody polls an empty body, so its head must count as sent from the start.
         mark.left();
+        return Ok(None);
     }
-    Ok(request.map(|_| reqwest::Body::wrap(MarkedBody { stream: Mutex::new(stream), left, mark })))
+    Ok(Some(reqwest::Body::wrap(MarkedBody { content, left, mark })))
 }
 
 /// What makes hyper drop the connection in the middle of a request, be its head still in the queue or gone.
@@ -158,11 +259,31 @@ enum Stopped {
 
 /// A body that notes when it is first asked for: hyper asks after queueing the head and before writing any of it.
 struct MarkedBody {
-    /// Never locked: it only makes the stream fit for a library that asks for `Sync`.
-    stream: Mutex<BodyStream>,
+    content: Content,
     /// How many bytes are still to come, if that is known.
     left: Option<u64>,
     mark: SendMark,
+}
+
+enum Content {
+    /// Empty once it has been handed on.
+    Bytes(Bytes),
+    /// Never locked: it only makes the stream fit for a library that asks for `Sync`.
+    Stream(Mutex<BodyStream>),
+}
+
+impl Content {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, TransportError>>> {
+        match self {
+            Self::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+            }
+            Self::Stream(stream) => {
+                stream.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(context)
+            }
+        }
+    }
 }
 
 impl http_body::Body for MarkedBody {
@@ -176,8 +297,7 @@ impl http_body::Body for MarkedBody {
         if !self.mark.leave() {
             return Poll::Ready(Some(Err(Stopped::GivenUp)));
         }
-        let stream = self.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
-        match std::task::ready!(stream.as_mut().poll_next(context)) {
+        match std::task::ready!(self.content.poll_next(context)) {
             None => Poll::Ready(None),
             Some(Err(error)) => Poll::Ready(Some(Err(Stopped::Body(Arc::new(error))))),
             Some(Ok(bytes)) => {
@@ -197,31 +317,17 @@ impl http_body::Body for MarkedBody {
 }
 
 /// An answer's body as a stream of its data.
-struct Chunks(reqwest::Body);
+struct Chunks(reqwest::Response);
 
 impl Stream for Chunks {
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            let frame = std::task::ready!(Pin::new(&mut self.0).poll_frame(context));
-            match frame {
-                None => return Poll::Ready(None),
-                Some(Err(cause)) => return Poll::Ready(Some(Err(translate(cause)))),
-                Some(Ok(frame)) => {
-                    // Trailers say nothing that these services use.
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
-                    }
-                }
-            }
-        }
+        // Begun anew at every poll: what has arrived is kept in the response, not in this. Trailers, which it passes over, say
+        // nothing that these services use.
+        let chunk = std::task::ready!(pin!(self.0.chunk()).poll(context));
+        Poll::Ready(chunk.map_err(translate).transpose())
     }
-}
-
-fn before_sending(cause: reqwest::Error) -> TransportError {
-    TransportError::new(TransportErrorKind::Connect, "the request cannot be built")
-        .with_source(cause.without_url())
 }
 
 fn translate(cause: reqwest::Error) -> TransportError {
@@ -272,14 +378,28 @@ mod tests {
 
     use super::*;
 
-    fn transport(base: &str) -> ReqwestTransport {
+    fn transport(base: &str) -> Arc<dyn Transport> {
         let base = BaseUrl::parse(base).unwrap();
-        ReqwestTransport::new(&base, Duration::from_secs(5), Connections::Fresh).unwrap()
+        Connections::new(Duration::from_secs(5)).transport(&base, Keeping::Fresh).unwrap()
+    }
+
+    #[test]
+    fn clients_that_share_connections_set_up_one_of_a_kind() {
+        let connections = Connections::new(Duration::from_secs(5));
+        for (host, keeping) in
+            [("a", Keeping::Kept), ("b", Keeping::Kept), ("c", Keeping::Fresh), ("d", Keeping::Fresh)]
+        {
+            let base = BaseUrl::parse(&format!("http://localhost/{host}")).unwrap();
+            connections.transport(&base, keeping).unwrap();
+        }
+        let [kept, fresh] = &*connections.0;
+        assert!([kept, fresh].iter().all(|one| one.near.get().is_some() && one.far.get().is_none()));
+        assert!(kept.keeping == Keeping::Kept && fresh.keeping == Keeping::Fresh);
+        assert!(Arc::ptr_eq(&kept.trust, &fresh.trust));
     }
 
     fn post(url: String, mark: &SendMark) -> http::Request<Body> {
-        let request = http::Request::post(url).extension(mark.clone());
-        request.body(Body::bytes("{}")).unwrap()
+        http::Request::post(url).body(Body::bytes("{}").marked(mark)).unwrap()
     }
 
     async fn failure(url: String, mark: &SendMark) -> TransportError {

@@ -74,7 +74,14 @@ pub(crate) struct Run<'c> {
 }
 
 impl<'c> Run<'c> {
-    pub(crate) fn new(caller: &'c Caller, call: &'c Call, base: &'c BaseUrl, streams: Option<u64>) -> Self {
+    /// A call that is over by `deadline`, be it that of the call it goes on with.
+    pub(crate) fn new(
+        caller: &'c Caller,
+        call: &'c Call,
+        base: &'c BaseUrl,
+        streams: Option<u64>,
+        deadline: Duration,
+    ) -> Self {
         // Another origin gets credentials only from who names them for it.
         let credentials = caller.credentials.as_ref().filter(|_| base.has_origin_of(&caller.base));
         Self {
@@ -84,7 +91,7 @@ impl<'c> Run<'c> {
             credentials,
             streams,
             timeouts: timeouts(call, caller),
-            deadline: Self::deadline(caller, call),
+            deadline,
             attempts: 0,
             renewed: false,
             doubt: false,
@@ -96,12 +103,6 @@ impl<'c> Run<'c> {
     /// When a call that begins now has to be over.
     pub(crate) fn deadline(caller: &Caller, call: &Call) -> Duration {
         caller.shared.clock.elapsed().saturating_add(timeouts(call, caller).total())
-    }
-
-    /// Ends with the call that it goes on with.
-    pub(crate) fn until(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
     }
 
     pub(crate) async fn run<T>(mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
@@ -162,12 +163,13 @@ impl<'c> Run<'c> {
         judge: &impl Fn(&Answer) -> Verdict<T>,
     ) -> Result<Done<T>, Failed> {
         let authorization = self.authorize().await.map_err(|error| Failed::new(error, Failure::Final))?;
-        let secrets = self.secrets(authorization.as_ref());
-        let result = self.exchanged(address, authorization, &secrets, judge).await;
-        result.map_err(|failed| Failed { error: failed.error.without(&secrets), ..failed })
+        let authorization = authorization.as_ref();
+        let result = self.exchanged(address, authorization, judge).await;
+        result
+            .map_err(|failed| Failed { error: failed.error.without(&self.secrets(authorization)), ..failed })
     }
 
-    /// Everything that no error of this attempt may show.
+    /// Everything that no error of this attempt may show; collected once there is something to hide it from.
     fn secrets(&self, authorization: Option<&Authorization>) -> Secrets {
         let carried = authorization.into_iter().flat_map(Authorization::secrets);
         Secrets::new(carried.chain(&self.call.secrets).cloned().collect())
@@ -176,8 +178,7 @@ impl<'c> Run<'c> {
     async fn exchanged<T>(
         &mut self,
         address: &Address,
-        authorization: Option<Authorization>,
-        secrets: &Secrets,
+        authorization: Option<&Authorization>,
         judge: &impl Fn(&Answer) -> Verdict<T>,
     ) -> Result<Done<T>, Failed> {
         let limit = self.timeouts.attempt().min(self.remaining());
@@ -185,7 +186,7 @@ impl<'c> Run<'c> {
             return Err(self.too_late());
         }
         let mark = SendMark::default();
-        let request = self.request(address, authorization.as_ref(), &mark)?;
+        let request = self.request(address, authorization, &mark)?;
         self.attempts = self.attempts.saturating_add(1);
         self.under_way = Some(mark.clone());
         let exchanged = self.within(limit, self.exchange(request, judge)).await;
@@ -193,16 +194,18 @@ impl<'c> Run<'c> {
         match exchanged {
             None => Err(self.timed_out(limit, &mark)),
             Some(Err(error)) => Err(self.broken(error, &mark)),
-            Some(Ok(Arrived::Whole(answer))) => self.judge(answer, judge, authorization, secrets),
+            Some(Ok(Arrived::Whole(answer))) => self.judge(answer, judge, authorization),
             Some(Ok(Arrived::Head(head, value, body))) => {
                 note_status(&head);
-                Ok(self.done(value, head, Some(body), secrets))
+                let secrets = self.secrets(authorization);
+                Ok(Done { secrets, body: Some(body), ..self.done(value, head) })
             }
         }
     }
 
-    fn done<T>(&self, value: T, answer: Answer, body: Option<BodyStream>, secrets: &Secrets) -> Done<T> {
-        Done { value, answer, body, permit: None, deadline: self.deadline, secrets: secrets.clone() }
+    fn done<T>(&self, value: T, answer: Answer) -> Done<T> {
+        let (deadline, secrets) = (self.deadline, Secrets::default());
+        Done { value, answer, body: None, permit: None, deadline, secrets }
     }
 
     async fn exchange<T>(
@@ -228,6 +231,9 @@ impl<'c> Run<'c> {
             return Ok(Some(given.clone()));
         }
         let Some(credentials) = self.credentials else { return Ok(None) };
+        if let Some(at_hand) = credentials.at_hand() {
+            return Ok(Some(at_hand));
+        }
         credential(self.within(self.remaining(), credentials.authorize()).await).map(Some)
     }
 
@@ -239,18 +245,19 @@ impl<'c> Run<'c> {
         mark: &SendMark,
     ) -> Result<Request<Body>, Failed> {
         let uri = address.uri(authorization).map_err(|error| Failed::new(error, Failure::Final))?;
-        let mut request = Request::new(self.call.body.clone());
+        let mut request = Request::new(self.call.body.marked(mark));
         *request.method_mut() = self.call.operation.method.clone();
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, self.shared.user_agent.clone());
         // What the call says wins, above all over `accept`.
-        headers.extend(self.call.headers.clone());
+        for (name, value) in &self.call.headers {
+            headers.insert(name.clone(), value.clone());
+        }
         if let Some(authorization) = authorization {
             authorization.apply(headers);
         }
-        request.extensions_mut().insert(mark.clone());
         Ok(request)
     }
 
@@ -309,17 +316,17 @@ impl<'c> Run<'c> {
         &self,
         answer: Answer,
         judge: &impl Fn(&Answer) -> Verdict<T>,
-        authorization: Option<Authorization>,
-        secrets: &Secrets,
+        authorization: Option<&Authorization>,
     ) -> Result<Done<T>, Failed> {
         note_status(&answer);
-        let answer = if self.call.masked_success { answer.masked(secrets) } else { answer };
+        let answer =
+            if self.call.masked_success { answer.masked(&self.secrets(authorization)) } else { answer };
         let verdict = judge(&answer);
         let (outcome, failure) = self.class(&verdict);
-        let rejected = authorization.filter(|_| matches!(verdict, Verdict::Unauthorized(_)));
+        let rejected = authorization.filter(|_| matches!(verdict, Verdict::Unauthorized(_))).cloned();
         let error = match verdict {
             Verdict::Accept(value) if answer.is_complete() && self.streams.is_none() => {
-                return Ok(self.done(value, answer, None, secrets));
+                return Ok(self.done(value, answer));
             }
             Verdict::Accept(_) => None,
             refused => refused.into_error(),
@@ -327,7 +334,7 @@ impl<'c> Run<'c> {
         // A judge that found a wait in the body knows more than the header.
         let said = error.as_ref().and_then(Error::retry_after);
         let wait = said.or_else(|| answer.retry_after(self.shared.clock.wall()));
-        let (answer, error) = self.masked(&answer, error, judge, secrets);
+        let (answer, error) = self.masked(&answer, error, judge, &self.secrets(authorization));
         let error = error.unwrap_or_else(|| self.not_believed(&answer));
         let secret = self.call.secret_answer && answer.status().is_success();
         let answer = if secret { answer.without_body() } else { answer };
@@ -490,15 +497,24 @@ fn note_status(answer: &Answer) {
 
 /// Reads up to `limit` bytes; the flag tells whether that was all.
 async fn read(mut body: BodyStream, limit: usize) -> Result<(Bytes, bool), TransportError> {
-    let mut read = BytesMut::new();
-    while let Some(chunk) = poll_fn(|context| body.as_mut().poll_next(context)).await {
-        let chunk = chunk?;
+    let mut next = async || poll_fn(|context| body.as_mut().poll_next(context)).await.transpose();
+    let Some(first) = next().await? else { return Ok((Bytes::new(), true)) };
+    if first.len() > limit {
+        return Ok((first.slice(..limit), false));
+    }
+    // Most answers arrive at once, and need no place to be put together in.
+    let Some(mut chunk) = next().await? else { return Ok((first, true)) };
+    let mut read = BytesMut::from(first);
+    loop {
         let room = limit.saturating_sub(read.len());
         if chunk.len() > room {
             read.extend_from_slice(chunk.get(..room).unwrap_or_default());
             return Ok((read.freeze(), false));
         }
         read.extend_from_slice(&chunk);
+        match next().await? {
+            Some(more) => chunk = more,
+            None => return Ok((read.freeze(), true)),
+        }
     }
-    Ok((read.freeze(), true))
 }

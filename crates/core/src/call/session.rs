@@ -90,6 +90,13 @@ struct State {
     failed: Option<Failed>,
 }
 
+impl State {
+    fn current(&self, now: Duration) -> Option<Authorization> {
+        let held = self.held.as_ref().filter(|held| now < held.renew_at)?;
+        Some(held.ticket.authorization.clone())
+    }
+}
+
 /// A ticket with its moments on the session's clock.
 #[derive(Debug, Clone)]
 struct Held {
@@ -128,8 +135,8 @@ impl<L: Login> Session<L> {
         // dropped under way gives the lock back without a result, and the next in line logs in.
         let mut state = self.state.lock().await;
         let now = self.clock.elapsed();
-        if let Some(held) = state.held.as_ref().filter(|held| now < held.renew_at) {
-            return Ok(held.ticket.authorization.clone());
+        if let Some(authorization) = state.current(now) {
+            return Ok(authorization);
         }
         let failed_meanwhile = self.failures.load(Ordering::SeqCst) != failures_before;
         match &state.failed {
@@ -205,6 +212,11 @@ fn paused(failed: &Failed, now: Duration) -> Error {
 impl<L: Login> Credentials for Session<L> {
     fn authorize(&self) -> BoxFuture<'_, Result<Authorization, Error>> {
         Box::pin(self.current())
+    }
+
+    fn at_hand(&self) -> Option<Authorization> {
+        // While somebody logs in the lock is held, and the others wait in line.
+        self.state.try_lock().ok()?.current(self.clock.elapsed())
     }
 
     fn renew(&self, rejected: &Authorization) -> BoxFuture<'_, bool> {

@@ -103,19 +103,25 @@ impl BaseUrl {
 
     /// Whether no proxy stands before it: this machine, and plain `http` within the network.
     pub(crate) fn is_near(&self) -> bool {
-        self.is_plain() || self.is_loopback()
+        Self::is_near_url(&self.0)
     }
 
     /// The same of a request's address.
-    pub(crate) fn is_near_uri(uri: &http::Uri) -> bool {
-        Url::parse(&format!("{}://{}", uri.scheme_str().unwrap_or("https"), uri.host().unwrap_or_default()))
-            .is_ok_and(|url| Self(url).is_near())
+    pub(crate) fn is_near_url(url: &Url) -> bool {
+        url.scheme() == "http" || is_loopback(url)
+    }
+
+    /// It as text, without a slash at its end.
+    pub(crate) fn prefix(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
     }
 
     /// Whether credentials for the one are credentials for the other: scheme, host and port are the same.
     #[must_use]
     pub fn has_origin_of(&self, other: &Self) -> bool {
-        self.0.origin() == other.0.origin()
+        // All there is to the origin of such an address; `Url::origin` would copy it.
+        let origin = |url: &Self| (url.0.port_or_known_default(), url.0.scheme() == "http");
+        origin(self) == origin(other) && self.0.host() == other.0.host()
     }
 
     /// Scheme, host and port, for messages: the path may be that of an address out of an answer, which is nobody's to read.

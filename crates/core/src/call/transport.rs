@@ -17,10 +17,10 @@ pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> +
 /// Sends one request and returns the head of the answer and its body as a stream.
 ///
 /// An implementation follows no redirect, repeats nothing, decodes no content encoding and sets no time limit of its
-/// own beyond the connect: those are decided above it. It calls [`Body::open`] once per request, before anything leaves,
-/// and passes its error on as it is. If it can tell when the first byte of a request leaves, it reports that through
-/// the request's [`SendMark`] extension; without it, every failure that is not a connect failure counts as "may have
-/// left".
+/// own beyond the connect: those are decided above it. It takes the body by [`Body::as_bytes`], or calls [`Body::open`] once
+/// per request, before anything leaves, and passes its error on as it is. If it can tell when the first byte of a request
+/// leaves, it reports that through [`Body::mark`]; without that, every failure that is not a connect failure counts as "may
+/// have left".
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Sends `request`.
     fn send(
@@ -107,7 +107,7 @@ const BARRED: u8 = 3;
 
 /// Remembers whether the first byte of a request may have left, even when the future that sends it is dropped.
 ///
-/// The call loop puts one into the extensions of every request. Only a transport that called [`tracks`](Self::tracks)
+/// The call loop puts one into the body of every request ([`Body::mark`]). Only a transport that called [`tracks`](Self::tracks)
 /// can prove that nothing left.
 #[derive(Debug, Clone, Default)]
 pub struct SendMark(Arc<AtomicU8>);
