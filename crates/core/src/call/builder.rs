@@ -8,6 +8,7 @@ use http::HeaderValue;
 
 use super::auth::Credentials;
 use super::client::{Caller, Shared};
+use super::observer::CallObserver;
 use super::reqwest_transport::{Connections, ReqwestTransport};
 use super::retry::{RetryBudget, RetryPolicy};
 use super::settings::{BaseUrl, Settings, Timeouts};
@@ -30,6 +31,7 @@ pub struct CallerBuilder {
     body_limit: usize,
     connections: Connections,
     user_agent: &'static str,
+    observer: Option<Arc<dyn CallObserver>>,
 }
 
 impl Default for CallerBuilder {
@@ -44,6 +46,7 @@ impl Default for CallerBuilder {
             body_limit: MIB,
             connections: Connections::Kept,
             user_agent: concat!("integration-sdk/", env!("CARGO_PKG_VERSION")),
+            observer: None,
         }
     }
 }
@@ -122,6 +125,12 @@ impl CallerBuilder {
         self
     }
 
+    /// Tells this observer what became of each call.
+    pub fn observer(mut self, observer: Arc<dyn CallObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Builds the caller.
     ///
     /// # Errors
@@ -147,6 +156,7 @@ impl CallerBuilder {
             budget: RetryBudget::default(),
             body_limit: self.body_limit,
             user_agent,
+            observer: self.observer,
         });
         Ok(Caller { shared, base, credentials: self.credentials })
     }
@@ -206,6 +216,13 @@ macro_rules! caller_setters {
         #[must_use]
         pub fn transport(mut self, transport: impl $crate::call::Transport) -> Self {
             self.$field = self.$field.transport(::std::sync::Arc::new(transport));
+            self
+        }
+
+        /// Tells this observer what became of each call, for metrics; an `Arc` of one serves several clients.
+        #[must_use]
+        pub fn observer(mut self, observer: impl $crate::call::CallObserver) -> Self {
+            self.$field = self.$field.observer(::std::sync::Arc::new(observer));
             self
         }
 

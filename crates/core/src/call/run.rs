@@ -14,6 +14,7 @@ use super::answer::Answer;
 use super::auth::{Authorization, Credentials};
 use super::body::Body;
 use super::client::{Caller, Shared};
+use super::observer::{End, Watch};
 use super::operation::{Call, Idempotency};
 use super::retry::{Decision, Failure, RetryPolicy, Situation, decide};
 use super::settings::{BaseUrl, Timeouts};
@@ -71,6 +72,7 @@ pub(crate) struct Run<'c> {
     /// The request of the attempt that is being made.
     under_way: Option<SendMark>,
     finished: bool,
+    watch: Watch<'c>,
 }
 
 impl<'c> Run<'c> {
@@ -90,6 +92,7 @@ impl<'c> Run<'c> {
             doubt: false,
             under_way: None,
             finished: false,
+            watch: Watch::of(&caller.shared),
         }
     }
 
@@ -107,12 +110,20 @@ impl<'c> Run<'c> {
     pub(crate) async fn run<T>(mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
         let result = self.settle(judge).await;
         self.finished = true;
+        let end = match &result {
+            Ok(done) => End::Well(done.answer.status().as_u16()),
+            Err(error) => End::Badly(error),
+        };
+        self.watch.over(self.call, self.base, self.attempts, &end);
         result
     }
 
     async fn settle<T>(&mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
         let address = Address::of(self.call, self.base)?;
-        let permit = self.permit().await?;
+        let queued = self.watch.now();
+        let permit = self.permit().await;
+        self.watch.waited(queued);
+        let permit = permit?;
         self.shared.budget.deposit();
         loop {
             let failed = match self.attempt(&address, judge).await {
@@ -407,10 +418,12 @@ impl<'c> Run<'c> {
         self.call.limits.retry.as_ref().unwrap_or(&self.shared.retry)
     }
 
-    async fn pause(&self, wait: Duration) {
+    async fn pause(&mut self, wait: Duration) {
         tracing::info!(attempt = self.attempts, wait_ms = wait.as_millis(), "trying again");
         Span::current().record("http.request.resend_count", self.attempts);
+        let paused = self.watch.now();
         self.shared.clock.sleep(wait).await;
+        self.watch.waited(paused);
     }
 
     fn give_up(&self, error: Error, because: Option<&'static str>) -> Error {
@@ -432,9 +445,21 @@ impl<'c> Run<'c> {
 /// way or in the pause after one that was lost.
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        let may_have_left = self.under_way.take().is_some_and(|mark| !mark.bar());
-        let unknown = self.doubt || (may_have_left && self.lost() == Outcome::Unknown);
-        if unknown && !self.finished {
+        let left = self.under_way.take().map(|mark| !mark.bar());
+        if self.finished {
+            return;
+        }
+        let unknown = self.doubt || (left == Some(true) && self.lost() == Outcome::Unknown);
+        let outcome = match left {
+            _ if unknown => Outcome::Unknown,
+            Some(false) => Outcome::NotSent,
+            None if self.attempts == 0 => Outcome::NotSent,
+            _ if self.lost() == Outcome::ReadOnly => Outcome::ReadOnly,
+            // In a pause after the service said that it had not acted.
+            _ => Outcome::Refused,
+        };
+        self.watch.over(self.call, self.base, self.attempts, &End::Dropped(outcome));
+        if unknown {
             let operation = self.call.operation.name;
             tracing::warn!(operation, "the call was dropped under way: its outcome is unknown");
         }
