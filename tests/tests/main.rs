@@ -16,4 +16,6 @@ mod idempotency;
 mod journal;
 mod leaks;
 mod legale;
+mod observability;
 mod sugester;
+mod surface;
