@@ -10,6 +10,7 @@ use integration_core::call::verdict::kind_of;
 use integration_core::call::{Operation, Verdict};
 use integration_core::{Answer, Error, ErrorKind, Outcome};
 
+use crate::evidence::Integrity;
 use crate::record::FieldError;
 use crate::wire::{Envelope, Received};
 
@@ -217,7 +218,11 @@ impl ErrorExt for Error {
     }
 
     fn class(&self) -> ErrorClass {
-        self.problem().map_or_else(|| class_of(self.kind()), Problem::class)
+        match self.problem() {
+            Some(problem) => problem.class(),
+            None if self.find_source::<Integrity>().is_some() => ErrorClass::Integrity,
+            None => class_of(self.kind()),
+        }
     }
 
     fn service_message(&self) -> Option<&str> {

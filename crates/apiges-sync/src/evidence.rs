@@ -430,6 +430,7 @@ mod tests {
     fn integrity_is_an_error_that_says_so() {
         let error = Error::from(Integrity::Hash { seq: 3 });
         assert_eq!(error.service_code(), Some("Integrity"));
+        assert_eq!(crate::ErrorExt::class(&error), crate::ErrorClass::Integrity);
         assert!(error.to_string().contains("record 3"));
     }
 

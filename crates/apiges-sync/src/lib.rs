@@ -33,6 +33,9 @@
 //! | speak the language of the web mapping | [`web`] |
 //! | say who may see what | [`grant`] |
 //! | ask what a viewer sees of a file, and why not | [`visible::visible`], [`visible::explain`] |
+//! | keep the portal in step (feature `store`) | `sync` |
+//! | publish documents of case files (feature `store`) | `documents` |
+//! | post and take in messages, export evidence (feature `store`) | `messages` |
 //! | follow messages and receipts | [`thread`] |
 //! | prove what was written | [`evidence`] |
 //! | read and write calendar dates | [`CalendarDate`] |
@@ -55,14 +58,22 @@ mod check;
 mod client;
 mod contact;
 mod date;
+#[cfg(feature = "store")]
+pub mod documents;
 mod error;
 pub mod evidence;
 pub mod grant;
 mod invoice;
 mod language;
+#[cfg(feature = "store")]
+pub mod messages;
 mod pair;
 mod record;
 mod search;
+#[cfg(feature = "store")]
+mod shelf;
+#[cfg(feature = "store")]
+pub mod sync;
 pub mod thread;
 pub mod visible;
 pub mod web;

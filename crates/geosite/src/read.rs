@@ -365,7 +365,7 @@ impl ReadAll {
         }
         self.forget_unnumbered();
         let clock = self.client.clock();
-        let most = BACKOFF.saturating_mul(1 << self.page.broken.min(5));
+        let most = BACKOFF.saturating_mul(1 << self.page.broken.saturating_sub(1).min(5));
         let wait =
             Duration::try_from_secs_f64(most.as_secs_f64() * clock.random().clamp(0.0, 1.0)).unwrap_or(most);
         Some(Step::Pausing(clock.sleep(wait)))

@@ -202,11 +202,12 @@ fn invariants(op: &Op, seen: &Observed) -> Vec<String> {
     found
 }
 
-/// Bytes of memory that a cell may take: what an answer may be long, and one MiB; a body that is handed on is not kept.
+/// Bytes of memory that a cell may take: what an answer may be long, and one MiB; a body that is handed on is not kept. The fault
+/// server stands in the same process, with a connection's buffers and the answer that it writes: half a MiB for it.
 pub fn memory_cap(op: &Op) -> u64 {
     const MEBIBYTE: u64 = 1024 * 1024;
     let kept = if op.column == Column::Download { 0 } else { op.rules.cap as u64 };
-    kept + MEBIBYTE
+    kept + MEBIBYTE + MEBIBYTE / 2
 }
 
 /// A deadline that is kept by the machine's clock as well.

@@ -31,6 +31,12 @@ impl DigestLine {
         Self::new(item.case_id, item.version, &item.view)
     }
 
+    /// The line of a file of which only the digest of its canonical view is kept.
+    #[must_use]
+    pub const fn known(case_id: u64, version: u64, view: Sha256) -> Self {
+        Self { case_id, version, view }
+    }
+
     /// The file.
     #[must_use]
     pub const fn case_id(&self) -> u64 {

@@ -24,8 +24,8 @@ pub struct Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// The largest blob, in bytes.
-    #[serde(deserialize_with = "number::read")]
+    /// The largest blob, in bytes; 50 MiB if the portal does not say (contract B4).
+    #[serde(default = "default_blob_bytes", deserialize_with = "number::read")]
     pub blob_bytes: u64,
     /// The most items of a batch.
     #[serde(deserialize_with = "number::read")]
@@ -33,6 +33,10 @@ pub struct Limits {
     /// The largest body, in bytes.
     #[serde(deserialize_with = "number::read")]
     pub body_bytes: u64,
+}
+
+const fn default_blob_bytes() -> u64 {
+    50 << 20
 }
 
 open_enum! {

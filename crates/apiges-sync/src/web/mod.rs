@@ -53,8 +53,8 @@ pub use grant::{
     UnionPreview, UnionRequest, Withdrawn,
 };
 pub use http::{HttpTransport, HttpTransportBuilder};
-pub(crate) use id::hex_bytes;
 pub use id::{BadHex, BatchId, Instant, LoadId, MessageId, PreviewId, ReceiptId, Sha256};
+pub(crate) use id::{hex_bytes, uuid};
 pub use key::IdempotencyKey;
 pub use load::{
     Batch, BatchAccepted, BatchItem, Commit, CommitTotals, GuardDetails, Health, Limits, Load, LoadContact,

@@ -8,7 +8,9 @@ use geosite::link::{
     Confirmed, DetachPolicy, Found, HttpLinkWriter, Links, Plant, Port, PortLinkReader, PortLinkWriter,
     Released, SplitterFacts, Subscriber, WriteBackError,
 };
-use geosite::{Client, ClientBuilder, CustomerKey, Environment, Feature, Read, idempotency_table};
+use geosite::{
+    Assumptions, Client, ClientBuilder, CustomerKey, Environment, Feature, Read, WriteBack, idempotency_table,
+};
 use integration_core::call::Idempotency;
 use integration_core::{BoxFuture, Error, ErrorKind, Outcome};
 use integration_store::Store;
@@ -113,9 +115,12 @@ impl Subject for GeoSite {
     }
 
     fn ready(&self, operation: &'static str, _: Column, site: Site) -> BoxFuture<'_, Doing> {
+        let mut assumptions = Assumptions::default();
+        assumptions.write_back = WriteBack::Http;
         let client = Client::builder()
             .environment(Environment::at(&site.url).unwrap())
             .credentials("ana", PASSWORD)
+            .assumptions(assumptions)
             .clock(site.clock.clone());
         let client = site.limit.into_iter().fold(client, ClientBuilder::timeout).build().unwrap();
         Box::pin(async move {
@@ -229,7 +234,7 @@ impl PortLinkWriter for Spy {
 }
 
 async fn save_one(client: &Client, links: &Links) -> Result<String, Error> {
-    let spy = Spy(HttpLinkWriter::new(client), Mutex::default());
+    let spy = Spy(HttpLinkWriter::new(client).expect("the assumptions say so"), Mutex::default());
     let courier = links.courier().clone().with_settling(SignedDuration::ZERO);
     courier.deliver(&spy).await.unwrap();
     spy.1.into_inner().unwrap().expect("it came to a save")

@@ -1,0 +1,459 @@
+//! The engine's public face, and the loop that works off what is to be done (contract 4.5, 4.7).
+//!
+//! The rules enforced here: restrictions first (O7); one worker for a lane, so many lanes at once (O3); a failure of one entry holds up no
+//! other (O6); a failure of the store ends the loop, since what cannot be remembered must not be sent.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use integration_core::{BoxFuture, Error, ErrorKind, Fault, Faults};
+use integration_store::{State, Store, StoreError};
+
+use super::ledger::Ledger;
+use super::numbers::{Counts, Numbers};
+use super::ports::{CaseSource, Groups, Observer, SyncEvent};
+use super::queue::{DeadEntry, Job, Mark, Queue, Rank, Schedule};
+use super::settings::Settings;
+use crate::grant::{AuditEntry, WebGrant};
+use crate::web::{Cause, ContactRef, Instant, WebSyncTransport};
+use crate::{Clock, SystemClock};
+
+/// Keeps the portal in step with the firm. Clones share one engine.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use apiges_sync::grant::WebGrant;
+/// use apiges_sync::jiff::Timestamp;
+/// use apiges_sync::sync::{CaseSource, SharedGroups, WebSync};
+/// use apiges_sync::web::{ContactRef, FieldBox, WebSyncTransport};
+///
+/// # async fn run(
+/// #     store: integration_store::Store,
+/// #     portal: impl WebSyncTransport,
+/// #     files: impl CaseSource,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
+/// let sync = WebSync::builder().store(&store).transport(portal).cases(files).groups(SharedGroups::default()).build()?;
+///
+/// let client = ContactRef::client("4879")?;
+/// sync.open(&WebGrant::new(client, 7).show(FieldBox::Clave).activated()?, "ana").await?;
+/// sync.saved(3992, Timestamp::UNIX_EPOCH).await?; // file 3992 was saved
+/// let drained = sync.drain().await?; // or `run`, for good
+/// println!("{} things done, {:?}", drained.done, sync.numbers().await?);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct WebSync(pub(crate) Arc<Engine>);
+
+/// Everything behind a [`WebSync`].
+pub(crate) struct Engine {
+    pub(crate) tenant: String,
+    pub(crate) transport: Arc<dyn WebSyncTransport>,
+    pub(crate) cases: Arc<dyn CaseSource>,
+    pub(crate) groups: Arc<dyn Groups>,
+    pub(crate) ledger: Ledger,
+    pub(crate) queue: Queue,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counts: Counts,
+    observer: Option<Arc<dyn Observer>>,
+    /// Read while a file is judged and sent, written while a grant changes: no push that was judged by an older grant arrives after the
+    /// change (O7).
+    pub(crate) changes: tokio::sync::RwLock<()>,
+    /// One load at a time.
+    pub(crate) loading: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSync")
+            .field("tenant", &self.tenant)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`WebSync::drain`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drained {
+    /// How many lanes were worked off with success.
+    pub done: usize,
+    /// How many failed; they are tried again when their pause is over, or are dead.
+    pub failed: usize,
+}
+
+/// Sets up a [`WebSync`].
+#[derive(Debug, Default)]
+#[must_use]
+pub struct WebSyncBuilder {
+    store: Option<Store>,
+    transport: Option<Arc<dyn WebSyncTransport>>,
+    cases: Option<Arc<dyn CaseSource>>,
+    groups: Option<Arc<dyn Groups>>,
+    settings: Settings,
+    clock: Option<Arc<dyn Clock>>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl WebSyncBuilder {
+    /// Where everything is remembered.
+    pub fn store(self, store: &Store) -> Self {
+        Self { store: Some(store.clone()), ..self }
+    }
+
+    /// The portal; its tenant is the engine's.
+    pub fn transport(self, transport: impl WebSyncTransport) -> Self {
+        Self { transport: Some(Arc::new(transport)), ..self }
+    }
+
+    /// The firm's files.
+    pub fn cases(self, cases: impl CaseSource) -> Self {
+        Self { cases: Some(Arc::new(cases)), ..self }
+    }
+
+    /// The firm's groups.
+    pub fn groups(self, groups: impl Groups) -> Self {
+        Self { groups: Some(Arc::new(groups)), ..self }
+    }
+
+    /// Other numbers and rules than the contract's.
+    pub fn settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// The clock; the system's unless set. Leases run by the store's own.
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// Who hears what happens.
+    pub fn observer(self, observer: impl Observer) -> Self {
+        Self { observer: Some(Arc::new(observer)), ..self }
+    }
+
+    /// The engine. Nothing is sent.
+    ///
+    /// # Errors
+    /// A validation error with everything that is missing or cannot work.
+    pub fn build(self) -> Result<WebSync, Error> {
+        let Self { store, transport, cases, groups, settings, clock, observer } = self;
+        let mut faults = Faults::new();
+        if let Err(error) = settings.check() {
+            faults.extend(error.faults().iter().cloned());
+        }
+        let missing = [
+            ("store", store.is_none()),
+            ("transport", transport.is_none()),
+            ("cases", cases.is_none()),
+            ("groups", groups.is_none()),
+        ];
+        for (path, _) in missing.into_iter().filter(|(_, missing)| *missing) {
+            faults.push(Fault::error("4.5", path).with_hint("the synchronisation cannot do without it"));
+        }
+        faults.into_result("set up the synchronisation")?;
+        let (Some(store), Some(transport), Some(cases), Some(groups)) = (store, transport, cases, groups)
+        else {
+            return Err(Error::configuration(
+                "something is missing",
+                "set store, transport, cases and groups",
+            ));
+        };
+        let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let tenant = transport.tenant().to_owned();
+        Ok(WebSync(Arc::new(Engine {
+            ledger: Ledger::new(&store, &tenant),
+            queue: Queue::new(&store, &tenant, Arc::clone(&clock)),
+            counts: Counts::default(),
+            changes: tokio::sync::RwLock::new(()),
+            loading: tokio::sync::Mutex::new(()),
+            tenant,
+            transport,
+            cases,
+            groups,
+            settings,
+            clock,
+            observer,
+        })))
+    }
+}
+
+impl WebSync {
+    /// Sets one up.
+    pub fn builder() -> WebSyncBuilder {
+        WebSyncBuilder::default()
+    }
+
+    /// A file was saved, its graphic included. Durable when it returns; sent by [`run`](Self::run) or [`drain`](Self::drain). Of all
+    /// sources of changes this is the only one that meets seconds.
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn saved(&self, case: u64, saved_at: impl Into<Instant>) -> Result<(), Error> {
+        self.marked(case, Cause::Saved, saved_at.into()).await
+    }
+
+    /// A file's graphic was saved. As [`saved`](Self::saved).
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn graphic_saved(&self, case: u64, saved_at: impl Into<Instant>) -> Result<(), Error> {
+        self.marked(case, Cause::Graphic, saved_at.into()).await
+    }
+
+    /// A file was removed: everybody loses it, if [`CaseSource::case`] finds it no more. As [`saved`](Self::saved).
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn removed(&self, case: u64) -> Result<(), Error> {
+        self.marked(case, Cause::Saved, self.0.now()).await
+    }
+
+    async fn marked(&self, case: u64, cause: Cause, saved_at: Instant) -> Result<(), Error> {
+        self.0.queue.add([Mark { job: Job::Case(case), rank: Rank::Ordinary, cause, saved_at }]).await
+    }
+
+    /// A contact joined or left a group: all files of that member are looked at again (N5). Call it when [`Groups`] says so already.
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn membership_changed(&self, contact: &ContactRef, contact_id: u64) -> Result<(), Error> {
+        let job = Job::Member(contact.clone(), contact_id);
+        let mark = Mark { job, rank: Rank::Grant, cause: Cause::Grant, saved_at: self.0.now() };
+        self.0.queue.add([mark]).await
+    }
+
+    /// Works off everything that is due now, and comes back when nothing is. What failed waits for its pause.
+    ///
+    /// May be dropped at any moment.
+    ///
+    /// # Errors
+    /// The store's own failures; those of single entries are in [`dead`](Self::dead) and [`numbers`](Self::numbers).
+    pub async fn drain(&self) -> Result<Drained, Error> {
+        let never = std::future::pending::<()>();
+        self.0.work_off(&mut pin!(never)).await.map(|(drained, _)| drained)
+    }
+
+    /// Works until `until` is over: entries of this and of other programs over the same store. What is under way then is ended properly.
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn run(&self, until: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let mut until = pin!(until);
+        loop {
+            let (_, stopped) = self.0.work_off(&mut until).await?;
+            if stopped || self.0.idle(&mut until).await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What was set aside (O6).
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn dead(&self) -> Result<Vec<DeadEntry>, Error> {
+        self.0.queue.dead().await
+    }
+
+    /// Tries something that was set aside again. `false` if there is no such entry, or if its lane is under way.
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn replay(&self, id: i64) -> Result<bool, Error> {
+        self.0.queue.replay(id, &self.0.settings).await
+    }
+
+    /// The engine in numbers (O8, Y9).
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn numbers(&self) -> Result<Numbers, Error> {
+        let pending = self.0.queue.count(&[State::Prepared, State::InFlight, State::Unknown]).await?;
+        let dead = self.0.queue.count(&[State::Dead]).await?;
+        let alarm = pending > self.0.settings.alarm;
+        Ok(Numbers { pending, dead, alarm, ..self.0.counts.numbers() })
+    }
+
+    /// A contact's grant as the portal has it, to be changed and handed to [`revise`](Self::revise).
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn grant(&self, contact: &ContactRef) -> Result<Option<WebGrant>, Error> {
+        let book = self.0.ledger.look(&[]).await?;
+        Ok(book.grants.get(contact).and_then(|row| row.grant.clone()).map(WebGrant::stored))
+    }
+
+    /// Every grant.
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn grants(&self) -> Result<Vec<crate::web::Grant>, Error> {
+        let book = self.0.ledger.look(&[]).await?;
+        Ok(book.grants.values().filter_map(|row| row.grant.clone()).collect())
+    }
+
+    /// Who changed which grant, with numbers to go on after, some hundreds at a time (N8).
+    ///
+    /// # Errors
+    /// The store's own failures.
+    pub async fn audit(&self, after: u64) -> Result<Vec<(u64, AuditEntry)>, Error> {
+        self.0.ledger.audit_page(after).await
+    }
+}
+
+type Until<'u, U> = Pin<&'u mut U>;
+
+/// One lane's work on its way.
+type Running<'e> = (String, BoxFuture<'e, Result<Worked, Error>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worked {
+    Done,
+    Failed,
+    /// Another worker has it.
+    Elsewhere,
+}
+
+/// What came first.
+enum Came {
+    Worked(String, Result<Worked, Error>),
+    Until,
+}
+
+impl Engine {
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.wall().into()
+    }
+
+    pub(crate) fn tell(&self, event: &SyncEvent) {
+        if let Some(observer) = &self.observer {
+            observer.heard(event);
+        }
+    }
+
+    /// The delay of a change that the portal has taken (O8).
+    pub(crate) fn acknowledged(&self, saved_at: Instant) {
+        let delay = self.clock.wall().duration_since(saved_at.timestamp());
+        self.counts.delay(Duration::try_from(delay).unwrap_or_default());
+    }
+
+    /// Works off what is due; tells also whether `until` came.
+    async fn work_off<U: Future<Output = ()> + Send>(
+        &self,
+        until: &mut Until<'_, U>,
+    ) -> Result<(Drained, bool), Error> {
+        self.taken_up().await?;
+        let mut schedule = self.queue.schedule().await?;
+        let (mut drained, mut stopped, mut running) = (Drained::default(), false, Vec::<Running<'_>>::new());
+        loop {
+            while !stopped && running.len() < self.settings.parallel {
+                let Some(lane) = self.next(&mut schedule, &running) else { break };
+                running.push((lane.clone(), Box::pin(self.work(lane))));
+            }
+            if running.is_empty() {
+                return Ok((drained, stopped));
+            }
+            match first(&mut running, until, stopped).await {
+                Came::Until => stopped = true,
+                Came::Worked(lane, worked) => {
+                    match worked? {
+                        Worked::Elsewhere => continue,
+                        Worked::Done => drained.done += 1,
+                        Worked::Failed => drained.failed += 1,
+                    }
+                    self.queue.read_lane(&mut schedule, &lane).await?;
+                    self.queue.read_on(&mut schedule).await?;
+                }
+            }
+        }
+    }
+
+    fn next(&self, schedule: &mut Schedule, running: &[Running<'_>]) -> Option<String> {
+        let busy: Vec<&str> = running.iter().map(|(lane, _)| lane.as_str()).collect();
+        let lane = schedule.next(self.clock.wall(), &busy)?;
+        schedule.forget(&lane);
+        Some(lane)
+    }
+
+    /// Waits for something to do; tells whether `until` came first.
+    async fn idle<U: Future<Output = ()> + Send>(&self, until: &mut Until<'_, U>) -> bool {
+        let mut timer = self.clock.timer(self.settings.look_again);
+        let mut added = pin!(self.queue.added.notified());
+        poll_fn(|context| {
+            if until.as_mut().poll(context).is_ready() {
+                return Poll::Ready(true);
+            }
+            let something =
+                added.as_mut().poll(context).is_ready() || timer.as_mut().poll(context).is_ready();
+            if something { Poll::Ready(false) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    async fn work(&self, lane: String) -> Result<Worked, Error> {
+        let Some(taken) = self.queue.take(&lane, &self.settings).await? else { return Ok(Worked::Elsewhere) };
+        let worked = match taken.job.clone() {
+            Job::Case(id) => self.push_case(id, &taken.causes, taken.saved_at).await,
+            Job::Grant(contact) => self.grant_worked(&contact).await,
+            Job::Member(contact, id) => self.member_worked(&contact, id).await,
+            Job::Load(contact) => self.single_push(&contact).await,
+        };
+        match worked {
+            Ok(()) => self.queue.done(taken).await.map(|()| Worked::Done),
+            Err(error) if is_own(&error) => Err(error),
+            Err(error) => self.put_off(taken, &error).await.map(|()| Worked::Failed),
+        }
+    }
+
+    async fn put_off(&self, taken: super::queue::Taken, error: &Error) -> Result<(), Error> {
+        let (what, tries) = (taken.job.lane(), taken.tries.saturating_add(1));
+        match self.queue.failed(taken, error, &self.settings).await? {
+            Some(_) => {
+                self.counts.change(|counts| counts.put_off += 1);
+                self.tell(&SyncEvent::PutOff { what, tries });
+            }
+            None => self.tell(&SyncEvent::Dead { what }),
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is our own store that failed.
+fn is_own(error: &Error) -> bool {
+    error.kind() == ErrorKind::Store && error.find_source::<StoreError>().is_some()
+}
+
+async fn first<U: Future<Output = ()> + Send>(
+    running: &mut Vec<Running<'_>>,
+    until: &mut Until<'_, U>,
+    stopped: bool,
+) -> Came {
+    poll_fn(|context| {
+        if !stopped && until.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Came::Until);
+        }
+        match finished(running, context) {
+            Some((lane, worked)) => Poll::Ready(Came::Worked(lane, worked)),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+fn finished(
+    running: &mut Vec<Running<'_>>,
+    context: &mut Context<'_>,
+) -> Option<(String, Result<Worked, Error>)> {
+    let found =
+        running.iter_mut().enumerate().find_map(|(place, (_, work))| match work.as_mut().poll(context) {
+            Poll::Ready(worked) => Some((place, worked)),
+            Poll::Pending => None,
+        });
+    let (place, worked) = found?;
+    let (lane, _) = running.swap_remove(place);
+    Some((lane, worked))
+}

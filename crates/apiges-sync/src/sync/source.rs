@@ -1,0 +1,171 @@
+//! Where changes come from when nobody reports them (contract 4.7, section 6).
+//!
+//! The rules enforced here: a run is stamped with its start, by the server's clock or our own less the skew; it asks from the cursor less an
+//! overlap, closed below; the cursor moves after everything was written down and never back, and only after a complete reading (Y2, Y3); a
+//! cursor that is lost or doubtful leads to a full look (Y7); a file that a list does not name is looked at, and nothing follows from its
+//! absence (Y4).
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use integration_core::Error;
+use jiff::{SignedDuration, Timestamp};
+
+use super::engine::{Engine, WebSync};
+use super::ledger::Book;
+use super::ports::Asked;
+use super::push::no_form;
+use super::queue::{Job, Mark, Rank};
+use crate::web::{Cause, Instant, Sha256, canonical};
+
+/// How far a reader of changes looks back behind its cursor.
+const OVERLAP: Duration = Duration::from_secs(15 * 60);
+/// By how much our own clock may be ahead of the server's.
+const SKEW: Duration = Duration::from_secs(2 * 60);
+/// How many files a scan reads between two commits.
+const SCANNED_AT_ONCE: usize = 100;
+
+/// A change that a reader found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportedChange {
+    /// The file.
+    pub case: u64,
+    /// When it was saved, as far as the reader knows.
+    pub saved_at: Instant,
+}
+
+/// What a reader found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangePage {
+    /// The changes, in any order; a file may be named more than once.
+    pub changes: Vec<ReportedChange>,
+    /// The server's clock when the reading began, if it can be read.
+    pub server_clock: Option<Instant>,
+    /// Whether these are all since the moment that was asked for.
+    pub complete: bool,
+}
+
+/// A journal of changes: the slot for the vendor's block Modificaciones, whose fields are not public and not invented here.
+///
+/// Without one, report changes by [`WebSync::saved`], and let [`WebSync::scan`] find what that missed.
+pub trait ChangeSource: fmt::Debug + Send + Sync {
+    /// Everything that was saved at `from` or later.
+    fn since(&self, from: Instant) -> Asked<'_, ChangePage>;
+}
+
+/// What a reading of changes came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Scanned {
+    /// How many files were looked at, or changes read.
+    pub looked_at: u64,
+    /// How many were written down as changed.
+    pub changed: u64,
+    /// Whether everything was looked at because there was no cursor to go by (Y7).
+    pub full: bool,
+}
+
+impl WebSync {
+    /// Takes in what a journal reports since the last time. The first time, or with a cursor that cannot be right, everything is looked at
+    /// by a [`scan`](Self::scan) in place of it.
+    ///
+    /// # Errors
+    /// What the calls met; the cursor stays then.
+    pub async fn follow(&self, source: &dyn ChangeSource) -> Result<Scanned, Error> {
+        let engine = &self.0;
+        let own = engine.clock.wall();
+        let cursor = engine.ledger.look(&[]).await?.head.scanned;
+        let page = source.since(earlier(cursor.map_or(own, Instant::timestamp), OVERLAP)).await?;
+        let stamp = page.server_clock.unwrap_or_else(|| earlier(own, SKEW));
+        // A cursor ahead of the clock was set by another clock.
+        if cursor.is_none_or(|cursor| cursor > Instant::from(own).max(stamp)) {
+            let scanned = self.scan().await?;
+            engine.cursor_moved(stamp).await?;
+            return Ok(Scanned { full: true, ..scanned });
+        }
+        let marks = page.changes.iter().map(|change| saved(change.case, change.saved_at));
+        engine.queue.add(marks).await?;
+        if page.complete {
+            engine.cursor_moved(cursor.map_or(stamp, |cursor| cursor.max(stamp))).await?;
+        }
+        let count = page.changes.len() as u64;
+        Ok(Scanned { looked_at: count, changed: count, full: false })
+    }
+
+    /// Looks at every file that a grant reaches or has, and writes down those that are not as they were at the last scan.
+    ///
+    /// # Errors
+    /// What the calls met. What was written down until then stays.
+    pub async fn scan(&self) -> Result<Scanned, Error> {
+        let cases = self.0.cases_in_reach().await?;
+        let known = self.0.ledger.scanned().await?;
+        let mut scanned = Scanned::default();
+        for ids in cases.chunks(SCANNED_AT_ONCE) {
+            let mut changed = Vec::new();
+            for id in ids {
+                let digest = self.0.digest_of(*id).await?;
+                if known.get(id) != digest.as_ref() {
+                    changed.push((*id, digest));
+                }
+            }
+            scanned.looked_at += ids.len() as u64;
+            scanned.changed += changed.len() as u64;
+            self.0.scan_noted(&changed).await?;
+        }
+        Ok(scanned)
+    }
+}
+
+impl Engine {
+    async fn cursor_moved(&self, to: Instant) -> Result<(), Error> {
+        let set = |book: &mut Book| {
+            book.head.scanned = Some(to);
+            Ok(())
+        };
+        self.ledger.change(&[], set).await
+    }
+
+    /// First the marks, then what was seen: a program that is killed in between looks at these files once more (Y1, Y3).
+    async fn scan_noted(&self, changed: &[(u64, Option<Sha256>)]) -> Result<(), Error> {
+        let now = self.now();
+        self.queue.add(changed.iter().map(|(id, _)| saved(*id, now))).await?;
+        let note = |book: &mut Book| {
+            changed.iter().try_for_each(|(id, digest)| book.put_scanned(*id, digest.as_ref()))
+        };
+        self.ledger.change(&[], note).await
+    }
+
+    /// Every file that is in a list of somebody's whose files a grant opens, that a grant has, or that was seen before.
+    async fn cases_in_reach(&self) -> Result<Vec<u64>, Error> {
+        let book = self.ledger.look(&[]).await?;
+        let groups = self.groups.membership().await?;
+        let mut cases: BTreeSet<u64> = self.ledger.scanned().await?.into_keys().collect();
+        for grant in book.grants.values().filter_map(|row| row.grant.as_ref()) {
+            cases.extend(self.files_of(grant, &groups).await?.ids);
+            cases.extend(self.ledger.held(&grant.contact).await?.into_iter().map(|(id, _)| id));
+        }
+        Ok(cases.into_iter().collect())
+    }
+
+    /// Of everything that anybody may see of a file, in every language that somebody reads it in; nothing if there is no such file.
+    async fn digest_of(&self, id: u64) -> Result<Option<Sha256>, Error> {
+        let grants = self.ledger.look(&[]).await?.effective_grants();
+        let groups = self.groups.membership().await?;
+        let Some(facts) = self.facts(id, &grants, &groups).await? else { return Ok(None) };
+        let content: Vec<_> = facts
+            .values()
+            .map(|facts| (facts.client, facts.intermediary, facts.agent, &facts.full))
+            .collect();
+        canonical(&content).map(|text| Some(Sha256::of(text.as_bytes()))).map_err(|_| no_form())
+    }
+}
+
+fn saved(case: u64, saved_at: Instant) -> Mark {
+    Mark { job: Job::Case(case), rank: Rank::Ordinary, cause: Cause::Saved, saved_at }
+}
+
+fn earlier(moment: Timestamp, by: Duration) -> Instant {
+    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    moment.checked_sub(by).unwrap_or(Timestamp::MIN).into()
+}
