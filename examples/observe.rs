@@ -16,6 +16,7 @@ use integration_sandbox::{Fault, Sandbox};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Prints each span on one line.
@@ -25,9 +26,10 @@ struct Lines;
 impl SpanExporter for Lines {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         for span in batch {
-            // What says where in this library's code it began is of no use here.
-            let told = span.attributes.iter().filter(|one| !one.key.as_str().starts_with("code."));
-            let told = told.filter(|one| !one.key.as_str().starts_with("thread."));
+            // The others are the exporter's own, such as where in the source the span began.
+            let ours =
+                |key: &str| ["http.", "url.", "server.", "error."].iter().any(|start| key.starts_with(start));
+            let told = span.attributes.iter().filter(|one| ours(one.key.as_str()));
             let told: Vec<String> = told.map(|one| format!("{}={}", one.key, one.value)).collect();
             println!("span  {:?} {:<22}{}", span.span_kind, span.name, told.join(" "));
             for event in span.events.iter() {
@@ -65,7 +67,9 @@ impl CallObserver for Metrics {
 async fn main() -> ExitCode {
     let provider = SdkTracerProvider::builder().with_simple_exporter(Lines).build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("observe"));
-    let code = match tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)) {
+    // Below this speak the libraries that carry the bytes.
+    let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO).with(layer);
+    let code = match tracing::subscriber::set_global_default(subscriber) {
         Ok(()) => finish(run().await),
         Err(error) => finish(Err(error.into())),
     };

@@ -110,18 +110,16 @@ impl<'c> Watch<'c> {
 
     pub(crate) fn over(&mut self, call: &Call, base: &BaseUrl, attempts: u32, end: &End<'_>) {
         let Some(watched) = self.0.take() else { return };
-        let (status, error, outcome) = match end {
-            End::Well(status) => (Some(*status), None, None),
-            End::Badly(error) => {
-                (error.status().map(|at| at.as_u16()), Some(error.kind()), Some(error.outcome()))
-            }
-            End::Dropped(outcome) => (None, None, Some(*outcome)),
+        let (error, outcome) = match end {
+            End::Well(_) => (None, None),
+            End::Badly(error) => (Some(error.kind()), Some(error.outcome())),
+            End::Dropped(outcome) => (None, Some(*outcome)),
         };
         watched.observer.observe(&Observation {
             operation: call.operation.name,
             idempotency: call.operation.idempotency,
             host: base.host(),
-            status,
+            status: end.status(),
             error,
             outcome,
             dropped: matches!(end, End::Dropped(_)),
@@ -137,4 +135,15 @@ pub(crate) enum End<'e> {
     Well(u16),
     Badly(&'e Error),
     Dropped(Outcome),
+}
+
+impl End<'_> {
+    /// The HTTP status of the last answer, if there was one.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Well(status) => Some(*status),
+            Self::Badly(error) => error.status().map(|status| status.as_u16()),
+            Self::Dropped(_) => None,
+        }
+    }
 }

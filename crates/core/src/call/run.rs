@@ -114,15 +114,29 @@ impl<'c> Run<'c> {
             Ok(done) => End::Well(done.answer.status().as_u16()),
             Err(error) => End::Badly(error),
         };
+        self.note(&end);
         self.watch.over(self.call, self.base, self.attempts, &end);
         result
+    }
+
+    /// Once, at the end: exporters keep every value that a field was ever given.
+    fn note(&self, end: &End<'_>) {
+        let span = Span::current();
+        if let Some(status) = end.status() {
+            span.record("http.response.status_code", status);
+        }
+        if self.attempts > 1 {
+            span.record("http.request.resend_count", self.attempts.saturating_sub(1));
+        }
     }
 
     async fn settle<T>(&mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
         let address = Address::of(self.call, self.base)?;
         let queued = self.watch.now();
         let permit = self.permit().await;
-        self.watch.waited(queued);
+        if self.call.lane.is_some() {
+            self.watch.waited(queued);
+        }
         let permit = permit?;
         self.shared.budget.deposit();
         loop {
@@ -205,10 +219,7 @@ impl<'c> Run<'c> {
             None => Err(self.timed_out(limit, &mark)),
             Some(Err(error)) => Err(self.broken(error, &mark)),
             Some(Ok(Arrived::Whole(answer))) => self.judge(answer, judge, authorization, secrets),
-            Some(Ok(Arrived::Head(head, value, body))) => {
-                note_status(&head);
-                Ok(self.done(value, head, Some(body), secrets))
-            }
+            Some(Ok(Arrived::Head(head, value, body))) => Ok(self.done(value, head, Some(body), secrets)),
         }
     }
 
@@ -323,7 +334,6 @@ impl<'c> Run<'c> {
         authorization: Option<Authorization>,
         secrets: &Secrets,
     ) -> Result<Done<T>, Failed> {
-        note_status(&answer);
         let answer = if self.call.masked_success { answer.masked(secrets) } else { answer };
         let verdict = judge(&answer);
         let (outcome, failure) = self.class(&verdict);
@@ -420,7 +430,6 @@ impl<'c> Run<'c> {
 
     async fn pause(&mut self, wait: Duration) {
         tracing::info!(attempt = self.attempts, wait_ms = wait.as_millis(), "trying again");
-        Span::current().record("http.request.resend_count", self.attempts);
         let paused = self.watch.now();
         self.shared.clock.sleep(wait).await;
         self.watch.waited(paused);
@@ -507,10 +516,6 @@ fn unsent_hint(kind: TransportErrorKind) -> &'static str {
         TransportErrorKind::Body => "check what the request was to carry: it could not be opened or read",
         _ => "check the base URL and the network, then repeat",
     }
-}
-
-fn note_status(answer: &Answer) {
-    Span::current().record("http.response.status_code", answer.status().as_u16());
 }
 
 /// Reads up to `limit` bytes; the flag tells whether that was all.
