@@ -28,7 +28,12 @@ const TABLE: [Row; 9] = [
     Row { name: "sugester", login: || None, provoke: sugester, sent: &["S3NT1NEL-account", PERSON] },
     Row { name: "bitfactura", login: || None, provoke: bitfactura, sent: &["S3NT1NEL-account", PERSON] },
     Row { name: "geosite's login", login: || None, provoke: geosite, sent: &[PASSWORD] },
-    Row { name: "geosite", login: || Some(("/login", token())), provoke: geosite, sent: &[TOKEN, PASSWORD] },
+    Row {
+        name: "geosite",
+        login: || Some(("/generatetoken", token())),
+        provoke: geosite,
+        sent: &[TOKEN, PASSWORD],
+    },
     Row {
         name: "apiges-sync",
         login: || Some(("/login", data())),
@@ -121,7 +126,9 @@ fn legale(url: String, credential: legale::Credential) -> BoxFuture<'static, Pri
         printed.value(&builder);
         let client = builder.build().unwrap();
         printed.value(&client);
-        let upload = Upload::new("a.pdf", "A", Source::bytes(&b"%PDF-1.7 a\n%%EOF\n"[..]));
+        let upload =
+            Upload::new("Contrato_X_2025.pdf", "Contrato", Source::bytes(&b"%PDF-1.7 a\n%%EOF\n"[..]))
+                .folder("Contratos/X");
         let upload = upload.callback_url(CALLBACK_URL).callback_key(CALLBACK_KEY);
         printed.value(&upload);
         printed.result(client.create(&upload).await.map(drop));
