@@ -16,6 +16,7 @@ pages! {
     Retries: "docs/retries.md",
     Money: "docs/money.md",
     Testing: "docs/testing.md",
+    Observability: "docs/observability.md",
     NeverIssueTwice: "docs/never-issue-twice.md",
     Legale: "docs/legale.md",
     Sugester: "docs/sugester.md",

@@ -1,6 +1,12 @@
 //! Promise 5: no secret is printed. A sentinel is planted in every type that can hold a token, every error is provoked by a
 //! service that repeats the token wherever it can, and whatever can be printed or is traced is searched for it.
 
+pub mod echo;
+mod files;
+pub mod printed;
+mod sentinels;
+mod table;
+
 use std::error::Error as _;
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, OnceLock};

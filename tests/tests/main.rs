@@ -16,5 +16,7 @@ mod idempotency;
 mod journal;
 mod leaks;
 mod legale;
+mod observability;
 mod strangers;
 mod sugester;
+mod surface;

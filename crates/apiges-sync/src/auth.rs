@@ -34,7 +34,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(crate) struct PasswordLogin {
     /// Without credentials of its own.
     pub(crate) caller: Caller,
-    pub(crate) username: String,
+    pub(crate) username: Secret,
     pub(crate) password: Secret,
     pub(crate) assumptions: Assumptions,
 }
@@ -62,15 +62,15 @@ impl PasswordLogin {
         let call = Call::new(LOG_IN);
         Ok(match &self.assumptions.login_style {
             LoginStyle::BasicHeader => {
-                call.authorized(Authorization::basic(&self.username, self.password.clone())?)
+                call.authorized(Authorization::basic(self.username.reveal(), self.password.clone())?)
             }
             LoginStyle::Headers { user, password } => {
                 let secret = self.password.clone();
                 let given = Authorization::in_header(header(password)?, self.password.reveal(), secret)?;
-                call.header(header(user)?, &self.username).authorized(given)
+                call.header(header(user)?, self.username.reveal()).authorized(given)
             }
             LoginStyle::Query { user, password } => {
-                let given = Authorization::in_query(user, Secret::new(self.username.clone()))?;
+                let given = Authorization::in_query(user, self.username.clone())?;
                 call.authorized(given.and(Authorization::in_query(password, self.password.clone())?))
             }
         })

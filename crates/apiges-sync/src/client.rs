@@ -94,7 +94,8 @@ struct Parts {
 #[must_use]
 pub struct ClientBuilder {
     environment: Option<Environment>,
-    username: String,
+    /// Hidden as the password is: who works at a firm is nobody's to read in a log.
+    username: Secret,
     password: Option<Secret>,
     language: Option<Lang>,
     require_tls: bool,
@@ -113,7 +114,7 @@ impl ClientBuilder {
 
     /// Says who calls; needed.
     pub fn credentials(mut self, username: impl Into<String>, password: impl Into<Secret>) -> Self {
-        self.username = username.into();
+        self.username = Secret::new(username);
         self.password = Some(password.into());
         self
     }
@@ -185,7 +186,7 @@ impl ClientBuilder {
                 "the root of the installation, which has no default",
             ),
             wrong(self.require_tls && plain, "environment", "https, since TLS is required"),
-            wrong(self.username.trim().is_empty(), "username", "a user name"),
+            wrong(self.username.reveal().trim().is_empty(), "username", "a user name"),
             wrong(no_password, "password", "a password"),
         ];
         own.into_iter().flatten().chain(self.assumptions.faults()).collect()
@@ -259,7 +260,7 @@ impl Client {
     pub fn builder() -> ClientBuilder {
         ClientBuilder {
             environment: None,
-            username: String::new(),
+            username: Secret::new(""),
             password: None,
             language: None,
             require_tls: false,

@@ -89,8 +89,8 @@ pub use date::{BadDate, CalendarDate};
 pub use error::{AuthProblem, ErrorClass, ErrorExt, Problem, Said};
 pub use integration_core::body::open::Unlisted;
 pub use integration_core::call::{
-    BaseUrl, Body, BodyStream, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
-    TransportErrorKind,
+    BaseUrl, Body, BodyStream, CallObserver, Idempotency, Observation, RetryPolicy, SendMark, Transport,
+    TransportError, TransportErrorKind,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::{Answer, BoxFuture, Error, ErrorKind, Fault, Faults, Outcome, Secret, Severity};

@@ -73,8 +73,8 @@ pub use document::{
 pub use error::{CodeTable, Endpoint, Meaning, Refusal};
 pub use follow_up::{Mail, Receipt};
 pub use integration_core::call::{
-    BaseUrl, Body, BodyStream, Connections, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
-    TransportErrorKind,
+    BaseUrl, Body, BodyStream, CallObserver, Connections, Idempotency, Observation, RetryPolicy, SendMark,
+    Transport, TransportError, TransportErrorKind,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::{Answer, BoxFuture, Error, ErrorKind, Fault, Outcome, Secret, Severity};

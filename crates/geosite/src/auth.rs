@@ -35,7 +35,7 @@ pub(crate) const PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct PasswordLogin {
     /// Without credentials of its own.
     pub(crate) caller: Caller,
-    pub(crate) username: String,
+    pub(crate) username: Secret,
     pub(crate) password: Secret,
     /// A4 instead of A1 to A3.
     pub(crate) legacy: bool,
@@ -67,7 +67,7 @@ impl Login for PasswordLogin {
 
 impl PasswordLogin {
     async fn password(&self) -> Result<Ticket, Error> {
-        let request = Request { username: &self.username, password: self.password.reveal() };
+        let request = Request { username: self.username.reveal(), password: self.password.reveal() };
         let body = serde_json::to_vec(&request)
             .map_err(|_| Error::configuration("user and password cannot be written", "check both"))?;
         self.ticket(self.ask(Call::new(LOG_IN).json(body).with_secret(self.password.clone())).await?)
@@ -78,7 +78,7 @@ impl PasswordLogin {
     }
 
     async fn legacy(&self) -> Result<Ticket, Error> {
-        let user = Authorization::in_query("username", Secret::new(self.username.clone()))?;
+        let user = Authorization::in_query("username", self.username.clone())?;
         let both = user.and(Authorization::in_query("password", self.password.clone())?);
         let granted = self.ask(Call::new(LEGACY).authorized(both)).await?;
         let authorization = Authorization::bearer(granted.token)?.with_secret(self.password.clone());

@@ -99,7 +99,8 @@ struct Parts {
 #[must_use]
 pub struct ClientBuilder {
     environment: Option<Environment>,
-    username: String,
+    /// Hidden as the password is: it is a person's, as often as not.
+    username: Secret,
     password: Option<Secret>,
     legacy: bool,
     in_flight: usize,
@@ -121,7 +122,7 @@ impl ClientBuilder {
 
     /// Says who calls; needed.
     pub fn credentials(mut self, username: impl Into<String>, password: impl Into<Secret>) -> Self {
-        self.username = username.into();
+        self.username = Secret::new(username);
         self.password = Some(password.into());
         self
     }
@@ -216,7 +217,7 @@ impl ClientBuilder {
         let no_password = self.password.as_ref().is_none_or(Secret::is_empty);
         [
             empty(self.environment.is_none(), "environment", "the api_url, which has no default"),
-            empty(self.username.trim().is_empty(), "username", "a user name"),
+            empty(self.username.reveal().trim().is_empty(), "username", "a user name"),
             empty(no_password, "password", "a password"),
         ]
         .into_iter()
@@ -309,7 +310,7 @@ impl Client {
     pub fn builder() -> ClientBuilder {
         ClientBuilder {
             environment: None,
-            username: String::new(),
+            username: Secret::new(""),
             password: None,
             legacy: false,
             in_flight: IN_FLIGHT,

@@ -39,8 +39,8 @@ const MARGIN: Duration = Duration::from_secs(5 * 60);
 const LIFE: Duration = Duration::from_secs(2_592_000);
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// What the password grant needs.
-#[derive(Debug, Clone)]
+/// What the password grant needs. `Debug` shows the number of the client alone.
+#[derive(Clone)]
 #[allow(clippy::exhaustive_structs)]
 pub struct Account {
     /// `client_id`
@@ -51,6 +51,12 @@ pub struct Account {
     pub username: String,
     /// `password`
     pub password: Secret,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
 }
 
 /// A client of HubSoft that can only read; cheap to clone.

@@ -94,8 +94,8 @@ pub use filter::{Filter, Literal};
 pub use geometry::{BadCoordinate, Course, Doubt, Latitude, Longitude, Position};
 pub use integration_core::body::fields::When;
 pub use integration_core::call::{
-    BaseUrl, Body, BodyStream, Connections, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
-    TransportErrorKind,
+    BaseUrl, Body, BodyStream, CallObserver, Connections, Idempotency, Observation, RetryPolicy, SendMark,
+    Transport, TransportError, TransportErrorKind,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::tax::id::{Cnpj, Cpf, CpfOrCnpj, IdError};

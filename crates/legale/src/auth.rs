@@ -3,6 +3,7 @@
 //! The rules enforced here: a token is renewed early, counted from the receipt of its answer on the client's clock; however many
 //! calls wait, one login is in flight; a 401 drops the token and the call is replayed once; 403 never does.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -34,7 +35,7 @@ const KEY_HEADER: HeaderName = HeaderName::from_static("legale-api-key");
 /// let credential = Credential::password("ana@example.com", "open sesame");
 /// assert!(!format!("{credential:?}").contains("sesame"));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Credential {
     /// E-mail and password: logs in by itself, renews early and after a 401.
@@ -48,6 +49,17 @@ pub enum Credential {
     Token(Secret),
     /// A key made in the web application by an account with role admin; valid until revoked.
     ApiKey(Secret),
+}
+
+/// Of which kind it is; the address is a person's.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password { .. } => "Password([redacted])",
+            Self::Token(_) => "Token([redacted])",
+            Self::ApiKey(_) => "ApiKey([redacted])",
+        })
+    }
 }
 
 impl Credential {
@@ -104,7 +116,6 @@ pub(crate) fn bearer(token: Secret) -> Bearer {
 }
 
 /// Logs in with e-mail and password.
-#[derive(Debug)]
 pub(crate) struct PasswordLogin {
     /// Without credentials of its own.
     pub(crate) caller: Caller,
@@ -118,6 +129,12 @@ pub(crate) struct PasswordLogin {
 struct Request<'r> {
     email: &'r str,
     password: &'r str,
+}
+
+impl fmt::Debug for PasswordLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordLogin").field("caller", &self.caller).finish_non_exhaustive()
+    }
 }
 
 impl Login for PasswordLogin {

@@ -95,8 +95,8 @@ pub use integration_core::body::fields::When;
 pub use integration_core::body::open::Unlisted;
 pub use integration_core::body::page::{Page, Pages};
 pub use integration_core::call::{
-    BaseUrl, Body, BodyStream, Connections, Idempotency, RetryPolicy, SendMark, Transport, TransportError,
-    TransportErrorKind, UnexpectedRedirect,
+    BaseUrl, Body, BodyStream, CallObserver, Connections, Idempotency, Observation, RetryPolicy, SendMark,
+    Transport, TransportError, TransportErrorKind, UnexpectedRedirect,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::tax::id::Rut;

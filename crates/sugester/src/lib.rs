@@ -71,7 +71,10 @@ pub use desk::AuthMode;
 pub use error::{ErrorExt, Reason, Refused};
 pub use idempotency::idempotency_table;
 pub use integration_core::body::page::{Page, Pages};
-pub use integration_core::call::{BaseUrl, Connections, Idempotency, Link, RetryPolicy, Timeouts, UnexpectedRedirect};
+pub use integration_core::call::{
+    BaseUrl, CallObserver, Connections, Idempotency, Link, Observation, RetryPolicy, Timeouts,
+    UnexpectedRedirect,
+};
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::{BoxFuture, Error, ErrorKind, Fault, Outcome, Secret, Severity};
 pub use multipass::{Multipass, check_multipass};

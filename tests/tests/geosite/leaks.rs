@@ -1,16 +1,13 @@
 //! Sentinels in every secret that `geosite` holds, and a customer's document: in nothing that is printed, and in nothing that is
 //! traced. Of a document at most the last two characters are shown (contract D1).
 
-use std::error::Error as _;
-use std::fmt::{Debug, Write as _};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use geosite::hubsoft::{Account, By, HubSoft};
 use geosite::link::{HttpLinkReader, HttpLinkWriter, Links, Port, RegisterPlant, Subscriber};
 use geosite::sync::{Kind, Register, Request, Shelf, SqliteRegister};
-use geosite::{
-    BaseUrl, CustomerKey, Document, Environment, Error, Feature, ManualClock, Place, Position, Secret,
-};
+use geosite::{BaseUrl, CustomerKey, Document, Environment, Feature, ManualClock, Place, Position, Secret};
 use integration_sandbox::geosite::{Endpoint, Feature as At};
 use integration_sandbox::hubsoft::Endpoint as Hub;
 use integration_sandbox::{Fault, Scripted};
@@ -19,6 +16,7 @@ use serde_json::json;
 
 use super::{Bench, NAME};
 use crate::leaks::capture;
+use crate::leaks::printed::Printed;
 
 const MARK: &str = "S3NT1NEL";
 const PASSWORD: &str = "S3NT1NEL-password-0123456789abcd";
@@ -29,54 +27,6 @@ const CNPJ: &str = "12ABC34501DE35";
 const CPF: &str = "52998224725";
 /// Masked forms are as much as the number itself.
 const DOCUMENTS: [&str; 5] = [CNPJ, CPF, "529.982.247-25", "12.ABC.345/01DE-35", "2ABC34501DE"];
-
-/// Everything that was printed.
-#[derive(Default)]
-struct Printed(String);
-
-impl Printed {
-    fn value(&mut self, what: &dyn Debug) {
-        let _ = writeln!(self.0, "{what:?} {what:#?}");
-    }
-
-    fn error(&mut self, error: &Error) {
-        self.value(error);
-        let _ = writeln!(self.0, "{error} {error:#} {}", error.report());
-        self.value(&(
-            error.message(),
-            error.hint(),
-            error.service_code(),
-            error.request_id(),
-            error.faults(),
-        ));
-        if let Some(answer) = error.answer() {
-            let _ = writeln!(self.0, "{} {:?}", answer.text(), answer.headers());
-        }
-        let mut cause = error.source();
-        while let Some(current) = cause {
-            let _ = writeln!(self.0, "{current} {current:?}");
-            cause = current.source();
-        }
-    }
-
-    fn result<T: Debug>(&mut self, result: Result<T, Error>) {
-        match result {
-            Ok(value) => self.value(&value),
-            Err(error) => self.error(&error),
-        }
-    }
-
-    fn holds_none_of(&self, what: &str, private: &[&str]) {
-        for private in private {
-            if let Some(at) = self.0.find(private) {
-                let around = |byte: &usize| self.0.is_char_boundary(*byte);
-                let from = (0..=at.saturating_sub(200)).rev().find(around).unwrap_or_default();
-                let to = ((at + 100).min(self.0.len())..=self.0.len()).find(around).unwrap_or(self.0.len());
-                panic!("{what} shows {private}: {}", &self.0[from..to]);
-            }
-        }
-    }
-}
 
 /// A service that repeats whatever it was told, in every place of an answer.
 fn echoes(secret: &str) -> Vec<Fault> {
@@ -281,7 +231,7 @@ async fn a_customers_document_is_shown_by_nothing() {
     let other = links.propose(port(4), customer(CPF, 900_007)).await.unwrap_err();
     for error in refused.iter().chain([&other]) {
         printed.value(error);
-        let _ = writeln!(printed.0, "{error}");
+        let _ = writeln!(printed.values, "{error}");
     }
     printed.value(&(&kept, &link, &links));
     printed.value(&links.courier().plan(&HttpLinkReader::new(&client)).await);
@@ -297,7 +247,7 @@ async fn a_customers_document_is_shown_by_nothing() {
     }
     printed.holds_none_of("a customer's way", &DOCUMENTS);
     printed.holds_none_of("a customer's way", &["529982247", "12.ABC.345", "529.982", "Segredo"]);
-    assert!(printed.0.contains("..25"), "the last two characters are shown");
+    assert!(printed.values.contains("..25"), "the last two characters are shown");
     let log = log.text();
     assert!(!DOCUMENTS.iter().any(|document| log.contains(document)), "the log shows a document");
 }

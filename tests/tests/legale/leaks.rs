@@ -1,19 +1,16 @@
 //! Sentinels in every secret that `legale` holds: in nothing that is printed, and in nothing that is traced.
 
-use std::error::Error as _;
-use std::fmt::{Debug, Write as _};
-
 use integration_sandbox::legale::Endpoint;
 use integration_sandbox::{Fault, Scripted};
 use legale::flow::Flow;
 use legale::webhook::{CallbackToken, DerivedSecrets, Relay};
 use legale::{
-    Credential, DocumentId, Error, ErrorExt, Reference, Secret, Sending, TemplateItem, TemplateSigner,
-    Workflow,
+    Credential, DocumentId, Error, Reference, Secret, Sending, TemplateItem, TemplateSigner, Workflow,
 };
 
 use super::{Bench, outsider, upload};
 use crate::leaks::capture;
+use crate::leaks::printed::Printed;
 
 const KEY: &str = "S3NT1NEL-api-key-0123456789abcdef";
 const TOKEN: &str = "S3NT1NEL.token.0123456789abcdefgh";
@@ -22,51 +19,6 @@ const CALLBACK_URL: &str = "http://127.0.0.1:1/cb/S3NT1NEL-callback-0123456789ab
 const CALLBACK_KEY: &str = "S3NT1NEL-callback-key-0123456789";
 const STATUS_URL: &str = "http://127.0.0.1:1/st/S3NT1NEL-status-0123456789abcdef00";
 const MARK: &str = "S3NT1NEL";
-
-/// Everything that was printed.
-#[derive(Default)]
-struct Printed(String);
-
-impl Printed {
-    fn value(&mut self, what: &dyn Debug) {
-        let _ = writeln!(self.0, "{what:?} {what:#?}");
-    }
-
-    fn error(&mut self, error: &Error) {
-        self.value(error);
-        let _ = writeln!(self.0, "{error} {} {}", error.report(), error.support_summary());
-        self.value(&(
-            error.message(),
-            error.hint(),
-            error.service_code(),
-            error.request_id(),
-            error.faults(),
-        ));
-        if let Some(answer) = error.answer() {
-            let _ = writeln!(self.0, "{} {:?}", answer.text(), answer.headers());
-        }
-        let mut cause = error.source();
-        while let Some(current) = cause {
-            let _ = writeln!(self.0, "{current} {current:?}");
-            cause = current.source();
-        }
-    }
-
-    fn result<T: Debug>(&mut self, result: Result<T, Error>) {
-        match result {
-            Ok(value) => self.value(&value),
-            Err(error) => self.error(&error),
-        }
-    }
-
-    fn check(&self, what: &str) {
-        if let Some((before, after)) = self.0.split_once(MARK) {
-            let before: String = before.chars().rev().take(200).collect();
-            let before: String = before.chars().rev().collect();
-            panic!("{what}: {before}{MARK}{}", after.chars().take(200).collect::<String>());
-        }
-    }
-}
 
 fn flow() -> Flow {
     Flow::sequential().signer(outsider(super::ANA).status_callback(STATUS_URL)).build().unwrap()
@@ -142,7 +94,7 @@ async fn what_the_service_repeats_is_not_shown() {
             printed.result(client.detail(&guid).await);
             printed.result(client.download(&guid).to_writer(&mut Vec::new()).await);
             bench.legale().clear_faults();
-            printed.check(&format!("{fault:?}"));
+            printed.holds_none_of(&format!("{fault:?}"), &[MARK]);
         }
         let client = bench.builder().credential(Credential::password("a@b.cl", PASSWORD)).build().unwrap();
         bench.legale().inject_always(Endpoint::Login, Fault::Answer(scripted(&fault, &[PASSWORD])));
@@ -150,7 +102,7 @@ async fn what_the_service_repeats_is_not_shown() {
         printed.value(&client);
         printed.result(client.check_credentials().await);
         bench.legale().clear_faults();
-        printed.check(&format!("login {fault:?}"));
+        printed.holds_none_of(&format!("login {fault:?}"), &[MARK]);
     }
     let text = log.text();
     assert!(text.lines().count() > 100, "something was captured");
@@ -193,7 +145,7 @@ async fn a_token_in_a_login_that_cannot_be_read_is_not_shown() {
         let mut printed = Printed::default();
         printed.result(bench.client().check_credentials().await);
         bench.legale().clear_faults();
-        printed.check(&body);
+        printed.holds_none_of(&body, &[MARK]);
     }
 }
 
@@ -226,7 +178,7 @@ async fn no_type_that_holds_a_secret_prints_it() {
         printed.result(legale::Environment::root(&url));
         printed.result(client.approve(&url).await);
     }
-    printed.check("types");
+    printed.holds_none_of("types", &[MARK]);
     let link = bench.document(&sent.guid).signers[0].link.clone().unwrap();
-    assert!(!printed.0.contains(&link), "whoever has a sign URL can sign");
+    assert!(!printed.values.contains(&link), "whoever has a sign URL can sign");
 }

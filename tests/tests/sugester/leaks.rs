@@ -1,8 +1,7 @@
 //! Sentinels in every secret that `sugester` holds: in nothing that is printed, and in nothing that is traced (contract 2.2, traps 7
 //! and 21).
 
-use std::error::Error as _;
-use std::fmt::{Debug, Write as _};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use integration_sandbox::bitfactura::Endpoint as Billing;
@@ -17,10 +16,11 @@ use sugester::crm::{ClientFields, ExternalUpdate, ListQuery, NewClient, NewPartn
 use sugester::kinds::{InvoiceStatus, WebhookKind};
 use sugester::sync::ports;
 use sugester::webhook::{MemoryHints, Receiver, Refused, Route};
-use sugester::{ApiToken, BaseUrl, Client, Error, ErrorExt, Secret};
+use sugester::{ApiToken, BaseUrl, Client, Secret};
 
 use super::Bench;
 use crate::leaks::capture;
+use crate::leaks::printed::Printed;
 
 const MARK: &str = "S3NT1NEL";
 const CRM_TOKEN: &str = "S3NT1NEL-crm/with-slash-0123456789/sandbox";
@@ -30,46 +30,6 @@ const INTEGRATION: &str = "S3NT1NEL-integration-0123456789";
 const ROW: &str = "S3NT1NEL-typed-into-the-row-0123456789";
 const IN_PATH: &str = "S3NT1NEL-in-the-path-0123456789";
 const VIEW: &str = "S3NT1NEL-view-0123456789";
-
-/// Everything that was printed.
-#[derive(Default)]
-struct Printed(String);
-
-impl Printed {
-    fn value(&mut self, what: &dyn Debug) {
-        let _ = writeln!(self.0, "{what:?} {what:#?}");
-    }
-
-    fn error(&mut self, error: &Error) {
-        self.value(error);
-        let _ = writeln!(self.0, "{error} {error:#} {} {}", error.report(), error.support_summary());
-        self.value(&(error.message(), error.hint(), error.service_code(), error.request_id()));
-        self.value(&(error.faults(), error.refused(), error.field_errors()));
-        if let Some(answer) = error.answer() {
-            let _ = writeln!(self.0, "{} {:?}", answer.text(), answer.headers());
-        }
-        let mut cause = error.source();
-        while let Some(current) = cause {
-            let _ = writeln!(self.0, "{current} {current:?}");
-            cause = current.source();
-        }
-    }
-
-    fn result<T: Debug>(&mut self, result: Result<T, Error>) {
-        match result {
-            Ok(value) => self.value(&value),
-            Err(error) => self.error(&error),
-        }
-    }
-
-    fn check(&self, what: &str) {
-        if let Some((before, after)) = self.0.split_once(MARK) {
-            let before: Vec<char> = before.chars().rev().take(300).collect();
-            let before: String = before.into_iter().rev().collect();
-            panic!("{what}: {before}{MARK}{}", after.chars().take(200).collect::<String>());
-        }
-    }
-}
 
 /// Clients whose tokens are the sentinels, which the sandbox takes.
 fn clients(bench: &Bench) -> (Client, bitfactura::Client) {
@@ -142,7 +102,7 @@ async fn what_sugester_repeats_is_not_shown() {
         printed.result(client.delete_client(7).await);
         printed.result(client.external_update(&ExternalUpdate::new(7, change)).await);
         printed.result(client.helpdesk(&ListQuery::new()).unwrap().next_page().await);
-        printed.check(&format!("{fault:?}"));
+        printed.holds_none_of(&format!("{fault:?}"), &[MARK]);
         assert!(bench.sandbox.sugester().requests().len() >= 8, "everything was asked");
     }
     // The password of a partner's account.
@@ -152,7 +112,7 @@ async fn what_sugester_repeats_is_not_shown() {
         let wish = NewPartnerAccount::new("acme".parse().unwrap(), "ana", "ana@example.com", PASSWORD);
         let mut printed = Printed::default();
         printed.result(bench.crm().create_partner_account(&wish).await);
-        printed.check(&format!("{fault:?}"));
+        printed.holds_none_of(&format!("{fault:?}"), &[MARK]);
     }
     assert!(log.text().lines().count() > 100, "something was captured");
     assert!(!log.text().contains(MARK), "the log shows a secret");
@@ -189,7 +149,7 @@ async fn what_bitfactura_repeats_is_not_shown() {
         printed.result(client.mail_invoice(7, &Mail::new().to("ana@example.com")).await);
         printed.result(client.inactive_webhooks().await);
         printed.result(client.read_account().await);
-        printed.check(&format!("{fault:?}"));
+        printed.holds_none_of(&format!("{fault:?}"), &[MARK]);
     }
     for (secret, endpoint) in
         [(ROW, Billing::CreateWebhook), (ROW, Billing::UpdateWebhook), (PASSWORD, Billing::CreateAccount)]
@@ -209,7 +169,7 @@ async fn what_bitfactura_repeats_is_not_shown() {
                 Billing::UpdateWebhook => printed.result(client.update_webhook(7, &change).await),
                 _ => printed.result(client.create_account(&account).await),
             }
-            printed.check(&format!("{endpoint:?} {fault:?}"));
+            printed.holds_none_of(&format!("{endpoint:?} {fault:?}"), &[MARK]);
         }
     }
     assert!(log.text().lines().count() > 100, "something was captured");
@@ -236,11 +196,11 @@ async fn a_login_shows_neither_password_nor_tokens() {
             printed.value(&check);
             let report = check.run().await;
             printed.value(&report);
-            let _ = write!(printed.0, "{report}");
+            let _ = write!(printed.values, "{report}");
             for finding in report.findings() {
-                let _ = write!(printed.0, "{finding} {}", finding.advice());
+                let _ = write!(printed.values, "{finding} {}", finding.advice());
             }
-            printed.check(&format!("{fault:?}"));
+            printed.holds_none_of(&format!("{fault:?}"), &[MARK]);
         }
     }
     // The account's token in answers that can be read, or half.
@@ -256,7 +216,7 @@ async fn a_login_shows_neither_password_nor_tokens() {
         let login = Login::new("ana", "x").host(BaseUrl::parse(service.base_url()).unwrap());
         let mut printed = Printed::default();
         printed.result(login.send().await);
-        printed.check(&body);
+        printed.holds_none_of(&body, &[MARK]);
     }
     assert!(!log.text().contains(MARK), "the log shows a secret");
 }
@@ -299,7 +259,7 @@ async fn nothing_that_is_traced_or_configured_shows_a_token() {
         printed.result(BaseUrl::parse(&url.replace("{}", &CRM_TOKEN.replace('/', "%2F"))));
         printed.result("acme".replace("acme", CRM_TOKEN).parse::<sugester::AccountName>());
     }
-    printed.check("types");
+    printed.holds_none_of("types", &[MARK]);
     assert!(log.text().lines().count() > 10 && !log.text().contains(MARK), "{}", log.text());
     let sent = bench.sandbox.sugester().requests();
     assert!(sent.iter().all(|request| request.token_in.is_some()), "the token was there to be found");
@@ -340,7 +300,7 @@ async fn records_show_no_token_and_no_digest_of_a_password() {
     printed.value(&ports::InvoiceRecord::read(raw()).unwrap());
     printed.value(&ports::DealRecord::read(raw()).unwrap());
     printed.value(&ports::Receiver { url: "https://x.example".into(), token: Secret::new(CRM_TOKEN) });
-    printed.check("records");
+    printed.holds_none_of("records", &[MARK]);
 }
 
 #[tokio::test]
@@ -353,7 +313,7 @@ async fn a_receiver_shows_neither_its_secrets_nor_what_was_guessed() {
         Arc::new(move |refused: &Refused<'_>| {
             let mut told = note.lock().unwrap();
             told.value(refused);
-            let _ = write!(told.0, "{refused}");
+            let _ = write!(told.values, "{refused}");
         }),
     );
     let mut printed = Printed::default();
@@ -372,9 +332,9 @@ async fn a_receiver_shows_neither_its_secrets_nor_what_was_guessed() {
         }
     }
     printed.value(&(&receiver, &hints));
-    printed.check("receiver");
+    printed.holds_none_of("receiver", &[MARK]);
     let told = told.lock().unwrap();
-    assert!(told.0.lines().count() > 10, "refusals were told");
-    told.check("observer");
+    assert!(told.values.lines().count() > 10, "refusals were told");
+    told.holds_none_of("observer", &[MARK]);
     assert!(!log.text().contains(MARK), "the log shows a secret");
 }

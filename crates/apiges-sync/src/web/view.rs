@@ -10,8 +10,8 @@ use super::id::Sha256;
 use super::number;
 use crate::CalendarDate;
 
-/// A value of a catalogue: its code, and its description in the grant's language.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A value of a catalogue: its code, and its description in the grant's language. `Debug` shows the code.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Labelled {
     /// The code, as the installation defines it.
     #[serde(deserialize_with = "number::text")]
@@ -28,14 +28,26 @@ impl Labelled {
     }
 }
 
-/// A description of a case file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+impl fmt::Debug for Labelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Labelled").field("codigo", &self.codigo).finish_non_exhaustive()
+    }
+}
+
+/// A description of a case file. `Debug` shows what is described and nothing of the text.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// What is described.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tipo: Option<Labelled>,
     /// The text.
     pub descripcion: String,
+}
+
+impl fmt::Debug for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Description").field("tipo", &self.tipo).finish_non_exhaustive()
+    }
 }
 
 /// The graphic of a case file, by content.

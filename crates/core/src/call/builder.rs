@@ -8,6 +8,7 @@ use http::HeaderValue;
 
 use super::auth::Credentials;
 use super::client::{Caller, Shared};
+use super::observer::CallObserver;
 use super::reqwest_transport::{Connections, Keeping};
 use super::retry::{RetryBudget, RetryPolicy};
 use super::settings::{BaseUrl, Settings, Timeouts};
@@ -31,6 +32,7 @@ pub struct CallerBuilder {
     connections: Option<Connections>,
     keeping: Keeping,
     user_agent: &'static str,
+    observer: Option<Arc<dyn CallObserver>>,
 }
 
 impl Default for CallerBuilder {
@@ -46,6 +48,7 @@ impl Default for CallerBuilder {
             connections: None,
             keeping: Keeping::Kept,
             user_agent: concat!("integration-sdk/", env!("CARGO_PKG_VERSION")),
+            observer: None,
         }
     }
 }
@@ -131,6 +134,12 @@ impl CallerBuilder {
         self
     }
 
+    /// Tells this observer what became of each call.
+    pub fn observer(mut self, observer: Arc<dyn CallObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Builds the caller.
     ///
     /// # Errors
@@ -159,6 +168,7 @@ impl CallerBuilder {
             budget: RetryBudget::default(),
             body_limit: self.body_limit,
             user_agent,
+            observer: self.observer,
         });
         Ok(Caller { shared, base, credentials: self.credentials })
     }
@@ -226,6 +236,13 @@ macro_rules! caller_setters {
         #[must_use]
         pub fn connections(mut self, connections: &$crate::call::Connections) -> Self {
             self.$field = self.$field.connections(connections);
+            self
+        }
+
+        /// Tells this observer what became of each call, for metrics; an `Arc` of one serves several clients.
+        #[must_use]
+        pub fn observer(mut self, observer: impl $crate::call::CallObserver) -> Self {
+            self.$field = self.$field.observer(::std::sync::Arc::new(observer));
             self
         }
 

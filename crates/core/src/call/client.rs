@@ -14,6 +14,7 @@ use tracing::{Instrument, Span, field};
 use super::answer::Answer;
 use super::auth::{Authorization, Credentials};
 use super::builder::CallerBuilder;
+use super::observer::CallObserver;
 use super::operation::Call;
 use super::redirect;
 use super::retry::{RetryBudget, RetryPolicy};
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) budget: RetryBudget,
     pub(crate) body_limit: usize,
     pub(crate) user_agent: HeaderValue,
+    pub(crate) observer: Option<Arc<dyn CallObserver>>,
 }
 
 /// What a judge made of an answer, and the answer as it came.
@@ -214,6 +216,7 @@ impl Caller {
         let result = Run::new(self, call, base, streams, deadline).run(judge).instrument(span.clone()).await;
         if let Err(error) = &result {
             span.record("error.type", field::debug(error.kind()));
+            span.record("otel.status_code", "ERROR");
         }
         result.map_err(|error| error.with_operation(call.operation.name))
     }
@@ -223,6 +226,7 @@ fn span(call: &Call, base: &BaseUrl) -> Span {
     tracing::info_span!(
         "call",
         otel.name = call.operation.name,
+        otel.kind = "client",
         "http.request.method" = call.operation.method.as_str(),
         "url.template" = call.operation.path,
         "server.address" = base.host(),
@@ -230,5 +234,6 @@ fn span(call: &Call, base: &BaseUrl) -> Span {
         "http.response.status_code" = field::Empty,
         "http.request.resend_count" = field::Empty,
         "error.type" = field::Empty,
+        otel.status_code = field::Empty,
     )
 }

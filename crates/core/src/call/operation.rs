@@ -176,7 +176,8 @@ pub(crate) struct Limits {
 
 /// One use of an [`Operation`]: its parameters, headers, body and limits, and the lane it waits in.
 ///
-/// Its `Debug` shows neither body nor values, since they hold passwords and customers' data.
+/// Its `Debug` shows neither body nor values, since they hold passwords and customers' data, and of another address scheme, host
+/// and port, since links are as often as not what lets whoever has them in.
 ///
 /// ```
 /// use integration_core::call::{Call, Operation};
@@ -354,15 +355,16 @@ impl Call {
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let params: Vec<_> = self.params.iter().map(|(name, _)| name).collect();
-        let queries: Vec<_> = self.queries.iter().map(|(name, _)| name).collect();
+        // The names that came with a followed address are the service's words.
+        let queries = self.queries.len();
         f.debug_struct("Call")
             .field("operation", &self.operation)
             .field("params", &params)
-            .field("query", &queries)
+            .field("queries", &queries)
             .field("body", &self.body)
             .field("lane", &self.lane.is_some())
             .field("authorization", &self.authorization)
-            .field("to", &self.base)
+            .field("to", &self.base.as_ref().map(BaseUrl::origin))
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,8 @@
 //! may be relative to the one that was asked, as HTTP has it. Credentials go
 //! along as to any other address: to the origin of the client's base and nowhere else.
 
+use std::fmt;
+
 use http::{Method, header};
 use url::Url;
 
@@ -16,6 +18,8 @@ use crate::secret::MASK;
 
 /// An address from an answer, taken apart for a call.
 ///
+/// Its `Debug` shows scheme, host and port: path and query are as often as not what lets whoever has them in.
+///
 /// ```
 /// use integration_core::call::{Link, Operation};
 ///
@@ -25,7 +29,7 @@ use crate::secret::MASK;
 /// assert!(Link::parse("http://media.example.com/media/7").is_err()); // plain http to this machine only
 /// # Ok::<(), integration_core::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Link {
     base: BaseUrl,
     /// Whether the path ends in a slash, which a base does not keep.
@@ -83,6 +87,12 @@ impl Link {
         } else {
             Err("it leads to another scheme, host or port")
         }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("origin", &self.base.origin()).finish_non_exhaustive()
     }
 }
 
@@ -188,6 +198,15 @@ mod tests {
             let uri = Address::of(&call, link.base()).unwrap().uri(None).unwrap();
             assert_eq!(uri.to_string(), expected, "{location}");
         }
+    }
+
+    /// Links that are signed are credentials.
+    #[test]
+    fn neither_a_link_nor_a_call_of_it_shows_path_or_query() {
+        let link = Link::parse("https://h.example.com:8443/sentinel/7?key=sentinel&sentinel=1").unwrap();
+        let call = link.call(Operation::get("fetch a file", ""));
+        let shown = format!("{link:?} {link:#?} {call:?} {call:#?}");
+        assert!(shown.contains("https://h.example.com:8443") && !shown.contains("sentinel"), "{shown}");
     }
 
     #[test]

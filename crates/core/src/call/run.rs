@@ -14,6 +14,7 @@ use super::answer::Answer;
 use super::auth::{Authorization, Credentials};
 use super::body::Body;
 use super::client::{Caller, Shared};
+use super::observer::{End, Watch};
 use super::operation::{Call, Idempotency};
 use super::retry::{Decision, Failure, RetryPolicy, Situation, decide};
 use super::settings::{BaseUrl, Timeouts};
@@ -71,6 +72,7 @@ pub(crate) struct Run<'c> {
     /// The request of the attempt that is being made.
     under_way: Option<SendMark>,
     finished: bool,
+    watch: Watch<'c>,
 }
 
 impl<'c> Run<'c> {
@@ -97,6 +99,7 @@ impl<'c> Run<'c> {
             doubt: false,
             under_way: None,
             finished: false,
+            watch: Watch::of(&caller.shared),
         }
     }
 
@@ -108,12 +111,34 @@ impl<'c> Run<'c> {
     pub(crate) async fn run<T>(mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
         let result = self.settle(judge).await;
         self.finished = true;
+        let end = match &result {
+            Ok(done) => End::Well(done.answer.status().as_u16()),
+            Err(error) => End::Badly(error),
+        };
+        self.note(&end);
+        self.watch.over(self.call, self.base, self.attempts, &end);
         result
+    }
+
+    /// Once, at the end: exporters keep every value that a field was ever given.
+    fn note(&self, end: &End<'_>) {
+        let span = Span::current();
+        if let Some(status) = end.status() {
+            span.record("http.response.status_code", status);
+        }
+        if self.attempts > 1 {
+            span.record("http.request.resend_count", self.attempts.saturating_sub(1));
+        }
     }
 
     async fn settle<T>(&mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
         let address = Address::of(self.call, self.base)?;
-        let permit = self.permit().await?;
+        let queued = self.watch.now();
+        let permit = self.permit().await;
+        if self.call.lane.is_some() {
+            self.watch.waited(queued);
+        }
+        let permit = permit?;
         self.shared.budget.deposit();
         loop {
             let failed = match self.attempt(&address, judge).await {
@@ -196,7 +221,6 @@ impl<'c> Run<'c> {
             Some(Err(error)) => Err(self.broken(error, &mark)),
             Some(Ok(Arrived::Whole(answer))) => self.judge(answer, judge, authorization),
             Some(Ok(Arrived::Head(head, value, body))) => {
-                note_status(&head);
                 let secrets = self.secrets(authorization);
                 Ok(Done { secrets, body: Some(body), ..self.done(value, head) })
             }
@@ -318,7 +342,6 @@ impl<'c> Run<'c> {
         judge: &impl Fn(&Answer) -> Verdict<T>,
         authorization: Option<&Authorization>,
     ) -> Result<Done<T>, Failed> {
-        note_status(&answer);
         let answer =
             if self.call.masked_success { answer.masked(&self.secrets(authorization)) } else { answer };
         let verdict = judge(&answer);
@@ -414,10 +437,11 @@ impl<'c> Run<'c> {
         self.call.limits.retry.as_ref().unwrap_or(&self.shared.retry)
     }
 
-    async fn pause(&self, wait: Duration) {
+    async fn pause(&mut self, wait: Duration) {
         tracing::info!(attempt = self.attempts, wait_ms = wait.as_millis(), "trying again");
-        Span::current().record("http.request.resend_count", self.attempts);
+        let paused = self.watch.now();
         self.shared.clock.sleep(wait).await;
+        self.watch.waited(paused);
     }
 
     fn give_up(&self, error: Error, because: Option<&'static str>) -> Error {
@@ -439,9 +463,21 @@ impl<'c> Run<'c> {
 /// way or in the pause after one that was lost.
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        let may_have_left = self.under_way.take().is_some_and(|mark| !mark.bar());
-        let unknown = self.doubt || (may_have_left && self.lost() == Outcome::Unknown);
-        if unknown && !self.finished {
+        let left = self.under_way.take().map(|mark| !mark.bar());
+        if self.finished {
+            return;
+        }
+        let unknown = self.doubt || (left == Some(true) && self.lost() == Outcome::Unknown);
+        let outcome = match left {
+            _ if unknown => Outcome::Unknown,
+            Some(false) => Outcome::NotSent,
+            None if self.attempts == 0 => Outcome::NotSent,
+            _ if self.lost() == Outcome::ReadOnly => Outcome::ReadOnly,
+            // In a pause after the service said that it had not acted.
+            _ => Outcome::Refused,
+        };
+        self.watch.over(self.call, self.base, self.attempts, &End::Dropped(outcome));
+        if unknown {
             let operation = self.call.operation.name;
             tracing::warn!(operation, "the call was dropped under way: its outcome is unknown");
         }
@@ -489,10 +525,6 @@ fn unsent_hint(kind: TransportErrorKind) -> &'static str {
         TransportErrorKind::Body => "check what the request was to carry: it could not be opened or read",
         _ => "check the base URL and the network, then repeat",
     }
-}
-
-fn note_status(answer: &Answer) {
-    Span::current().record("http.response.status_code", answer.status().as_u16());
 }
 
 /// Reads up to `limit` bytes; the flag tells whether that was all.
