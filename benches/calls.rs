@@ -227,10 +227,10 @@ impl Ours {
             Self::Legale(client, id) => client.contact(id).await.map(drop).unwrap(),
             Self::Sugester(client) => client.client(17).await.map(drop).unwrap(),
             Self::Geosite(client) => {
-                assert!(client.get(geosite::Feature::Cto, 17_u64).await.unwrap().is_some())
+                assert!(client.get(geosite::Feature::Cto, 17_u64).await.unwrap().is_some());
             }
             Self::Fiscal(client, number) => {
-                client.annul(number, "Precio equivocado").await.map(drop).unwrap()
+                client.annul(number, "Precio equivocado").await.map(drop).unwrap();
             }
         }
     }
