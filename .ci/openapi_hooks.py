@@ -47,13 +47,14 @@ class Service:
         case.headers["Authorization"] = f"Bearer {TOKEN}"
 
     def name_known(self, case):
-        for name in case.path_parameters or {}:
-            known = self.known_for(case.operation.path, name)
-            self.turn += 1
-            if known and self.turn % 2:
+        self.turn += 1
+        if self.turn % 2:
+            for name in case.path_parameters or {}:
+                known = self.known_for(case.operation.path, name)
                 # What may be deleted is the last one only: the others are still needed.
                 last = case.method.upper() == "DELETE"
-                case.path_parameters[name] = known[-1] if last else known[self.turn // 2 % len(known)]
+                if known:
+                    case.path_parameters[name] = known[-1] if last else known[self.turn // 2 % len(known)]
 
     def known_for(self, path, name):
         return next((names for start, names in self.known.items() if path.startswith(start)), None)
@@ -99,8 +100,20 @@ class Legale(Service):
             "/media/": files,
             "/api/document/": [row["GUID"] for row in papers],
             "/api/sign/s": [row["GUID"] for row in papers],
-            "/api/sign/d": [row["GUID"] for row in papers],
+            "/api/sign/download/": [self.signed(key, papers[0]["GUID"])],
+            "/api/sign/approve/": [self.started(key, row["GUID"], "approve", "approve_api") for row in papers[1:4]],
         }
+
+    def started(self, key, guid, flow, method):
+        signer = {"sign_flow": flow, "sign_method": method, "email": "ana@example.com", "firstname": "Ana",
+                  "lastname1": "Prueba", "skip_email": True}
+        body = {"flow_type": "priority", "shared_list": [], "signer_list": [signer]}
+        return ask("POST", f"/api/sign/start/{guid}", headers=key, json=body)["data"][0].rsplit("/", 1)[1]
+
+    def signed(self, key, guid):
+        self.started(key, guid, "other", "no_sms")
+        control("POST", f"/_sandbox/legale/documents/{guid}/signers/1/sign")
+        return guid
 
     def contact(self, key, number):
         person = {"email": f"p{number}@example.com", "firstname": "Ana", "lastname1": "Prueba"}
@@ -210,7 +223,7 @@ class Apiges(Service):
         self.basic = "Basic " + base64.b64encode(TOKEN.encode()).decode()
         self.token = ask("GET", "/login", headers={"Authorization": self.basic})["data"]["token"]
         bearer = {"Authorization": f"Bearer {self.token}"}
-        made = [ask("POST", "/facturas/recibidas", headers=bearer, json={"numero": f"F-{n}"}) for n in range(3)]
+        made = [ask("POST", "/facturas/recibidas", headers=bearer, json={"numero": f"F-{n}", "lineas": [{}] * 4}) for n in range(3)]
         self.known = {
             "/contactos/": [1001, 1002, 1003, 1004],
             "/expedientes/": [100001, 100002, 100003],
@@ -219,7 +232,8 @@ class Apiges(Service):
 
     def known_for(self, path, name):
         # Acts, tasks and lines count from 1 below what they belong to.
-        return super().known_for(path, name) if name == "id" else [1]
+        known = {"id": super().known_for(path, name), "idLinea": [1, 2, 3, 4]}
+        return known.get(name, [1])
 
     def authorise(self, case):
         login = case.operation.path == "/login"
@@ -228,11 +242,22 @@ class Apiges(Service):
 
 class WebSync(Service):
     load, message = "11111111-1111-4111-8111-111111111111", "22222222-1111-4111-8111-111111111111"
-    known_names = {"tenant": ["demo"], "kind": ["C"], "code": ["4879"], "loadId": [load], "n": [1, 2], "caseId": [3992],
-                   "annotationId": [1], "documentId": [1], "messageId": [message]}
+    # The last code is there to be revoked, the one before to be renamed.
+    known = {"tenant": ["demo"], "kind": ["C"], "code": ["4879", "4883", "4884"], "loadId": [load], "n": [1],
+             "caseId": [3992], "annotationId": [1], "documentId": [1], "messageId": [message]}
+
+    def prepare(self):
+        for number, code in enumerate(self.known["code"], 1):
+            grant = {"contact": {"kind": "C", "code": code}, "contactId": number, "state": "active", "version": 1,
+                     "scope": {"type": "own"}, "show": [], "excludedModalities": [], "admin": None,
+                     "closedCases": "withdraw", "lang": "es"}
+            headers = {"Authorization": f"Bearer {TOKEN}", "X-Websync-Protocol": "1",
+                       "Idempotency-Key": str(uuid.uuid4()), "If-None-Match": "*"}
+            ask("PUT", f"/websync/v1/demo/grants/C/{code}", headers=headers, json=grant)
 
     def known_for(self, path, name):
-        return self.known_names.get(name)
+        codes = {"rename": ["4883"]}.get(path.rsplit("/", 1)[1], ["4879"])
+        return codes if name == "code" and not path.endswith("{code}") else self.known.get(name)
 
     def authorise(self, case):
         super().authorise(case)
@@ -240,6 +265,11 @@ class WebSync(Service):
         # Whoever repeats a key with another body is refused: hardly anything else would be seen.
         if "Idempotency-Key" in case.headers:
             case.headers["Idempotency-Key"] = str(uuid.uuid4())
+
+    def finish(self, case):
+        # A grant is revoked at its version, which is the first.
+        if case.path_parameters.get("code") == "4884" and case.query:
+            case.query["version"] = 1
 
 
 SERVICES = {

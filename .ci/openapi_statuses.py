@@ -8,6 +8,8 @@ import sys
 
 # Each with the reason why a success is not to be had by chance.
 HARD = {
+    ("POST", "/auth/token"): "the older dialect is off until a setting turns it on",
+    ("POST", "/uploads/{key}"): "the form has to be the one that was prepared for this upload",
 }
 
 document, statuses = sys.argv[1:]

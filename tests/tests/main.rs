@@ -16,4 +16,5 @@ mod idempotency;
 mod journal;
 mod leaks;
 mod legale;
+mod openapi;
 mod sugester;
