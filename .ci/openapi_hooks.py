@@ -241,23 +241,50 @@ class Apiges(Service):
 
 
 class WebSync(Service):
-    load, message = "11111111-1111-4111-8111-111111111111", "22222222-1111-4111-8111-111111111111"
-    # The last code is there to be revoked, the one before to be renamed.
-    known = {"tenant": ["demo"], "kind": ["C"], "code": ["4879", "4883", "4884"], "loadId": [load], "n": [1],
-             "caseId": [3992], "annotationId": [1], "documentId": [1], "messageId": [message]}
+    message = "22222222-1111-4111-8111-111111111111"
+    known = {"tenant": ["demo"], "kind": ["C"], "code": ["4879"], "n": [1], "caseId": [3992], "annotationId": [1],
+             "documentId": [1], "messageId": [message], "loadId": ["11111111-1111-4111-8111-111111111111"]}
+    # What ends a thing has one of its own: the code of its contact, and the last digits of its load.
+    own = {"rename": "4881", "suspend": "4882", "revoke": "4883", "{n}": "4884", "commit": "4885", "close": "4886"}
+    digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
     def prepare(self):
-        for number, code in enumerate(self.known["code"], 1):
-            grant = {"contact": {"kind": "C", "code": code}, "contactId": number, "state": "active", "version": 1,
+        for code in ["4879", *self.own.values()]:
+            grant = {"contact": {"kind": "C", "code": code}, "contactId": int(code), "state": "active", "version": 1,
                      "scope": {"type": "own"}, "show": [], "excludedModalities": [], "admin": None,
                      "closedCases": "withdraw", "lang": "es"}
-            headers = {"Authorization": f"Bearer {TOKEN}", "X-Websync-Protocol": "1",
-                       "Idempotency-Key": str(uuid.uuid4()), "If-None-Match": "*"}
-            ask("PUT", f"/websync/v1/demo/grants/C/{code}", headers=headers, json=grant)
+            self.tell("PUT", f"grants/C/{code}", grant, {"If-None-Match": "*"})
+        for step in ("{n}", "commit", "close"):
+            self.open(step)
 
-    def known_for(self, path, name):
-        codes = {"rename": ["4883"]}.get(path.rsplit("/", 1)[1], ["4879"])
-        return codes if name == "code" and not path.endswith("{code}") else self.known.get(name)
+    def open(self, step):
+        code, load = self.own[step], self.load_of(step)
+        self.tell("POST", f"contacts/C/{code}/loads", {"loadId": load, "baseSequence": 1})
+        below = f"loads/{load}/contacts/C/{code}"
+        if step != "{n}":
+            self.tell("PUT", f"{below}/batches/1", {"items": [], "digest": self.digest})
+        if step == "close":
+            body = {"batches": 1, "count": 0, "digest": self.digest, "complete": True, "allowWithdrawals": 0}
+            self.tell("POST", f"{below}/commit", body)
+
+    def load_of(self, step):
+        return f"11111111-1111-4111-8111-11111111{self.own[step]}"
+
+    def tell(self, method, path, body, headers=None):
+        own = {"Authorization": f"Bearer {TOKEN}", "X-Websync-Protocol": "1", "Idempotency-Key": str(uuid.uuid4())}
+        ask(method, f"/websync/v1/demo/{path}", headers={**own, **(headers or {})}, json=body)
+
+    def step(self, case):
+        path = case.operation.path
+        revokes = case.method.upper() == "DELETE" and path.endswith("{code}")
+        return "revoke" if revokes else path.rsplit("/", 1)[1]
+
+    def name_known(self, case):
+        super().name_known(case)
+        step = self.step(case)
+        if self.turn % 2 and step in self.own:
+            own = {"code": self.own[step], "loadId": self.load_of(step)}
+            case.path_parameters.update({name: own[name] for name in own if name in case.path_parameters})
 
     def authorise(self, case):
         super().authorise(case)
@@ -268,8 +295,18 @@ class WebSync(Service):
 
     def finish(self, case):
         # A grant is revoked at its version, which is the first.
-        if case.path_parameters.get("code") == "4884" and case.query:
+        if self.step(case) == "revoke" and case.query:
             case.query["version"] = 1
+        if self.turn % 2 == 0 or not isinstance(case.body, dict):
+            return
+        if self.step(case) == "rename" and "contactId" in case.body:
+            case.body["contactId"] = int(self.own["rename"])
+        if case.method.upper() == "PUT" and case.operation.path.endswith("/grants/{kind}/{code}"):
+            # A new one each time, whose body says the same as its path.
+            case.path_parameters["code"] = f"5{self.turn}"
+            case.body["contact"] = {"kind": case.path_parameters["kind"], "code": f"5{self.turn}"}
+            case.headers["If-None-Match"] = "*"
+            case.headers.pop("If-Match", None)
 
 
 SERVICES = {
