@@ -82,6 +82,10 @@ fn declared(source: &str) -> Vec<String> {
         let end = if start.ends_with('{') { "\n}" } else { ";" };
         for part in code.split(start).skip(1) {
             let part = part.split(end).next().unwrap_or_default();
+            // The inside of a macro: its uses are what declares.
+            if part.contains('$') {
+                continue;
+            }
             let part = if start.ends_with('"') { format!("\"{part}") } else { part.to_owned() };
             found.extend(
                 part.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/')).map(Into::into),
