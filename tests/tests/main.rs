@@ -17,6 +17,7 @@ mod journal;
 mod leaks;
 mod legale;
 mod observability;
+mod openapi;
 mod strangers;
 mod sugester;
 mod surface;

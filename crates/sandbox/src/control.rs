@@ -28,6 +28,7 @@ mod crm;
 mod geosite;
 mod hubsoft;
 mod legale;
+mod openapi;
 mod websync;
 
 /// Largest body that the control API reads.
@@ -63,6 +64,9 @@ type Outcomes = Result<Value, Wrong>;
 impl Handler for Control {
     async fn handle(self: Arc<Self>, request: Request) -> Outcome {
         let (head, body) = request.into_parts();
+        if let Some(document) = openapi::answer(&self, &head.method, head.uri.path()) {
+            return Outcome::Answer(document);
+        }
         let outcome = match Limited::new(body, BODY_LIMIT).collect().await {
             Ok(body) => self.dispatch(&head.method, head.uri.path(), &body.to_bytes()).await,
             Err(error) => Err(wrong(format!("the body cannot be read: {error}"), json!(null))),
@@ -269,6 +273,8 @@ fn settings_help() -> Value {
 fn routes() -> Value {
     json!({
         "GET /_sandbox/": "this page",
+        "GET /_sandbox/openapi/": "the OpenAPI documents, by service",
+        "GET /_sandbox/openapi/{service}.json": "one of them, with this sandbox as its server",
         "GET /_sandbox/fiscal/state": "issuers, documents, mails, requests, pending faults, settings",
         "POST /_sandbox/fiscal/faults": "an endpoint, a fault with its parameters, and when it strikes",
         "DELETE /_sandbox/fiscal/faults": "forgets all faults, releases held answers, accepts connections",

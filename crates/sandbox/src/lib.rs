@@ -33,6 +33,7 @@
 //! | [`legale`] | Legale.io certified e-signature, Chile |
 //! | [`sugester`] | Sugester CRM |
 //! | [`bitfactura`] | BitFactura invoicing, Sugester's sister |
+//! | [`openapi`] | OpenAPI documents of all of them |
 //!
 //! The program `sandbox` serves the same on fixed ports, with a control API under `/_sandbox/`.
 
@@ -54,6 +55,7 @@ pub mod geosite;
 pub mod hubsoft;
 mod json;
 pub mod legale;
+pub mod openapi;
 mod payload;
 mod post;
 mod sandbox;

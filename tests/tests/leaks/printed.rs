@@ -77,9 +77,11 @@ impl Printed {
 pub fn none_of(what: &str, text: &str, private: &[&str]) {
     for private in private {
         if let Some(at) = text.find(private) {
-            let from = text.floor_char_boundary(at.saturating_sub(300));
-            let to = text.ceil_char_boundary(at + private.len() + 100);
-            panic!("{what} shows {private}: {}", &text[from..to]);
+            let (before, after) = text.split_at(at);
+            let before: Vec<_> = before.chars().rev().take(300).collect();
+            let before: String = before.into_iter().rev().collect();
+            let after: String = after.chars().take(private.len() + 100).collect();
+            panic!("{what} shows {private}: {before}{after}");
         }
     }
 }

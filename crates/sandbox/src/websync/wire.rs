@@ -24,9 +24,17 @@ use crate::blob;
 #[serde(deny_unknown_fields)]
 pub struct ContactRef {
     /// The kind's code.
+    #[serde(deserialize_with = "filled")]
     pub kind: String,
     /// The contact's code, leading zeros kept.
+    #[serde(deserialize_with = "filled")]
     pub code: String,
+}
+
+/// A text that is not empty: an empty one could not be named in a path.
+fn filled<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() { Err(serde::de::Error::custom("is empty")) } else { Ok(text) }
 }
 
 impl ContactRef {
