@@ -26,7 +26,7 @@ impl Printed {
         self.told(error);
         self.told(&error.report());
         let _ = writeln!(self.errors, "{error} {error:#} {}", error.report());
-        self.told(&(error.hint(), error.request_id(), error.faults()));
+        self.told(&(error.hint(), error.faults()));
         let (legale, sugester) =
             (legale::ErrorExt::support_summary(error), sugester::ErrorExt::support_summary(error));
         let _ = writeln!(self.errors, "{legale} {sugester}");
@@ -40,7 +40,8 @@ impl Printed {
 
     /// What a program asks an error for, word by word.
     fn keep(&mut self, error: &Error) {
-        let _ = writeln!(self.kept, "{:?} {:?}", error.message(), error.service_code());
+        let said = (error.message(), error.service_code(), error.request_id());
+        let _ = writeln!(self.kept, "{said:?}");
         let (field_errors, refused) =
             (sugester::ErrorExt::field_errors(error), sugester::ErrorExt::refused(error));
         let _ = writeln!(self.kept, "{field_errors:?} {refused:?} {:?}", legale::ErrorExt::refusal(error));

@@ -197,11 +197,18 @@ impl Answer {
         parse_retry_after(self.headers.get(header::RETRY_AFTER)?.to_str().ok()?, now)
     }
 
-    /// The id of the request at the service or its gateway.
+    /// The id of the request at the service or its gateway. What does not look like one is none: a service that repeats what it was
+    /// sent would put a customer's data there, and ids are printed.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        REQUEST_ID_HEADERS.iter().find_map(|name| self.headers.get(*name)?.to_str().ok())
+        let said = |name: &&str| self.headers.get(*name)?.to_str().ok().filter(|text| is_id(text));
+        REQUEST_ID_HEADERS.iter().find_map(said)
     }
+}
+
+fn is_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:=/+".contains(&byte);
+    (1..=128).contains(&text.len()) && text.bytes().all(plain)
 }
 
 /// A body in which decoding would bring a secret to light (`\\u0073ecret`), written anew without it.
@@ -261,11 +268,13 @@ fn mask_fields(fields: &mut Map<String, Value>, secrets: &Secrets) -> bool {
 
 /// Decodes, or says where it does not fit in words that hold nothing of the text.
 pub(crate) fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    // Texts of fields that nobody reads are not looked at, and what is no UTF-8 is no JSON.
+    let text = std::str::from_utf8(text).map_err(|_| "it is not JSON (no UTF-8)".to_owned())?;
     // Keeping track of the path costs an allocation for every key, so only what went wrong is read that way.
-    if let Ok(value) = serde_json::from_slice(text) {
+    if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| described(&path(error.path()), error.inner()))?;
     deserializer.end().map_err(|error| described("the answer", &error))?;
@@ -328,6 +337,36 @@ impl fmt::Debug for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_id_looks_like_one() {
+        let told = |id: &'static str| {
+            let headers =
+                HeaderMap::from_iter([("x-request-id".parse().unwrap(), HeaderValue::from_static(id))]);
+            Answer::new(StatusCode::OK, headers, "").request_id().map(str::to_owned)
+        };
+        for id in ["7d2c-GRU", "Root=1-67891233-abcdef012345678912345678", "a:b/c+d_e.f"] {
+            assert_eq!(told(id).as_deref(), Some(id));
+        }
+        for other in ["", "Ana Maria", "ana@example.com", "{\"name\":1}"] {
+            assert_eq!(told(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_utf8_is_no_json_even_where_nobody_reads() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Id {
+            #[allow(dead_code)]
+            id: u8,
+        }
+        let answer = |body: &'static [u8]| Answer::new(StatusCode::OK, HeaderMap::new(), body).json::<Id>();
+        assert!(answer(b"{\"id\":1,\"x\":\"a\"}").is_ok());
+        assert_eq!(
+            answer(b"{\"id\":1,\"x\":\"\xff\"}").unwrap_err().message(),
+            Some("it is not JSON (no UTF-8)")
+        );
+    }
 
     #[test]
     fn masks_a_secret_beside_bytes_that_are_no_ascii() {

@@ -213,7 +213,8 @@ impl Caller {
     ) -> Result<Done<T>, Error> {
         let base = self.target(call);
         let span = span(call, base);
-        let result = Run::new(self, call, base, streams, deadline).run(judge).instrument(span.clone()).await;
+        let run = Run::new(self, call, base, streams, deadline);
+        let result = run.run(judge, &span).instrument(span.clone()).await;
         if let Err(error) = &result {
             span.record("error.type", field::debug(error.kind()));
             span.record("otel.status_code", "ERROR");

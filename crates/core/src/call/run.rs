@@ -108,21 +108,24 @@ impl<'c> Run<'c> {
         caller.shared.clock.elapsed().saturating_add(timeouts(call, caller).total())
     }
 
-    pub(crate) async fn run<T>(mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
+    pub(crate) async fn run<T>(
+        mut self,
+        judge: &impl Fn(&Answer) -> Verdict<T>,
+        span: &Span,
+    ) -> Result<Done<T>, Error> {
         let result = self.settle(judge).await;
         self.finished = true;
         let end = match &result {
             Ok(done) => End::Well(done.answer.status().as_u16()),
             Err(error) => End::Badly(error),
         };
-        self.note(&end);
+        self.note(span, &end);
         self.watch.over(self.call, self.base, self.attempts, &end);
         result
     }
 
     /// Once, at the end: exporters keep every value that a field was ever given.
-    fn note(&self, end: &End<'_>) {
-        let span = Span::current();
+    fn note(&self, span: &Span, end: &End<'_>) {
         if let Some(status) = end.status() {
             span.record("http.response.status_code", status);
         }

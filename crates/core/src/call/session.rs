@@ -106,10 +106,16 @@ struct Held {
     refresh_until: Duration,
 }
 
-#[derive(Debug)]
 struct Failed {
     error: Error,
     blocked_until: Duration,
+}
+
+/// Clients are printed where errors are not, and the service's own words may repeat who logs in.
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failed").field("kind", &self.error.kind()).finish_non_exhaustive()
+    }
 }
 
 impl<L: Login> Session<L> {
