@@ -45,7 +45,11 @@ async fn run() -> Result<(), Failure> {
         report = sync.initial_load(&options) => return Err(format!("not interrupted: {:?}", report?).into()),
         () = progress.0.half.notified() => drop(sync),
     }
-    println!("interrupted     after {} contacts and {} files", progress.contacts(), progress.files());
+    println!(
+        "interrupted     in the middle, after {} contacts with {} views of files",
+        progress.contacts(),
+        progress.files()
+    );
 
     let report = engine(&office, &progress)?.initial_load(&options).await?;
     print(&progress, &report)?;
@@ -75,12 +79,12 @@ async fn open_all(sandbox: &Sandbox, sync: &WebSync) -> Result<u64, Failure> {
 
 fn print(progress: &Progress, report: &LoadReport) -> Result<(), Failure> {
     progress.0.bar.finish_and_clear();
-    println!("loaded          {} contacts, {} files in this run", report.contacts, report.sent);
+    println!("loaded          {} contacts in this run, with {} views of files", report.contacts, report.sent);
     println!(
         "the portal      applied {}, unchanged {}, stale {}, withdrew {}",
         report.totals.applied, report.totals.unchanged, report.totals.stale, report.totals.withdrawn
     );
-    println!("in all          {} contacts, {} files", progress.contacts(), progress.files());
+    println!("in all          {} contacts, {} views of files", progress.contacts(), progress.files());
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use apiges_sync::SystemClock;
 use apiges_sync::evidence::{Evidence, Head};
 use apiges_sync::grant::WebGrant;
 use apiges_sync::messages::{Done, Messages};
+use apiges_sync::thread::Received;
 use apiges_sync::web::{ContactRef, MessageId, ReceiptEvent};
 use integration_examples::{WebOffice, connect_apiges, finish, settle};
 use integration_sandbox::websync::{ContactRef as Viewer, ReceiptEvent as Event, WebSync};
@@ -72,9 +73,9 @@ async fn conversation(
     let read = messages.receipt(USER, &answer, ReceiptEvent::Read)?;
     messages.report(case, &read).await?;
     println!(
-        "the state       {:?} of the first, {:?} of the answer",
-        messages.state(case, &first).await?,
-        messages.state(case, &answer).await?
+        "the state       the first {}, the answer {}",
+        messages.state(case, &first).await?.ok_or("it is not known")?,
+        messages.state(case, &answer).await?.ok_or("it is not known")?
     );
 
     let evidence = messages.export(case).await?;
@@ -96,16 +97,25 @@ async fn take_in(messages: &Messages) -> Result<(), Failure> {
         for (case, done) in page.new {
             match done {
                 Done::Wrote(message) => {
-                    println!("{:<16}wrote on case {case}: {}", message.author, message.body)
+                    println!("{:<16}wrote on case {case}: {}", message.author.to_string(), message.body)
                 }
                 Done::Received(receipt, state) => {
-                    println!("{:<16}{} {}: {state:?}", receipt.actor, receipt.event, receipt.message_id);
+                    let (event, message) = (receipt.event.as_str(), receipt.message_id);
+                    println!("{:<16}{event:<13}{message}: {}", receipt.actor, became(&state));
                 }
             }
         }
         if !page.more {
             return Ok(());
         }
+    }
+}
+
+fn became(received: &Received) -> String {
+    match received {
+        Received::Raised(state) => format!("it is {state} now"),
+        Received::Kept(state) => format!("it stays {state}"),
+        other => format!("{other:?}"),
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! `who_sees_what KIND/CODE [CASE…]` judges a contact's files, or those that are named, by the grants of another service's portal, and
 //! compares with what the portal shows. Groups are not in the firm's program, so there files of others in its group count as not held.
-//! Without arguments, on the embedded sandbox: a client with a group, and the administrator of a union.
+//! Without arguments, on the embedded sandbox: a client with a group, and the administrator of a union of all.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use apiges_sync::Secret;
@@ -42,7 +43,7 @@ async fn held_by(office: &WebOffice, contact: &ContactRef, id: u64) -> Result<Ve
     Ok(RestCases::new(office.client.clone()).held_by(role, id).await?.ids)
 }
 
-/// Clients 1 and 2 are in a group; 1 and 3 are a union under one administrator.
+/// Clients 1 and 2 are in a group; all three are a union under one administrator.
 async fn office_of_three(office: &WebOffice, sandbox: &Sandbox) -> Result<(), Failure> {
     let firm = sandbox.apiges();
     let add = |code: &str| firm.add_contact(&json!({ "tipo": "C", "codigo": code }));
@@ -63,9 +64,9 @@ async fn office_of_three(office: &WebOffice, sandbox: &Sandbox) -> Result<(), Fa
 
     let grant =
         |contact: &ContactRef, id: i64| Ok::<_, Failure>(WebGrant::new(contact.clone(), u64::try_from(id)?));
-    // Client 2 shows Clave to nobody, and patents neither: that holds for its group as well.
-    let own = grant(&second, two)?.show(FieldBox::Referencia1).exclude_modality("P");
-    sync.open(&own.activated()?, "ana").await?;
+    // Client 2 does not show Clave, and no patents: that holds for its group as well.
+    let own = grant(&second, two)?.show(FieldBox::Referencia1).show(FieldBox::Referencia2);
+    unite(&sync, own.exclude_modality("P"), &second).await?;
     let wide = grant(&first, one)?.group("G").show(FieldBox::Referencia1).show(FieldBox::Clave);
     unite(&sync, wide, &first).await?;
     let tag = unite(&sync, grant(&third, three)?.show(FieldBox::Clave), &third).await?;
@@ -176,6 +177,20 @@ fn print(facts: &CaseFacts, explanation: &Explanation) {
     });
     let line: String = fields.iter().map(|field| format!("{field:<12}")).collect();
     let number = facts.full.numero.as_deref().unwrap_or("-");
-    let why = explanation.to_string().replace('\n', "; ");
-    println!("{:<10}{number:<8}{line}{why}", facts.case_id);
+    println!("{:<10}{number:<8}{line}{}", facts.case_id, why(explanation));
+}
+
+/// Of a file that is not seen: what each grant says. Of one that is seen: by whose grant which fields are hidden.
+fn why(explanation: &Explanation) -> String {
+    if explanation.shown().is_none() {
+        return explanation.to_string().replace('\n', "; ");
+    }
+    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for field in CaseField::ALL {
+        for (_, contact, mask) in explanation.hidden_by(field) {
+            reasons.entry(format!("{contact}: {mask}")).or_default().push(field.as_str());
+        }
+    }
+    let reasons = reasons.into_iter().map(|(reason, fields)| format!("{reason} ({})", fields.join(", ")));
+    reasons.collect::<Vec<_>>().join("; ")
 }
