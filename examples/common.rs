@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apiges_sync::sync::{RestCases, SharedGroups, WebSync, WebSyncBuilder};
 use apiges_sync::web::{ContactKind, ContactRef, HttpTransport, Viewer, ViewerFile, WebSyncTransport};
+use apiges_sync::{Clock as _, SystemClock};
 use fiscal_printer::{Client, Document, Error};
 use integration_sandbox::Sandbox;
 use integration_store::{Store, StoreError};
@@ -390,7 +391,12 @@ impl WebOffice {
 
     /// What a contact sees on the portal now; nothing without a grant.
     pub async fn seen(&self, contact: &ContactRef) -> Result<Vec<ViewerFile>, Error> {
-        match self.portal.view(&Viewer::Contact(contact.clone())).await {
+        self.seen_by(&Viewer::Contact(contact.clone())).await
+    }
+
+    /// As [`seen`](Self::seen), of any viewer.
+    pub async fn seen_by(&self, viewer: &Viewer) -> Result<Vec<ViewerFile>, Error> {
+        match self.portal.view(viewer).await {
             Ok(files) => Ok(files.items),
             Err(error) if error.is_not_found() => Ok(Vec::new()),
             Err(error) => Err(error),
@@ -424,7 +430,7 @@ pub async fn settle(sync: &WebSync) -> Result<(), Box<dyn std::error::Error>> {
         if sync.numbers().await?.pending == 0 {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        SystemClock::new().sleep(Duration::from_millis(200)).await;
     }
 }
 

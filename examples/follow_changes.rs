@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use apiges_sync::Timestamp;
 use apiges_sync::grant::WebGrant;
 use apiges_sync::sync::{Observer, SyncEvent, WebSync};
 use apiges_sync::web::{ContactKind, ContactRef, FieldBox};
+use apiges_sync::{Clock as _, SystemClock, Timestamp};
 use integration_examples::{WebOffice, connect_apiges, finish, settle};
 use integration_sandbox::Sandbox;
 use serde_json::json;
@@ -31,7 +31,7 @@ async fn run() -> Result<(), Failure> {
     let changes = numbers.next().transpose()?.unwrap_or(60);
     let pause = Duration::from_secs(1) / numbers.next().transpose()?.unwrap_or(20).max(1);
     let office = connect_apiges(20, 400).await?;
-    let watch = Watch::default();
+    let (watch, clock) = (Watch::default(), SystemClock::new());
     let Some(sandbox) = &office.sandbox else {
         return look_on(&office.engine().observer(watch).build()?).await;
     };
@@ -47,12 +47,13 @@ async fn run() -> Result<(), Failure> {
     for (case, number) in reach.iter().cycle().zip(1..=changes) {
         let text = format!("R-{number}");
         sandbox.apiges().edit_file(i64::try_from(*case)?, &json!({ "referencia": text }))?;
-        watch.saved(*case);
-        sync.saved(*case, Timestamp::now()).await?;
-        tokio::time::sleep(pause).await;
+        let now = clock.wall();
+        watch.saved(*case, now);
+        sync.saved(*case, now).await?;
+        clock.sleep(pause).await;
     }
     while sync.numbers().await?.pending > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        clock.sleep(Duration::from_millis(20)).await;
     }
     drop(stop);
     worker.await??;
@@ -81,7 +82,7 @@ async fn look_on(sync: &WebSync) -> Result<(), Failure> {
     loop {
         let scanned = sync.scan().await?;
         println!("looked at       {} files, {} changed", scanned.looked_at, scanned.changed);
-        let minute = tokio::time::sleep(Duration::from_secs(60));
+        let minute = SystemClock::new().timer(Duration::from_secs(60));
         tokio::select! {
             worked = sync.run(minute) => worked?,
             stopped = &mut end => return Ok(stopped?),
@@ -105,12 +106,12 @@ async fn report(sync: &WebSync, changes: u32) -> Result<(), Failure> {
 
 /// Prints each file that arrived, with its delay where the save is known.
 #[derive(Debug, Clone, Default)]
-struct Watch(Arc<Mutex<BTreeMap<u64, Instant>>>);
+struct Watch(Arc<Mutex<BTreeMap<u64, Timestamp>>>);
 
 impl Watch {
-    fn saved(&self, case: u64) {
+    fn saved(&self, case: u64, now: Timestamp) {
         // Saved again before it left: the delay counts from the first save.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(case).or_insert_with(Instant::now);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(case).or_insert(now);
     }
 }
 
@@ -120,7 +121,8 @@ impl Observer for Watch {
             SyncEvent::Pushed { case, version } => {
                 let saved = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(case);
                 let delay = saved.map_or_else(String::new, |at| {
-                    format!(" {:.1} ms after the save", at.elapsed().as_secs_f64() * 1e3)
+                    let delay = SystemClock::new().wall().duration_since(at);
+                    format!(" {:.1} ms after the save", delay.as_secs_f64() * 1e3)
                 });
                 println!("visible         file {case}, version {version}{delay}");
             }

@@ -7,11 +7,11 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
 
 use apiges_sync::grant::WebGrant;
 use apiges_sync::sync::{LoadOptions, LoadReport, Observer, Settings, SyncEvent, WebSync};
 use apiges_sync::web::{ContactKind, ContactRef, FieldBox};
+use apiges_sync::{Clock as _, SystemClock};
 use indicatif::{ProgressBar, ProgressStyle};
 use integration_examples::{WebOffice, connect_apiges, finish};
 use integration_sandbox::Sandbox;
@@ -31,14 +31,19 @@ async fn run() -> Result<(), Failure> {
     let office = connect_apiges(contacts, files).await?;
     let progress = Progress::new();
     let Some(sandbox) = &office.sandbox else {
-        let report = engine(&office, &progress)?.initial_load(&LoadOptions::new()).await?;
-        return print(&progress, &report);
+        let sync = engine(&office, &progress)?;
+        let opened = sync.grants().await?.len();
+        if opened == 0 {
+            return Err("no contact is opened in this store: see open_to_client".into());
+        }
+        progress.begin(u64::try_from(opened)?);
+        return print(&progress, &sync.initial_load(&LoadOptions::new()).await?);
     };
 
     let opened = open_all(sandbox, &engine(&office, &progress)?).await?;
     println!("opened          {opened} contacts of {contacts}");
     progress.begin(opened);
-    let started = Instant::now();
+    let started = SystemClock::new().wall();
     // Half of the way there the program is killed: the load is dropped wherever it stands.
     let (sync, options) = (engine(&office, &progress)?, LoadOptions::new());
     tokio::select! {
@@ -53,7 +58,7 @@ async fn run() -> Result<(), Failure> {
 
     let report = engine(&office, &progress)?.initial_load(&options).await?;
     print(&progress, &report)?;
-    eprintln!("{:.1} s", started.elapsed().as_secs_f64());
+    eprintln!("{:.1} s", SystemClock::new().wall().duration_since(started).as_secs_f64());
     office.compare()?;
     count(sandbox, opened, progress.contacts())
 }

@@ -131,7 +131,7 @@ async fn table(office: &WebOffice, viewer: &Viewer, cases: &[u64]) -> Result<(),
     );
     let grants = grants(office).await?;
     let (groups, rules) = (office.groups.now(), Rules::default());
-    let shown = office.portal.view(&entry).await?;
+    let shown = office.seen_by(&entry).await?;
     let source = RestCases::new(office.client.clone());
     for case in cases {
         let facts =
@@ -139,7 +139,7 @@ async fn table(office: &WebOffice, viewer: &Viewer, cases: &[u64]) -> Result<(),
         let explanation = explain(viewer, &facts, &grants, &groups, &rules);
         print(&facts, &explanation);
         let allowed = visible(viewer, &facts, &grants, &groups, &rules).ok();
-        let there = shown.items.iter().find(|file| file.case_id == *case).map(|file| &file.view);
+        let there = shown.iter().find(|file| file.case_id == *case).map(|file| &file.view);
         if allowed.as_ref() != there {
             return Err(format!("the portal shows file {case} otherwise").into());
         }
