@@ -1,8 +1,12 @@
 //! What the example programs share: a client, on the embedded sandbox unless the environment names another service.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
+use apiges_sync::sync::{RestCases, SharedGroups, WebSync, WebSyncBuilder};
+use apiges_sync::web::{ContactKind, ContactRef, HttpTransport, Viewer, ViewerFile, WebSyncTransport};
+use apiges_sync::{Clock as _, SystemClock};
 use fiscal_printer::{Client, Document, Error};
 use integration_sandbox::Sandbox;
 use integration_store::{Store, StoreError};
@@ -300,6 +304,154 @@ pub fn print_run(run: &geosite::sync::Run) {
     }
     for warning in &run.warnings {
         eprintln!("warning: {warning}");
+    }
+}
+
+/// Both layers of `apiges-sync`, and what an engine needs beside them; the sandbox stops when this is dropped.
+pub struct WebOffice {
+    /// The firm's program, by its REST API.
+    pub client: apiges_sync::Client,
+    /// The portal, by our HTTP mapping.
+    pub portal: HttpTransport,
+    /// Who is in which group; the firm's program does not tell.
+    pub groups: SharedGroups,
+    /// What survives a restart.
+    pub store: Store,
+    /// The embedded sandbox, unless the environment names other services.
+    pub sandbox: Option<Sandbox>,
+}
+
+/// Connects to the services of `APIGES_BASE_URL` and `APIGES_WEB_BASE_URL` with the credentials of the environment, or, if neither is
+/// set, to a sandbox started for this run, with a made-up firm of so many contacts and case files.
+pub async fn connect_apiges(contacts: u32, files: u32) -> Result<WebOffice, Box<dyn std::error::Error>> {
+    if is_set("APIGES_BASE_URL") || is_set("APIGES_WEB_BASE_URL") {
+        let (client, portal) = (apiges_sync::Client::from_env()?, HttpTransport::from_env()?);
+        let (groups, store) = (SharedGroups::default(), open_store().await?);
+        return Ok(WebOffice { client, portal, groups, store, sandbox: None });
+    }
+    let sandbox = embedded("APIGES_BASE_URL and no APIGES_WEB_BASE_URL").await?;
+    sandbox.apiges().seed(integration_sandbox::apiges::Seed::new(contacts, files).seed(7));
+    let (client, portal) = (firm_of(&sandbox)?, portal_of(&sandbox)?);
+    // A sandbox forgets, so what is known of it is kept no longer.
+    let (groups, store) = (SharedGroups::default(), Store::open("memory:").await?);
+    Ok(WebOffice { client, portal, groups, store, sandbox: Some(sandbox) })
+}
+
+fn firm_of(sandbox: &Sandbox) -> Result<apiges_sync::Client, Error> {
+    let service = sandbox.apiges();
+    let mut assumptions = apiges_sync::Assumptions::default();
+    // True of the sandbox, unknown of the vendor: only a complete search may withdraw what it does not name.
+    assumptions.searches_are_complete = true;
+    apiges_sync::Client::builder()
+        .environment(apiges_sync::Environment::at(service.base_url())?)
+        .credentials(service.username(), service.password())
+        .assumptions(assumptions)
+        .build()
+}
+
+fn portal_of(sandbox: &Sandbox) -> Result<HttpTransport, Error> {
+    let portal = sandbox.websync();
+    HttpTransport::builder()
+        .base_url(portal.base_url())?
+        .tenant(portal.tenant())
+        .credential(portal.token())
+        .build()
+}
+
+impl WebOffice {
+    /// An engine, to be set up further; every one that is built remembers the same.
+    pub fn engine(&self) -> WebSyncBuilder {
+        WebSync::builder()
+            .store(&self.store)
+            .transport(self.portal.clone())
+            .cases(RestCases::new(self.client.clone()))
+            .groups(self.groups.clone())
+    }
+
+    /// The portal, for documents and messages.
+    pub fn shared_portal(&self) -> Arc<dyn WebSyncTransport> {
+        Arc::new(self.portal.clone())
+    }
+
+    /// The contact of `KIND/CODE`, such as `C/0001`, with its numeric id; on the sandbox client 0001 if none is named.
+    pub async fn contact(
+        &self,
+        named: Option<&str>,
+    ) -> Result<(ContactRef, u64), Box<dyn std::error::Error>> {
+        let stand_in = self.sandbox.as_ref().map(|_| "C/0001");
+        let named = named.or(stand_in).ok_or("name a contact, such as C/0001")?;
+        let (kind, code) = named.split_once('/').ok_or("a contact is KIND/CODE, such as C/0001")?;
+        let contact = ContactRef::new(ContactKind::from(kind), code)?;
+        let search = apiges_sync::Search::all().equal("codigo", [code]);
+        let found = self.client.search_contacts(&search).await?;
+        // The same code may exist under two kinds.
+        let own = found.rows.iter().find(|row| row.kind.as_ref().is_some_and(|own| own.code == kind));
+        Ok((contact, own.ok_or_else(|| format!("there is no contact {named}"))?.id))
+    }
+
+    /// What a contact sees on the portal now; nothing without a grant.
+    pub async fn seen(&self, contact: &ContactRef) -> Result<Vec<ViewerFile>, Error> {
+        self.seen_by(&Viewer::Contact(contact.clone())).await
+    }
+
+    /// As [`seen`](Self::seen), of any viewer.
+    pub async fn seen_by(&self, viewer: &Viewer) -> Result<Vec<ViewerFile>, Error> {
+        match self.portal.view(viewer).await {
+            Ok(files) => Ok(files.items),
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// On the sandbox: that the portal shows exactly what its own evaluation of the firm allows.
+    pub fn compare(&self) -> Result<(), Box<dyn std::error::Error>> {
+        let Some(sandbox) = &self.sandbox else { return Ok(()) };
+        let (differences, excesses) =
+            (sandbox.websync().differences(sandbox.apiges()), sandbox.websync().excesses());
+        println!("compared        {} differences from what is allowed", differences.len());
+        match (differences.first(), excesses.first()) {
+            (None, None) => Ok(()),
+            (difference, excess) => {
+                Err(format!("the portal shows {difference:?}, was sent {excess:?}").into())
+            }
+        }
+    }
+}
+
+/// Works off everything that is to be done; fails if something was set aside.
+pub async fn settle(sync: &WebSync) -> Result<(), Box<dyn std::error::Error>> {
+    loop {
+        sync.drain().await?;
+        if let Some(dead) = sync.dead().await?.first() {
+            return Err(
+                format!("set aside after {} tries: {} ({:?})", dead.tries, dead.what, dead.error).into()
+            );
+        }
+        if sync.numbers().await?.pending == 0 {
+            return Ok(());
+        }
+        SystemClock::new().sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Prints what somebody sees of some files, one a line.
+pub fn print_seen(who: &str, files: &[ViewerFile]) {
+    println!("{who:<16}sees {} files", files.len());
+    for file in files.iter().take(8) {
+        let view = &file.view;
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        println!(
+            "  {:<14}{:<3}{:<16}expires {:<12}referencia {:<20}clave {}",
+            text(&view.numero),
+            view.modalidad.as_ref().map_or("-", |modality| modality.codigo.as_str()),
+            text(&view.denominacion),
+            view.fecha_vencimiento.map_or_else(|| "-".to_owned(), |day| day.to_string()),
+            text(&view.referencia),
+            text(&view.clave)
+        );
+    }
+    if files.len() > 8 {
+        println!("  and {} more", files.len() - 8);
     }
 }
 

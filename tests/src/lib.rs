@@ -11,6 +11,7 @@ macro_rules! pages {
 
 pages! {
     Readme: "README.md",
+    ApigesSync: "docs/apiges-sync.md",
     Errors: "docs/errors.md",
     Geosite: "docs/geosite.md",
     Retries: "docs/retries.md",

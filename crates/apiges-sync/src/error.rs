@@ -12,6 +12,7 @@ use integration_core::{Answer, Error, ErrorKind, Outcome};
 
 use crate::evidence::Integrity;
 use crate::record::FieldError;
+use crate::web::{Refusal, RefusalCode};
 use crate::wire::{Envelope, Received};
 
 /// How many top-level keys an error names, and how much of each.
@@ -221,6 +222,9 @@ impl ErrorExt for Error {
         match self.problem() {
             Some(problem) => problem.class(),
             None if self.find_source::<Integrity>().is_some() => ErrorClass::Integrity,
+            None if self.find_source::<Refusal>().is_some_and(|said| said.code == RefusalCode::Guard) => {
+                ErrorClass::GuardBlocked
+            }
             None => class_of(self.kind()),
         }
     }
@@ -475,6 +479,14 @@ mod tests {
     use super::*;
 
     const READ: Operation = Operation::get("read", "/x/{id}");
+
+    #[test]
+    fn the_guard_is_told_from_other_conflicts() {
+        let said =
+            |code| Error::new(ErrorKind::Conflict, "commit").with_source(Refusal::new(code, None)).class();
+        assert_eq!(said(RefusalCode::Guard), ErrorClass::GuardBlocked);
+        assert_eq!(said(RefusalCode::LoadOpen), ErrorClass::Conflict);
+    }
 
     fn judged(status: u16, body: &str) -> Verdict<()> {
         let answer = Answer::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body.to_owned());

@@ -117,6 +117,8 @@ async fn a_document_is_seen_until_it_is_hidden_or_removed() {
     let house = House::new().await;
     let document = house.letter();
     let published = house.documents().publish(&house.new_document(document)).await.unwrap();
+    let again = house.documents().publish(&house.new_document(document)).await.unwrap();
+    assert_eq!((published.was_there, again.was_there, again.version), (false, true, 1));
     let seen = house.seen();
     assert_eq!(
         (seen.len(), &seen[0]["fileName"], &seen[0]["title"]),

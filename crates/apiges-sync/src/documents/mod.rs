@@ -589,10 +589,14 @@ impl Documents {
         link: &DocumentLink,
         above: (u64, u64),
     ) -> Result<(u64, Linked), Error> {
+        let before = self.ledger.known(place).await?;
         let version = self.ledger.linking(place, fingerprint(link)?, above).await?;
+        // A repeat under its key gets the first answer again, so the portal's own word is not enough.
+        let is_linked =
+            before.is_some_and(|known| known.version == version && known.standing == Standing::Linked);
         let (link, key) = (DocumentLink { version, ..link.clone() }, self.key(place, version));
         let was_there = match self.portal.link(place, &link, &key).await {
-            Ok(answer) if answer.outcome == LinkOutcome::Linked => false,
+            Ok(answer) if answer.outcome == LinkOutcome::Linked => is_linked,
             Ok(answer) if answer.outcome == LinkOutcome::Duplicate => true,
             Ok(answer) if answer.outcome == LinkOutcome::Stale => return Ok((version, Linked::Overtaken)),
             Ok(_) => return Err(unexpected(PUBLISH)),
