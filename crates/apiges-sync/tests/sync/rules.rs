@@ -657,3 +657,47 @@ async fn run_works_until_it_is_told_to_stop() {
     stop.send(()).unwrap();
     work.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_file_that_hangs_delays_no_other() {
+    let (world, sync) = opened([1, 2], grant(7)).await;
+    world.firm.0.lock().unwrap().silent = Some(1);
+    let running = sync.clone();
+    let work = tokio::spawn(async move { running.run(std::future::pending()).await });
+    save(&world, &sync, 1, "A").await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    save(&world, &sync, 2, "B").await;
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.portal.sees(&seven())[&2]["numero"], "B");
+    work.abort();
+}
+
+#[tokio::test]
+async fn a_lane_that_a_killed_program_left_is_found_while_another_hangs() {
+    let (world, _) = opened([1, 2], grant(7)).await;
+    let fuse = super::fuse::Fuse::default();
+    let doomed = world.engine_with(&fuse);
+    save(&world, &doomed, 2, "B").await;
+    world.firm.0.lock().unwrap().silent = Some(2);
+    // It takes the lane, and is killed while it asks for the file.
+    let drained = tokio::time::timeout(Duration::from_millis(50), doomed.drain()).await;
+    assert!(drained.is_err());
+    world.firm.0.lock().unwrap().silent = Some(1);
+    let sync = world.engine();
+    let running = sync.clone();
+    save(&world, &sync, 1, "A").await;
+    let work = tokio::spawn(async move { running.run(std::future::pending()).await });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(Duration::from_secs(31));
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.portal.sees(&seven())[&2]["numero"], "B");
+    work.abort();
+}
