@@ -14,7 +14,7 @@ use integration_core::{Error, Fault, Secret};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::refusal::{judge, judge_option, judge_status};
+use super::refusal::{judge, judge_done, judge_option, judge_status};
 use super::transport::{Blob, DocumentPlace, Expected, Part, Pending, Viewer, WebSyncTransport};
 use super::{
     Batch, BatchAccepted, CaseBatch, CaseBatchAnswer, CasePush, Commit, CommitTotals, ContactRef,
@@ -441,9 +441,9 @@ impl WebSyncTransport for HttpTransport {
         let limit = self.caller.timeouts().total().max(self.upload);
         let call = self.call(PUT_BLOB).param("sha256", blob.sha256).total_timeout(limit);
         let call = call.body(&blob.media_type, blob.body.clone());
-        Box::pin(async move {
-            self.caller.call(&call, |answer| judge_status(call.name(), answer)).await.map(drop)
-        })
+        Box::pin(
+            async move { self.caller.call(&call, |answer| judge_done(call.name(), answer)).await.map(drop) },
+        )
     }
 
     fn link<'a>(

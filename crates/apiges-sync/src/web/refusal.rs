@@ -198,6 +198,11 @@ pub(crate) fn judge_status(operation: &'static str, answer: &Answer) -> Verdict<
     refused(operation, answer.status(), None)
 }
 
+/// A write that answers nothing of use: an envelope that says success, and no foreign page (R2).
+pub(crate) fn judge_done(operation: &'static str, answer: &Answer) -> Verdict<()> {
+    success(operation, answer).map_or_else(|refused| refused, Verdict::Accept)
+}
+
 /// Whether the answer is an envelope that says success inside and outside.
 fn success<T>(operation: &'static str, answer: &Answer) -> Result<(), Verdict<T>> {
     let status = answer.status();

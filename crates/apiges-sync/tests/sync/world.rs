@@ -139,6 +139,20 @@ impl World {
             .unwrap()
     }
 
+    pub(crate) fn engine_heard_by(&self, observer: impl Observer) -> WebSync {
+        let store = Store::from_backend(Fused { inner: Arc::clone(&self.backend), fuse: Fuse::default() });
+        WebSync::builder()
+            .store(&store)
+            .transport(self.portal.with_fuse(&Fuse::default()))
+            .cases(self.firm.clone())
+            .groups(self.groups.clone())
+            .settings(self.settings.clone())
+            .clock(Arc::new(self.clock.clone()))
+            .observer(observer)
+            .build()
+            .unwrap()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.wall()
     }
