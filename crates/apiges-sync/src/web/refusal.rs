@@ -198,8 +198,11 @@ pub(crate) fn judge_status(operation: &'static str, answer: &Answer) -> Verdict<
     refused(operation, answer.status(), None)
 }
 
-/// A write that answers nothing of use: an envelope that says success, and no foreign page (R2).
+/// A write that answers nothing of use: nothing at all or an envelope that says success, and no foreign page (R2).
 pub(crate) fn judge_done(operation: &'static str, answer: &Answer) -> Verdict<()> {
+    if answer.body().is_empty() {
+        return judge_status(operation, answer);
+    }
     success(operation, answer).map_or_else(|refused| refused, Verdict::Accept)
 }
 
