@@ -16,7 +16,7 @@ use integration_store::{State, Store, StoreError};
 use super::ledger::Ledger;
 use super::numbers::{Counts, Numbers};
 use super::ports::{CaseSource, Groups, Observer, SyncEvent};
-use super::queue::{DeadEntry, Job, Mark, Queue, Rank, Schedule};
+use super::queue::{DeadEntry, Job, Mark, Queue, Rank};
 use super::settings::Settings;
 use crate::grant::{AuditEntry, WebGrant};
 use crate::web::{Cause, ContactRef, Instant, WebSyncTransport};
@@ -322,6 +322,10 @@ enum Worked {
 enum Came {
     Worked(String, Result<Worked, Error>),
     Until,
+    /// Something was written down by this engine.
+    Added,
+    /// Another program may have written something down, or left a lane.
+    LookAgain,
 }
 
 impl Engine {
@@ -348,35 +352,62 @@ impl Engine {
     ) -> Result<(Drained, bool), Error> {
         self.taken_up().await?;
         let mut schedule = self.queue.schedule().await?;
-        let (mut drained, mut stopped, mut running) = (Drained::default(), false, Vec::<Running<'_>>::new());
+        let (mut drained, mut stopped, mut crew) = (Drained::default(), false, Crew::default());
+        let mut look_again = self.clock.timer(self.settings.look_again);
         loop {
-            while !stopped && running.len() < self.settings.parallel {
-                let Some(lane) = self.next(&mut schedule, &running) else { break };
-                running.push((lane.clone(), Box::pin(self.work(lane))));
+            while !stopped && crew.running.len() < self.settings.parallel {
+                let Some(lane) = schedule.next(self.clock.wall(), &crew.busy()) else { break };
+                schedule.forget(&lane);
+                crew.running.push((lane.clone(), Box::pin(self.work(lane))));
             }
-            if running.is_empty() {
+            if crew.busy().is_empty() {
                 return Ok((drained, stopped));
             }
-            match first(&mut running, until, stopped).await {
+            match self.first(&mut crew, until, &mut look_again, stopped).await {
                 Came::Until => stopped = true,
+                // What is under way may take long, or hang: what came meanwhile does not wait for it.
+                Came::Added => crew.beside(self.queue.read_on(&mut schedule)).await?,
+                Came::LookAgain => {
+                    schedule = crew.beside(self.queue.schedule()).await?;
+                    look_again = self.clock.timer(self.settings.look_again);
+                }
                 Came::Worked(lane, worked) => {
                     match worked? {
                         Worked::Elsewhere => continue,
                         Worked::Done => drained.done += 1,
                         Worked::Failed => drained.failed += 1,
                     }
-                    self.queue.read_lane(&mut schedule, &lane).await?;
-                    self.queue.read_on(&mut schedule).await?;
+                    crew.beside(self.queue.read_lane(&mut schedule, &lane)).await?;
+                    crew.beside(self.queue.read_on(&mut schedule)).await?;
                 }
             }
         }
     }
 
-    fn next(&self, schedule: &mut Schedule, running: &[Running<'_>]) -> Option<String> {
-        let busy: Vec<&str> = running.iter().map(|(lane, _)| lane.as_str()).collect();
-        let lane = schedule.next(self.clock.wall(), &busy)?;
-        schedule.forget(&lane);
-        Some(lane)
+    async fn first<U: Future<Output = ()> + Send>(
+        &self,
+        crew: &mut Crew<'_>,
+        until: &mut Until<'_, U>,
+        look_again: &mut BoxFuture<'_, ()>,
+        stopped: bool,
+    ) -> Came {
+        let mut added = pin!(self.queue.added.notified());
+        poll_fn(|context| {
+            if !stopped && until.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Came::Until);
+            }
+            if let Some((lane, worked)) = crew.finished(context) {
+                return Poll::Ready(Came::Worked(lane, worked));
+            }
+            if !stopped && added.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Came::Added);
+            }
+            if !stopped && look_again.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Came::LookAgain);
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Waits for something to do; tells whether `until` came first.
@@ -427,33 +458,42 @@ fn is_own(error: &Error) -> bool {
     error.kind() == ErrorKind::Store && error.find_source::<StoreError>().is_some()
 }
 
-async fn first<U: Future<Output = ()> + Send>(
-    running: &mut Vec<Running<'_>>,
-    until: &mut Until<'_, U>,
-    stopped: bool,
-) -> Came {
-    poll_fn(|context| {
-        if !stopped && until.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Came::Until);
-        }
-        match finished(running, context) {
-            Some((lane, worked)) => Poll::Ready(Came::Worked(lane, worked)),
-            None => Poll::Pending,
-        }
-    })
-    .await
+/// The lanes that are being worked off.
+#[derive(Default)]
+struct Crew<'e> {
+    running: Vec<Running<'e>>,
+    ended: Vec<(String, Result<Worked, Error>)>,
 }
 
-fn finished(
-    running: &mut Vec<Running<'_>>,
-    context: &mut Context<'_>,
-) -> Option<(String, Result<Worked, Error>)> {
-    let found =
-        running.iter_mut().enumerate().find_map(|(place, (_, work))| match work.as_mut().poll(context) {
+impl Crew<'_> {
+    fn busy(&self) -> Vec<&str> {
+        let ended = self.ended.iter().map(|(lane, _)| lane.as_str());
+        self.running.iter().map(|(lane, _)| lane.as_str()).chain(ended).collect()
+    }
+
+    /// Does something while the lanes go on: one of them may be next in turn for the very connection or lock that this waits for.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            while let Some(ended) = self.polled(context) {
+                self.ended.push(ended);
+            }
+            work.as_mut().poll(context)
+        })
+        .await
+    }
+
+    fn finished(&mut self, context: &mut Context<'_>) -> Option<(String, Result<Worked, Error>)> {
+        self.ended.pop().or_else(|| self.polled(context))
+    }
+
+    fn polled(&mut self, context: &mut Context<'_>) -> Option<(String, Result<Worked, Error>)> {
+        let mut running = self.running.iter_mut().enumerate();
+        let (place, worked) = running.find_map(|(place, (_, work))| match work.as_mut().poll(context) {
             Poll::Ready(worked) => Some((place, worked)),
             Poll::Pending => None,
-        });
-    let (place, worked) = found?;
-    let (lane, _) = running.swap_remove(place);
-    Some((lane, worked))
+        })?;
+        let (lane, _) = self.running.swap_remove(place);
+        Some((lane, worked))
+    }
 }

@@ -657,3 +657,89 @@ async fn run_works_until_it_is_told_to_stop() {
     stop.send(()).unwrap();
     work.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_file_that_hangs_delays_no_other() {
+    let (world, sync) = opened([1, 2], grant(7)).await;
+    world.firm.0.lock().unwrap().silent = Some(1);
+    let running = sync.clone();
+    let work = tokio::spawn(async move { running.run(std::future::pending()).await });
+    save(&world, &sync, 1, "A").await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    save(&world, &sync, 2, "B").await;
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.portal.sees(&seven())[&2]["numero"], "B");
+    work.abort();
+}
+
+#[tokio::test]
+async fn a_lane_that_a_killed_program_left_is_found_while_another_hangs() {
+    let (world, _) = opened([1, 2], grant(7)).await;
+    let fuse = super::fuse::Fuse::default();
+    let doomed = world.engine_with(&fuse);
+    save(&world, &doomed, 2, "B").await;
+    world.firm.0.lock().unwrap().silent = Some(2);
+    // It takes the lane, and is killed while it asks for the file.
+    let drained = tokio::time::timeout(Duration::from_millis(50), doomed.drain()).await;
+    assert!(drained.is_err());
+    world.firm.0.lock().unwrap().silent = Some(1);
+    let sync = world.engine();
+    let running = sync.clone();
+    save(&world, &sync, 1, "A").await;
+    let work = tokio::spawn(async move { running.run(std::future::pending()).await });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(Duration::from_secs(31));
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.portal.sees(&seven())[&2]["numero"], "B");
+    work.abort();
+}
+
+#[tokio::test]
+async fn whoever_may_have_a_file_is_known_before_it_is_sent() {
+    let (world, sync) = opened([1], grant(7)).await;
+    world.firm.put(file(2, 7));
+    world.portal.fail("W30", Fault::LostAnswer);
+    sync.saved(2, world.now()).await.unwrap();
+    assert_eq!(sync.drain().await.unwrap().failed, 1);
+    world.firm.edit(2, close);
+    sync.saved(2, world.now()).await.unwrap();
+    world.settle(&sync).await;
+    assert_eq!((seen(&world), sync.numbers().await.unwrap().implicit), (vec![1], 0));
+}
+
+/// Has client 8 leave the group as soon as a batch was accepted.
+#[derive(Debug)]
+struct Leaving(SharedGroups, u64);
+
+impl Observer for Leaving {
+    fn heard(&self, event: &SyncEvent) {
+        if matches!(event, SyncEvent::Batch { number, .. } if *number == self.1) {
+            self.0.change(|groups| groups.leave(8, "G"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_load_in_the_middle_of_which_a_member_left_shows_nothing_too_much() {
+    for batch in 1..=2 {
+        let mut world = world();
+        world.settings.batch_items = 1;
+        world.firm.put(file(1, 8));
+        world.firm.put(file(2, 7));
+        world
+            .groups
+            .change(|groups| [7, 8].into_iter().for_each(|id| groups.join(id, client(&id.to_string()), "G")));
+        let sync = world.engine_heard_by(Leaving(world.groups.clone(), batch));
+        sync.open(&grant(7).group("G"), "ana").await.unwrap();
+        sync.push_contact(&seven(), &LoadOptions::new()).await.unwrap();
+        assert_eq!(seen(&world), [2], "after batch {batch}");
+    }
+}

@@ -21,6 +21,8 @@ pub(crate) struct Files {
     pub(crate) incomplete: bool,
     pub(crate) failures: usize,
     pub(crate) reads: usize,
+    /// A file of which nothing is ever said.
+    pub(crate) silent: Option<u64>,
     /// Files that lists do not name.
     pub(crate) unlisted: Vec<u64>,
 }
@@ -63,6 +65,9 @@ impl CaseSource for Firm {
         Box::pin(async move {
             tokio::task::yield_now().await;
             self.failing()?;
+            if self.0.lock().unwrap().silent == Some(id) {
+                std::future::pending::<()>().await;
+            }
             let mut files = self.0.lock().unwrap();
             files.reads += 1;
             let mut file = files.files.get(&id).cloned();
@@ -130,6 +135,20 @@ impl World {
             .groups(self.groups.clone())
             .settings(self.settings.clone())
             .clock(Arc::new(self.clock.clone()))
+            .build()
+            .unwrap()
+    }
+
+    pub(crate) fn engine_heard_by(&self, observer: impl Observer) -> WebSync {
+        let store = Store::from_backend(Fused { inner: Arc::clone(&self.backend), fuse: Fuse::default() });
+        WebSync::builder()
+            .store(&store)
+            .transport(self.portal.with_fuse(&Fuse::default()))
+            .cases(self.firm.clone())
+            .groups(self.groups.clone())
+            .settings(self.settings.clone())
+            .clock(Arc::new(self.clock.clone()))
+            .observer(observer)
             .build()
             .unwrap()
     }
