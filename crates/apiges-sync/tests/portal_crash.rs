@@ -11,7 +11,8 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
-    clippy::print_stderr
+    clippy::print_stderr,
+    clippy::needless_pass_by_value
 )]
 
 #[path = "crash/child.rs"]

@@ -7,7 +7,9 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::type_complexity
 )]
 
 use std::collections::BTreeMap;
@@ -107,7 +109,7 @@ fn transport(sandbox: &Sandbox) -> HttpTransport {
 }
 
 fn own(id: u64) -> ContactRef {
-    ContactRef::client(&format!("{}", id % CONTACTS + 1)).unwrap()
+    ContactRef::client(format!("{}", id % CONTACTS + 1)).unwrap()
 }
 
 /// A push of one projection, without the engine: milliseconds.
