@@ -56,10 +56,10 @@ pub use grant::{
 };
 pub(crate) use http::IDEMPOTENCY;
 pub use http::{HttpTransport, HttpTransportBuilder};
-pub use id::{BadHex, BatchId, Instant, LoadId, MessageId, PreviewId, ReceiptId, Sha256};
 pub(crate) use id::hex_bytes;
 #[cfg(feature = "store")]
 pub(crate) use id::uuid;
+pub use id::{BadHex, BatchId, Instant, LoadId, MessageId, PreviewId, ReceiptId, Sha256};
 pub use key::IdempotencyKey;
 pub use load::{
     Batch, BatchAccepted, BatchItem, Commit, CommitTotals, GuardDetails, Health, Limits, Load, LoadContact,

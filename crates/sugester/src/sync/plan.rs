@@ -60,6 +60,8 @@ const FORGOTTEN: &str = "\u{fffd}?";
 #[serde(transparent)]
 pub struct Snapshot(BTreeMap<String, String>);
 
+// The runs that keep snapshots come with the store.
+#[cfg_attr(not(feature = "store"), allow(dead_code))]
 impl Snapshot {
     /// What was said about a field, by its name in BitFactura.
     #[must_use]
