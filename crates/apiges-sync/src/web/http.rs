@@ -25,6 +25,7 @@ use super::{
     Withdrawn,
 };
 use crate::evidence::Chain;
+use crate::grant::PairTag;
 
 /// The version of the mapping.
 const PROTOCOL: &str = "1";
@@ -265,6 +266,11 @@ fn part(call: Call, part: Part) -> Call {
     part.limit.into_iter().fold(call, |call, limit| call.query("limit", limit))
 }
 
+/// A tag opens the view of a union, so no error shows it.
+fn hiding(call: Call, tag: Option<&PairTag>) -> Call {
+    tag.into_iter().fold(call, |call, tag| call.with_secret(Secret::new(tag.to_hex())))
+}
+
 #[derive(Serialize)]
 struct Nothing {}
 
@@ -296,6 +302,7 @@ impl WebSyncTransport for HttpTransport {
             Expected::Absent => call.header(header::IF_NONE_MATCH, "*"),
             Expected::Version(version) => call.header(header::IF_MATCH, format!("\"{version}\"")),
         };
+        let call = hiding(call, grant.admin.as_ref().map(|pair| &pair.pair_tag));
         self.write(call, grant, key)
     }
 
@@ -341,7 +348,7 @@ impl WebSyncTransport for HttpTransport {
         request: &'a UnionRequest,
         key: &'a IdempotencyKey,
     ) -> Pending<'a, UnionPreview> {
-        self.write(self.call(PREVIEW_UNION), request, key)
+        self.write(hiding(self.call(PREVIEW_UNION), Some(&request.pair_tag)), request, key)
     }
 
     fn digest<'a>(&'a self, contact: &'a ContactRef) -> Pending<'a, GrantDigest> {
@@ -414,7 +421,7 @@ impl WebSyncTransport for HttpTransport {
         let call = self.call(VIEW);
         self.read(match viewer {
             Viewer::Contact(contact) => call.query("grant", contact),
-            Viewer::Union(tag) => call.query("pairTag", tag.to_hex()),
+            Viewer::Union(tag) => hiding(call.query("pairTag", tag.to_hex()), Some(tag)),
         })
     }
 
