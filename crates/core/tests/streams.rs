@@ -130,6 +130,27 @@ async fn a_stalled_server_is_noticed_and_a_dripping_one_ends_at_the_deadline() {
     assert!((8..=10).contains(&written.len()), "{}", written.len());
 }
 
+/// The time of a call is the server's: whoever takes two minutes for a row loses nothing by it, and gains nothing either.
+#[tokio::test]
+async fn what_a_reader_takes_for_itself_does_not_count() {
+    let clock = ManualClock::new();
+    let dripping = clock.clone();
+    let drops = || (0..1000).map(|_| piece("x"));
+    let caller = caller_of(move || Pieces::of(drops()).dripping(&dripping, Duration::from_secs(4)), &clock);
+    let call = file().idle_timeout(Duration::from_secs(5)).total_timeout(Duration::from_secs(40));
+    let mut body = caller.open(&call, 10_000, pdf).await.unwrap().into_parts().2;
+    let mut pieces = 0;
+    let error = loop {
+        clock.advance(Duration::from_secs(120));
+        match body.chunk().await {
+            Ok(piece) => pieces += piece.map_or(0, |_| 1),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!((8..=10).contains(&pieces), "{pieces}");
+}
+
 #[tokio::test]
 async fn a_file_that_breaks_off_is_never_taken_for_whole() {
     let clock = ManualClock::new();

@@ -209,6 +209,141 @@ impl By {
     }
 }
 
+/// Which customers are looked for (H2). `Debug` does not show the term, which is mostly personal.
+///
+/// ```
+/// use geosite::hubsoft::{By, Inactive, OrderBy, Search, ServiceStatus};
+///
+/// let search = Search::new(By::Phone, "11 91234-5678")
+///     .limit(20)
+///     .cancelled(true)
+///     .inactive(Inactive::Also)
+///     .status(ServiceStatus::Enabled)
+///     .order(OrderBy::Registered, true);
+/// assert!(!format!("{search:?}").contains("91234"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Search {
+    by: By,
+    term: String,
+    limit: u32,
+    cancelled: Option<bool>,
+    inactive: Option<Inactive>,
+    status: Option<ServiceStatus>,
+    order: Option<(OrderBy, bool)>,
+}
+
+/// What becomes of inactive customers in a [`Search`] (`inativo`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Inactive {
+    /// Only they, `sim`.
+    Only,
+    /// Not they, `nao`.
+    Never,
+    /// They too, `todos`.
+    Also,
+}
+
+/// By what a [`Search`] is ordered (`order_by`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OrderBy {
+    /// `data_cadastro`
+    Registered,
+    /// `data_fechamento`
+    Closed,
+}
+
+/// The vendor's greatest `limit`; its default is 5.
+const FOUND: u32 = 100;
+
+impl std::fmt::Debug for Search {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Search").field("by", &self.by).field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl Search {
+    /// Looks for one term, without anything that narrows it, and for at most 100 customers.
+    pub fn new(by: By, term: impl Into<String>) -> Self {
+        let term = term.into();
+        Self { by, term, limit: FOUND, cancelled: None, inactive: None, status: None, order: None }
+    }
+
+    /// At most so many, 1 to 100 (`limit`).
+    pub fn limit(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// With cancelled services or without (`cancelado`); not said, it is up to HubSoft.
+    pub fn cancelled(mut self, cancelled: bool) -> Self {
+        self.cancelled = Some(cancelled);
+        self
+    }
+
+    /// What becomes of inactive customers (`inativo`); not said, it is up to HubSoft.
+    pub fn inactive(mut self, inactive: Inactive) -> Self {
+        self.inactive = Some(inactive);
+        self
+    }
+
+    /// Only services in this state (`servico_status`).
+    pub fn status(mut self, status: ServiceStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// In this order, the newest first if `descending` (`order_by`, `order_type`).
+    pub fn order(mut self, by: OrderBy, descending: bool) -> Self {
+        self.order = Some((by, descending));
+        self
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let fault = |code, path, expected| Fault::error(code, path).with_expected(expected);
+        let term = self.term.trim().is_empty().then(|| fault("TERM", "termo_busca", "a term"));
+        let range = !(1..=FOUND).contains(&self.limit);
+        let limit = range.then(|| fault("LIMIT", "limit", "1 to 100").with_actual(self.limit.to_string()));
+        term.into_iter().chain(limit).collect()
+    }
+
+    fn call(&self) -> Call {
+        let call = Call::new(SEARCH).query("busca", self.by.wire()).query("termo_busca", self.term.trim());
+        let mut pairs: Vec<(&str, &str)> = Vec::new();
+        pairs.extend(self.cancelled.map(|also| ("cancelado", if also { "sim" } else { "nao" })));
+        pairs.extend(self.inactive.map(|inactive| ("inativo", inactive.wire())));
+        pairs.extend(self.status.as_ref().map(|status| ("servico_status", status.as_str())));
+        if let Some((by, descending)) = self.order {
+            pairs.push(("order_by", by.wire()));
+            pairs.push(("order_type", if descending { "desc" } else { "asc" }));
+        }
+        let call = call.query("limit", self.limit);
+        pairs.into_iter().fold(call, |call, (name, value)| call.query(name, value))
+    }
+}
+
+impl Inactive {
+    const fn wire(self) -> &'static str {
+        match self {
+            Self::Only => "sim",
+            Self::Never => "nao",
+            Self::Also => "todos",
+        }
+    }
+}
+
+impl OrderBy {
+    const fn wire(self) -> &'static str {
+        match self {
+            Self::Registered => "data_cadastro",
+            Self::Closed => "data_fechamento",
+        }
+    }
+}
+
 /// A customer, without what nobody asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -325,18 +460,25 @@ impl HubSoft {
         HubSoftBuilder { base: hub, account, caller }
     }
 
-    /// Looks for customers (H2), at most 100.
+    /// Looks for customers (H2) by one criterion, at most 100.
     ///
     /// # Errors
-    /// A validation error for an empty `term`; what the call met; [`Problem::ApiRefused`], [`Problem::UnexpectedShape`].
+    /// As [`find`](Self::find).
     pub async fn search(&self, by: By, term: &str) -> Result<Vec<Customer>, Error> {
-        if term.trim().is_empty() {
-            let fault =
-                Fault::error("TERM", "termo_busca").with_expected("a term").with_hint("nothing was sent");
-            return Err(Error::validation(SEARCH.name, vec![fault]));
+        self.find(&Search::new(by, term)).await
+    }
+
+    /// Looks for customers (H2). Safe to repeat.
+    ///
+    /// # Errors
+    /// A validation error for an empty term and for a limit that is not 1 to 100, both at once and before anything is sent; what the
+    /// call met; [`Problem::ApiRefused`], [`Problem::UnexpectedShape`].
+    pub async fn find(&self, search: &Search) -> Result<Vec<Customer>, Error> {
+        let faults = search.faults();
+        if !faults.is_empty() {
+            return Err(Error::validation(SEARCH.name, faults).with_hint("nothing was sent"));
         }
-        let call = Call::new(SEARCH).query("busca", by.wire()).query("termo_busca", term.trim());
-        self.ask(SEARCH, call.query("limit", 100), customers).await
+        self.ask(SEARCH, search.call(), customers).await
     }
 
     /// Lists customers (H3), `per_page` (1 to 500) at a time, from page 0 to the last, which is among them.

@@ -97,8 +97,9 @@ enum Wanted {
 
 /// A feature that is being read: a `Stream` of [`Read`], also usable by [`next`](Self::next) alone. Memory holds one row.
 ///
-/// While a page is being read it takes one of the client's places for calls. It has to be taken in within the time of a call, 60 s
-/// unless set: a page that was not is taken up after its last row, three times at most. Whoever needs long for a row takes a smaller
+/// While a page is being read it takes one of the client's places for calls. It has to come within the time of a call, 60 s unless
+/// set, without what the reader takes for itself between two rows: a page that did not, or whose connection the server gave up
+/// meanwhile, is taken up after its last row, three times at most. Whoever needs long for a row takes a smaller
 /// [`page_size`](Self::page_size).
 ///
 /// ```no_run

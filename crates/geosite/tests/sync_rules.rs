@@ -211,6 +211,35 @@ async fn the_removal_table() {
     }
 }
 
+/// I1: the action "deactivate". What is stored stays, nothing is asked, and activation goes on where the cursors stand.
+#[tokio::test]
+async fn a_deactivated_integration_is_left_alone() {
+    for house in houses(&[Kind::Cto]).await {
+        let fids = house.plant.fill(Kind::Cto, 30);
+        let blocked = house.full().await.run_id;
+        house.sync.deactivate().await.unwrap();
+        house.sync.deactivate().await.unwrap();
+        assert!(!house.sync.is_active().await.unwrap());
+        house.plant.delete(Kind::Cto, fids[0]);
+        let runs = house.sync.history(None, 10).await.unwrap().len();
+        for request in [Request::incremental(), Request::full(), Request::full().dry()] {
+            assert_eq!(kind_of(house.sync.run(request).await), SyncErrorKind::Inactive);
+        }
+        assert_eq!(kind_of(house.sync.refresh_box(fids[0]).await), SyncErrorKind::Inactive);
+        let overridden = house.sync.override_guard(blocked, Kind::Cto, 1, false).await;
+        assert!(overridden.is_err());
+        assert_eq!(house.sync.history(None, 10).await.unwrap().len(), runs, "not even a run was begun");
+        assert_eq!(house.live(Kind::Cto).await, 30);
+        // Another process that opens it finds it deactivated too.
+        let other =
+            open(house.plant.clone(), Arc::clone(&house.register), &[Kind::Cto], "worker-2").await.unwrap();
+        assert_eq!(kind_of(other.sync.run(Request::full()).await), SyncErrorKind::Inactive);
+        house.sync.activate().await.unwrap();
+        house.full().await;
+        assert_eq!(house.live(Kind::Cto).await, 29);
+    }
+}
+
 #[tokio::test]
 async fn an_override_names_the_exact_number() {
     for house in houses(&[Kind::Cto]).await {

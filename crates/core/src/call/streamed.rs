@@ -1,7 +1,8 @@
 //! Answers that are read as they arrive: to a writer, or piece by piece.
 //!
 //! The rules enforced here: memory does not grow with the body, a body has a limit in bytes, and it is bounded in time twice,
-//! by a limit for every pause between two pieces (a stalled server) and by the deadline of the call (one that drips).
+//! by a limit for every pause between two pieces (a stalled server) and by the deadline of the call (one that drips). Both are the
+//! server's time: while whoever reads is busy with what came, they stand still.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -69,6 +70,7 @@ impl<T> Streamed<T> {
             idle: call.limits.idle.unwrap_or(IDLE),
             deadline: done.deadline,
             waiting: None,
+            away_since: Some(caller.clock().elapsed()),
             about,
             secrets: done.secrets,
             permit: done.permit,
@@ -127,7 +129,8 @@ fn announced(head: &Answer) -> Option<u64> {
 
 /// The body of an accepted answer as it arrives: a `Stream`, also usable by [`chunk`](Self::chunk) alone.
 ///
-/// It ends in an error if the body breaks off, stalls, or goes beyond a limit; only an end without an error is an end. The
+/// It ends in an error if the body breaks off, stalls, or goes beyond a limit; only an end without an error is an end. What the
+/// reader takes for itself between two pieces does not count into the time of the call. The
 /// place of the call in its lane is given back when it has ended or is dropped, whichever comes first.
 #[must_use = "the body is still to be read"]
 pub struct AnswerStream {
@@ -139,6 +142,8 @@ pub struct AnswerStream {
     deadline: Duration,
     /// Runs while a piece is awaited.
     waiting: Option<BoxFuture<'static, ()>>,
+    /// Since when nobody asks for the next piece: the deadline is put off by that.
+    away_since: Option<Duration>,
     about: About,
     secrets: Secrets,
     permit: Option<OwnedSemaphorePermit>,
@@ -190,6 +195,7 @@ impl AnswerStream {
     }
 
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        self.come_back();
         loop {
             if self.ended {
                 return Poll::Ready(None);
@@ -200,6 +206,12 @@ impl AnswerStream {
                 Poll::Ready(next) => return Poll::Ready(self.received(next)),
                 Poll::Pending => return self.poll_limit(context),
             }
+        }
+    }
+
+    fn come_back(&mut self) {
+        if let Some(since) = self.away_since.take() {
+            self.deadline += self.clock.elapsed().saturating_sub(since);
         }
     }
 
@@ -221,6 +233,7 @@ impl AnswerStream {
             return Some(Err(self.fail(self.about.late())));
         }
         self.read = read;
+        self.away_since = Some(self.clock.elapsed());
         Some(Ok(chunk))
     }
 

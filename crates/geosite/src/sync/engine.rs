@@ -97,6 +97,7 @@ impl PlantSyncBuilder {
             project: project.name().to_owned(),
             selection: selection.clone(),
             to_delete: BTreeMap::new(),
+            active: true,
         };
         // Of two that open a new one at once, the second finds what the first has kept.
         let kept = match sync.register().integration(sync.name()).await? {
@@ -191,6 +192,78 @@ impl PlantSync {
         })
     }
 
+    /// The integration, if it may be synchronised.
+    pub(super) async fn active(&self) -> Result<Integration, SyncError> {
+        let (integration, _) = self.integration().await?;
+        if integration.active {
+            return Ok(integration);
+        }
+        let message = format!("{} was deactivated: nothing was asked; `activate` it first", self.name());
+        Err(SyncError::new(SyncErrorKind::Inactive, message))
+    }
+
+    /// Deactivates the integration (contract 4.1 I1): from now on every run, dry ones too, and every refresh of a box is refused as
+    /// [`Inactive`](SyncErrorKind::Inactive) before anything is asked. A run that is under way goes on to its end; what the register
+    /// holds stays, and so do links. Deactivated twice is deactivated.
+    ///
+    /// What deactivation means beyond "no synchronisation" is not public: that the stored elements stay is assumed.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use geosite::sync::{Kind, MemoryRegister, PlantSync, Project, Request, Selection, Settings, SyncErrorKind};
+    /// # use geosite::sync::{Plant};
+    /// # async fn run(plant: Arc<dyn Plant>) -> Result<(), geosite::sync::SyncError> {
+    /// let register = Arc::new(MemoryRegister::new());
+    /// let sync = PlantSync::builder(plant, register, Settings::new("rede norte", "worker-1"));
+    /// let sync = sync.open(&Project::create("Rede Norte"), &Selection::of([Kind::Cto])?).await?;
+    /// sync.deactivate().await?;
+    /// let refused = sync.run(Request::incremental()).await.unwrap_err();
+    /// assert_eq!(refused.kind(), &SyncErrorKind::Inactive);
+    /// sync.activate().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SyncErrorKind::NotFound) if there is no such integration, and the register's failures.
+    pub async fn deactivate(&self) -> Result<(), SyncError> {
+        self.set_active(false).await
+    }
+
+    /// Lets a deactivated integration be synchronised again, from where its cursors stand.
+    ///
+    /// # Errors
+    ///
+    /// As [`deactivate`](Self::deactivate).
+    pub async fn activate(&self) -> Result<(), SyncError> {
+        self.set_active(true).await
+    }
+
+    /// Whether the integration is synchronised.
+    ///
+    /// # Errors
+    ///
+    /// As [`deactivate`](Self::deactivate).
+    pub async fn is_active(&self) -> Result<bool, SyncError> {
+        Ok(self.integration().await?.0.active)
+    }
+
+    /// Somebody else may be changing the selection: then what they have kept is read again, and this is set in it.
+    async fn set_active(&self, active: bool) -> Result<(), SyncError> {
+        loop {
+            let (mut integration, version) = self.integration().await?;
+            if integration.active == active {
+                return Ok(());
+            }
+            integration.active = active;
+            let kept = self.register().keep_integration(self.name(), &integration, version, &[]).await?;
+            if kept.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
     fn check(&self, kept: &Integration, asked: &Integration) -> Result<(), SyncError> {
         if kept.project != asked.project {
             let fault = SelectionFault::ProjectAttached(kept.project.clone());
@@ -218,9 +291,9 @@ impl PlantSync {
     ///
     /// [`RunInProgress`](SyncErrorKind::RunInProgress); [`Plant`](SyncErrorKind::Plant) if not even the server's clock could be
     /// asked; [`GuardBlocked`](SyncErrorKind::GuardBlocked) if deselected kinds have grown since they were planned to be deleted;
-    /// the register's failures, after which the next run goes on.
+    /// [`Inactive`](SyncErrorKind::Inactive) if it was deactivated; the register's failures, after which the next run goes on.
     pub async fn run(&self, request: Request) -> Result<Run, SyncError> {
-        let (integration, _) = self.integration().await?;
+        let integration = self.active().await?;
         let cursors = self.register().cursors(self.name()).await?;
         let plan = Plan::new(self.plant(), self.settings(), integration.selection, &cursors, request.mode);
         self.start(request, plan).await
@@ -496,7 +569,7 @@ impl PlantSync {
         if report.missing != exact_count || (empty && !force_empty) {
             return Err(refused(kind, report.missing, empty));
         }
-        let (integration, _) = self.integration().await?;
+        let integration = self.active().await?;
         let cursors = self.register().cursors(self.name()).await?;
         let plan = Plan::new(self.plant(), self.settings(), integration.selection, &cursors, Mode::Full);
         let mut plan = plan.only(kind);

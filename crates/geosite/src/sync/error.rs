@@ -30,6 +30,8 @@ pub enum SyncErrorKind {
     Store,
     /// There is no such run, or nothing in it to decide.
     NotFound,
+    /// The integration was deactivated; nothing was asked and nothing written.
+    Inactive,
 }
 
 /// Which rule of selections or projects was broken (contract 4.1 and 4.2).

@@ -170,6 +170,13 @@ pub struct Integration {
     pub selection: Selection,
     /// Kinds to be deleted by the next synchronisation, with the number that was planned.
     pub to_delete: BTreeMap<Kind, u64>,
+    /// Whether it is synchronised at all. What was kept before this could be said is.
+    #[serde(default = "active")]
+    pub active: bool,
+}
+
+fn active() -> bool {
+    true
 }
 
 #[cfg(test)]

@@ -34,14 +34,15 @@ impl PlantSync {
     /// # Errors
     ///
     /// [`Plant`](super::SyncErrorKind::Plant) if anything could not be asked or was not understood: nothing is changed then.
-    /// The register's failures.
+    /// [`Inactive`](super::SyncErrorKind::Inactive) if the integration was deactivated. The register's failures.
     pub async fn refresh_box(&self, fid: i64) -> Result<Run, SyncError> {
+        let integration = self.active().await?;
         let mut run = self.blank(Mode::Single, Trigger::Single);
         let mut row = RunRow::new(run.started_at, run.trigger.name(), run.mode.name());
         row.report = to_json(&run)?;
         run.run_id = self.register().open_run(self.name(), None, row).await?;
         let sink = Sink::Register(self.register(), self.ticket(run.run_id, None));
-        match self.refresh(&mut run, fid).await {
+        match self.refresh(&mut run, &integration.selection, fid).await {
             Ok(()) => self.end(&sink, &mut run, Outcome::Ok).await.map(|()| run),
             Err(error) => {
                 run.warn(error.to_string());
@@ -51,9 +52,8 @@ impl PlantSync {
         }
     }
 
-    async fn refresh(&self, run: &mut Run, fid: i64) -> Result<(), SyncError> {
-        let (integration, _) = self.integration().await?;
-        let mut found = self.ask(&integration.selection, fid).await?;
+    async fn refresh(&self, run: &mut Run, selection: &Selection, fid: i64) -> Result<(), SyncError> {
+        let mut found = self.ask(selection, fid).await?;
         found.leave_out_designed(run);
         found.tell_doubts(run);
         self.flag_linked(run, &mut found).await?;

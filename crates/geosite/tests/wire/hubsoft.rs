@@ -1,6 +1,6 @@
 //! Contract 2.4, 3.5; traps 20, 21.
 
-use geosite::hubsoft::{Account, By, HubSoft, Listing, ServiceStatus};
+use geosite::hubsoft::{Account, By, HubSoft, Inactive, Listing, OrderBy, Search, ServiceStatus};
 use geosite::{BaseUrl, ErrorExt, ManualClock, Problem};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path, query_param};
@@ -56,6 +56,32 @@ async fn customers_are_found_and_their_passwords_are_nowhere() {
     assert_eq!(asked.headers["authorization"], "Bearer bearer-1");
     assert_eq!(asked.url.query(), Some("busca=cpf_cnpj&termo_busca=12.ABC.345%2F01DE-35&limit=100"));
     assert!(hub.search(By::Name, " ").await.unwrap_err().is_not_sent());
+}
+
+/// H2's optional parameters, each as the contract spells it.
+#[tokio::test]
+async fn a_search_is_narrowed_and_ordered() {
+    let (server, hub) = hub().await;
+    answers(&server, "/cliente", json!({"status": "success", "msg": "ok", "clientes": []})).await;
+    let search = Search::new(By::Name, "Ana").limit(7).cancelled(false).inactive(Inactive::Also);
+    let search = search.status(ServiceStatus::SuspendedForDebt).order(OrderBy::Closed, true);
+    assert!(hub.find(&search).await.unwrap().is_empty());
+    let asked = &server.received_requests().await.unwrap()[1];
+    let expected = "busca=nome_razaosocial&termo_busca=Ana&limit=7&cancelado=nao&inativo=todos\
+                    &servico_status=suspenso_debito&order_by=data_fechamento&order_type=desc";
+    assert_eq!(asked.url.query(), Some(expected));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_search_is_told_at_once_and_not_sent() {
+    let (server, hub) = hub().await;
+    for limit in [0, 101] {
+        let refused = hub.find(&Search::new(By::Phone, " ").limit(limit)).await.unwrap_err();
+        let paths: Vec<&str> = refused.faults().iter().map(geosite::Fault::path).collect();
+        assert_eq!(paths, ["termo_busca", "limit"]);
+        assert!(refused.is_not_sent());
+    }
+    assert!(server.received_requests().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -151,4 +177,12 @@ async fn the_sandbox_agrees() {
         plant.count(integration_sandbox::geosite::Feature::Cto)
     );
     assert!(!format!("{all:?}").contains(there.clear_text_password()));
+
+    // One made inactive is found or not, as the search says.
+    let one = all.first().and_then(|customer| customer.services.first()).unwrap().contract;
+    there.set_status(u32::try_from(one).unwrap(), "inativo");
+    let search = || Search::new(By::Contract, one.to_string());
+    for (inactive, expected) in [(Inactive::Only, 1), (Inactive::Never, 0), (Inactive::Also, 1)] {
+        assert_eq!(hub.find(&search().inactive(inactive)).await.unwrap().len(), expected, "{inactive:?}");
+    }
 }

@@ -28,6 +28,11 @@ impl Call<'_> {
         self.get(name).ok_or_else(|| format!("O campo {name} é obrigatório"))
     }
 
+    fn one_of(&self, name: &str, allowed: &[&str]) -> Read<()> {
+        let fits = self.get(name).is_none_or(|value| allowed.contains(&value));
+        fits.then_some(()).ok_or_else(|| format!("O campo {name} é inválido"))
+    }
+
     /// A whole number up to a limit.
     fn number(&self, name: &str, text: &str, range: std::ops::RangeInclusive<usize>) -> Read<usize> {
         let number = text.parse().ok().filter(|number| range.contains(number));
@@ -90,18 +95,25 @@ impl State {
         self.statuses.get(&customer.contract).map_or(USUAL, String::as_str)
     }
 
-    /// `cancelado` sim/nao and `servico_status`; without `cancelado=sim` cancelled services stay out.
+    /// `cancelado` sim/nao, `inativo` sim/nao/todos and `servico_status`; without `cancelado=sim` cancelled services stay out.
     fn wanted(&self, call: &Call<'_>, customer: &Customer) -> bool {
         let status = self.status(customer);
         let named = call.get("servico_status").is_none_or(|wanted| wanted == status);
-        named && (call.get("cancelado") == Some("sim") || status != "cancelado")
+        let active = match call.get("inativo") {
+            Some("sim") => status == "inativo",
+            Some("nao") => status != "inativo",
+            _ => true,
+        };
+        named && active && (call.get("cancelado") == Some("sim") || status != "cancelado")
     }
 
     fn search(&self, call: &Call<'_>, geosite: &GeoSite) -> Read<Value> {
         let (by, term) = (call.required("busca")?, call.required("termo_busca")?);
         let limit = call.number("limit", call.get("limit").unwrap_or("5"), 1..=100)?;
+        call.one_of("cancelado", &["sim", "nao"])?;
+        call.one_of("inativo", &["sim", "nao", "todos"])?;
         let matches = matcher(by, term)?;
-        let customers = geosite.customers(0, usize::MAX);
+        let customers = ordered(call, geosite.customers(0, usize::MAX))?;
         let found = customers.iter().filter(|one| matches(one) && self.wanted(call, one));
         let rows: Vec<Value> = found.take(limit).map(|one| self.customer(one, true, geosite)).collect();
         Ok(json!({ "clientes": rows }))
@@ -165,6 +177,19 @@ fn within(call: &Call<'_>, customer: &Customer, geosite: &GeoSite) -> bool {
     let time = geosite.local_time(customer.changed);
     let day = time.get(..10).unwrap_or_default();
     call.get("data_inicio").is_none_or(|from| from <= day) && call.get("data_fim").is_none_or(|to| day <= to)
+}
+
+/// `order_by` and `order_type`. Nothing here is ever closed: by `data_fechamento` the order is that of the numbers.
+fn ordered(call: &Call<'_>, mut customers: Vec<Customer>) -> Read<Vec<Customer>> {
+    call.one_of("order_by", &["data_cadastro", "data_fechamento"])?;
+    call.one_of("order_type", &["asc", "desc"])?;
+    if call.get("order_by") == Some("data_cadastro") {
+        customers.sort_by_key(|customer| customer.changed);
+    }
+    if call.get("order_type") == Some("desc") {
+        customers.reverse();
+    }
+    Ok(customers)
 }
 
 type Matcher = Box<dyn Fn(&Customer) -> bool>;
