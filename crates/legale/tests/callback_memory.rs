@@ -95,7 +95,8 @@ async fn memory_does_not_grow_with_the_file_of_a_callback() {
 
     let before = peak();
     assert_eq!(receiver.receive(Route::Document, &parts, Made::new(PIECES)).await.status(), 200);
-    let extra = peak() - before;
+    // The kernel counts pages of threads in lumps, so that even the most there ever was may be told a little lower later.
+    let extra = peak().saturating_sub(before);
     let file = kept.0.lock().unwrap().pop().unwrap();
     assert_eq!((file.length, file.is_pdf), (SIZE, true));
     let location = file.location.unwrap();
