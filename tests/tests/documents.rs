@@ -192,7 +192,11 @@ fn decisions() -> Vec<(u32, String)> {
 fn decisions_are_numbered_once_each_and_listed() {
     let found = decisions();
     let numbers: Vec<u32> = found.iter().map(|(number, _)| *number).collect();
-    assert_eq!(numbers, (1..=found.len().try_into().unwrap()).collect::<Vec<u32>>(), "a gap or a number used twice");
+    assert_eq!(
+        numbers,
+        (1..=found.len().try_into().unwrap()).collect::<Vec<u32>>(),
+        "a gap or a number used twice"
+    );
     let index = read("docs/decisions/README.md");
     let listed = Page::read(&index).links;
     for (number, name) in &found {
@@ -200,7 +204,10 @@ fn decisions_are_numbered_once_each_and_listed() {
         let title = first.strip_prefix(&format!("# {number}. "));
         let title = title.unwrap_or_else(|| panic!("{name} begins with {first:?}"));
         assert_eq!(listed.iter().filter(|target| *target == name).count(), 1, "{name} in the index");
-        assert!(index.contains(&format!("[{title}]({name})")), "the index calls {name} otherwise than {title:?}");
+        assert!(
+            index.contains(&format!("[{title}]({name})")),
+            "the index calls {name} otherwise than {title:?}"
+        );
     }
 }
 
@@ -215,7 +222,10 @@ fn every_guide_is_a_doctest_and_the_readme_names_it() {
     for guide in guides.map(|page| page.display().to_string()) {
         let is_record = RECORDS.contains(&guide.as_str());
         assert!(is_record || doctests.contains(&format!("{guide:?}")), "{guide} is not compiled");
-        assert!(guide == "docs/releasing.md" || readme.links.contains(&guide), "the README does not name {guide}");
+        assert!(
+            guide == "docs/releasing.md" || readme.links.contains(&guide),
+            "the README does not name {guide}"
+        );
     }
 }
 
@@ -225,7 +235,11 @@ fn translations_say_as_much_as_the_readme() {
     for name in ["README.es.md", "README.pt.md"] {
         let other = Page::read(&read(name));
         let advice = format!("{name} is another page than README.md: translate what was changed there");
-        assert_eq!(other.headings, english.headings, "headings: {advice}\n{:#?}\n{:#?}", english.titles, other.titles);
+        assert_eq!(
+            other.headings, english.headings,
+            "headings: {advice}\n{:#?}\n{:#?}",
+            english.titles, other.titles
+        );
         assert_eq!(other.blocks, english.blocks, "blocks of code: {advice}");
         assert_eq!(other.targets(), english.targets(), "links: {advice}");
         assert_eq!(other.rows, english.rows, "tables: {advice}");
