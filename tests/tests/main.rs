@@ -7,6 +7,7 @@ mod support;
 
 mod crash;
 mod differential;
+mod documents;
 mod drafts;
 mod fault_matrix;
 mod faults;
