@@ -60,6 +60,27 @@ impl Answer {
         Self { body: Bytes::new(), ..self }
     }
 
+    /// The same answer without its body, and of its headers only the media type and the id of the request, where they repeat nothing
+    /// of what was `sent`.
+    pub(crate) fn head_only<'s>(self, sent: impl Iterator<Item = &'s str>) -> Self {
+        let words = sent.flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+        let words: Vec<String> = words.filter(|word| word.len() >= REPEATED).map(str::to_lowercase).collect();
+        let own = |text: &str| {
+            let text = text.to_lowercase();
+            !words.iter().any(|word| text.contains(word.as_str()))
+        };
+        let mut headers = HeaderMap::new();
+        let media_type = self.media_type().map(str::trim).filter(|text| is_media_type(text) && own(text));
+        if let Some(value) = media_type.and_then(|text| HeaderValue::from_str(text).ok()) {
+            headers.insert(header::CONTENT_TYPE, value);
+        }
+        for name in REQUEST_ID_HEADERS {
+            let id = self.headers.get(name).filter(|id| id.to_str().is_ok_and(|id| is_id(id) && own(id)));
+            id.cloned().into_iter().for_each(|id| drop(headers.insert(name, id)));
+        }
+        Self { headers, body: Bytes::new(), ..self }
+    }
+
     /// The same answer with all of `secrets` masked in its body and headers.
     pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
         for secret in secrets.iter() {
@@ -206,6 +227,14 @@ impl Answer {
     }
 }
 
+/// From this length on a word that turns up again was repeated.
+const REPEATED: usize = 4;
+
+fn is_media_type(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-+./_".contains(&byte);
+    text.len() <= 80 && text.contains('/') && text.bytes().all(plain)
+}
+
 fn is_id(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:=/+".contains(&byte);
     (1..=128).contains(&text.len()) && text.bytes().all(plain)
@@ -337,6 +366,25 @@ impl fmt::Debug for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_private_answer_only_what_says_nothing_is_kept() {
+        let headers = |id: &'static str, media_type: &'static str| {
+            let pairs = [("x-request-id", id), ("content-type", media_type), ("location", "/K-7712")];
+            pairs
+                .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+                .into_iter()
+                .collect()
+        };
+        let kept = |id, media_type| {
+            let answer = Answer::new(StatusCode::CONFLICT, headers(id, media_type), "K-7712");
+            let kept = answer.head_only(["K/7712", "x"].into_iter());
+            assert!(kept.body().is_empty() && !kept.headers().contains_key("location"));
+            (kept.request_id().map(str::to_owned), kept.content_type().map(str::to_owned))
+        };
+        assert_eq!(kept("r-1", "text/html; id=K-7712"), (Some("r-1".into()), Some("text/html".into())));
+        assert_eq!(kept("00-k7712", "text/7712"), (None, None));
+    }
 
     #[test]
     fn a_request_id_looks_like_one() {
