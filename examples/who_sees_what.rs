@@ -162,12 +162,7 @@ async fn grants(office: &WebOffice) -> Result<Grants, Failure> {
 fn lang(viewer: &Viewer, grants: &Grants) -> apiges_sync::Lang {
     match viewer {
         Viewer::Contact(contact) => grants.get(contact).map(|grant| grant.lang).unwrap_or_default(),
-        // A union is seen as its first grant shows it.
-        Viewer::Administrator(tag) => {
-            let own = |grant: &&Grant| grant.admin.as_ref().is_some_and(|admin| admin.pair_tag.matches(tag));
-            let first = grants.iter().filter(own).min_by_key(|grant| grant.contact.to_string());
-            first.map(|grant| grant.lang).unwrap_or_default()
-        }
+        Viewer::Administrator(_) => Default::default(),
     }
 }
 

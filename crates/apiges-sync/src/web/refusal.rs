@@ -169,6 +169,7 @@ fn advice(code: &RefusalCode, kind: ErrorKind) -> &'static str {
                 "check the credential of the synchronisation: the portal does not accept it"
             }
             ErrorKind::Forbidden => "ask for the right to do this, or use another credential",
+            ErrorKind::NotFound => "the portal has none of it: check what was named, the tenant and the base URL",
             ErrorKind::RateLimited => "wait, then repeat",
             ErrorKind::UnexpectedStatus => "repeat later under the same key: nothing is done twice",
             _ => "read the code, correct, repeat",
