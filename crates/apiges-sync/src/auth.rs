@@ -52,8 +52,9 @@ impl Login for PasswordLogin {
 
 impl PasswordLogin {
     async fn token(&self) -> Result<Secret, Error> {
-        let call = self.request()?.with_secret(self.password.clone()).with_secret_answer();
-        let route = Route::of(&LOG_IN);
+        let call = self.request()?.with_secret(self.password.clone()).with_secret(self.username.clone());
+        let call = call.with_private_answer();
+        let route = Route::by(&call);
         let judge = |answer: &integration_core::Answer| verdict(route.judge(answer, token));
         Ok(self.caller.call(&call, judge).await?.value)
     }

@@ -235,8 +235,8 @@ impl Ask {
 
     /// What the contract says of repeating: reading may be, everything else never by itself, however safe the core would know it to be.
     fn call(self, language: Option<Lang>) -> Call {
-        // An answer that cannot be read holds clients' data, and errors hold none (R5).
-        let call = self.call.with_secret_answer();
+        // Requests and answers hold clients' data, and errors hold none (R5).
+        let call = self.call.with_private_answer();
         let call = match language {
             Some(language) => call.header(header::ACCEPT_LANGUAGE, language.code()),
             None => call,
@@ -376,8 +376,7 @@ impl Client {
     pub fn in_language_code(&self, code: &str) -> Result<Self, Error> {
         let language = code.parse::<Lang>().map_err(|unknown: UnknownLanguage| {
             let fault = Fault::error("LANG", "accept-language").with_expected(unknown.to_string());
-            Error::validation("choose a language", vec![fault.with_actual(code)])
-                .with_hint("nothing was sent")
+            Error::validation("choose a language", vec![fault]).with_hint("nothing was sent")
         })?;
         Ok(self.in_language(language))
     }
@@ -420,8 +419,8 @@ impl Client {
         ask: Ask,
         read: impl Fn(&Received) -> Result<T, Problem>,
     ) -> Result<T, Error> {
-        let route = Route::of(&ask.operation);
         let call = ask.call(self.language);
+        let route = Route::by(&call);
         let judge = |answer: &Answer| route.judge(answer, &read);
         Ok(self.parts.caller.call(&call, judge).await?.value)
     }
@@ -492,8 +491,9 @@ const TEMPLATES: [&str; 8] = [
 
 fn raw_ask(method: Method, path: &str) -> Result<Ask, Error> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    // A path may name somebody, so it is not repeated (R5).
     let fault = |expected: &'static str| {
-        let fault = Fault::error("PATH", "path").with_expected(expected).with_actual(path);
+        let fault = Fault::error("PATH", "path").with_expected(expected);
         Error::validation(RAW, vec![fault]).with_hint("nothing was sent")
     };
     let rest = path.strip_prefix('/').ok_or_else(|| fault("a path that begins with a slash"))?;

@@ -80,6 +80,13 @@ impl<'de> Deserialize<'de> for CalendarDate {
     }
 }
 
+/// `null` and the empty text are no date (contract 5).
+pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CalendarDate>, D::Error> {
+    let text = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+    let text = text.filter(|text| !text.is_empty());
+    text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

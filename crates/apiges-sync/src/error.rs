@@ -1,17 +1,19 @@
 //! What can go wrong beyond the core's error (contract R5), and how an answer of layer A becomes a verdict (2.1, R1 to R3).
 //!
 //! The rules enforced here: a refusal inside a success is a refusal; HTTP decides the kind when both codes fail, and both are kept;
-//! an unexpected shape is an error and never an empty result; no error repeats a credential or a value of an answer that succeeded.
+//! an unexpected shape is an error and never an empty result; the server's text is told (R1), and no error repeats a credential, a value
+//! of an answer, or what was in the request (R5, [`Sent`]).
 
 use std::fmt;
 
 use http::StatusCode;
 use integration_core::call::verdict::kind_of;
-use integration_core::call::{Operation, Verdict};
+use integration_core::call::{Call, Operation, Verdict};
 use integration_core::{Answer, Error, ErrorKind, Outcome};
 
 use crate::evidence::Integrity;
 use crate::record::FieldError;
+use crate::scrub::Sent;
 use crate::web::{Refusal, RefusalCode};
 use crate::wire::{Envelope, Received};
 
@@ -29,8 +31,14 @@ pub struct Said {
     pub status: u16,
     /// `statusCode` of the envelope, if there is one.
     pub inner: Option<i64>,
-    /// `message` of the envelope, if there is one.
+    /// `message` of the envelope, if there is one: on one line, without what it repeats of the request, and at most 400 characters.
     pub message: Option<String>,
+}
+
+impl Said {
+    fn without(self, sent: &Sent) -> Self {
+        Self { message: self.message.map(|text| sent.scrub(&text)), ..self }
+    }
 }
 
 impl fmt::Display for Said {
@@ -177,7 +185,7 @@ pub enum ErrorClass {
     Date,
     /// In conflict with what is stored.
     Conflict,
-    /// Refused by a rule of this crate.
+    /// Refused by a rule of this crate, or by the portal with `refused` or `hidden`.
     Refused,
     /// Larger than a limit.
     TooLarge,
@@ -209,7 +217,7 @@ pub trait ErrorExt {
     /// The kind of contract R5.
     fn class(&self) -> ErrorClass;
 
-    /// `message` of the envelope, as the service wrote it.
+    /// `message` of the envelope: the service's words, without what they repeat of the request ([`Said::message`]).
     fn service_message(&self) -> Option<&str>;
 }
 
@@ -222,15 +230,26 @@ impl ErrorExt for Error {
         match self.problem() {
             Some(problem) => problem.class(),
             None if self.find_source::<Integrity>().is_some() => ErrorClass::Integrity,
-            None if self.find_source::<Refusal>().is_some_and(|said| said.code == RefusalCode::Guard) => {
-                ErrorClass::GuardBlocked
-            }
-            None => class_of(self.kind()),
+            None => Refusal::of(self)
+                .and_then(|refusal| class_of_code(&refusal.code))
+                .unwrap_or_else(|| class_of(self.kind())),
         }
     }
 
     fn service_message(&self) -> Option<&str> {
-        self.problem()?.said()?.message.as_deref()
+        let said = self.problem().and_then(Problem::said).or_else(|| Refusal::of(self)?.said());
+        said?.message.as_deref()
+    }
+}
+
+/// Codes of the portal that say more than the status.
+const fn class_of_code(code: &RefusalCode) -> Option<ErrorClass> {
+    match code {
+        RefusalCode::Guard => Some(ErrorClass::GuardBlocked),
+        RefusalCode::Digest => Some(ErrorClass::Integrity),
+        RefusalCode::TooLarge => Some(ErrorClass::TooLarge),
+        RefusalCode::Hidden | RefusalCode::Refused => Some(ErrorClass::Refused),
+        _ => None,
     }
 }
 
@@ -289,6 +308,38 @@ impl Problem {
         }
     }
 
+    /// The refusal that a status stands for.
+    pub(crate) fn of(status: StatusCode, said: Said) -> Self {
+        match status.as_u16() {
+            401 => Self::Auth(AuthProblem::Rejected(said)),
+            403 => Self::Forbidden(said),
+            429 => Self::RateLimited(said),
+            _ if said.inner.is_some() => Self::Api(said),
+            _ => Self::Http(said),
+        }
+    }
+
+    /// The same without what it repeats of a request (R5).
+    pub(crate) fn without(self, sent: &Sent) -> Self {
+        match self {
+            Self::Auth(AuthProblem::Rejected(said)) => Self::Auth(AuthProblem::Rejected(said.without(sent))),
+            Self::Forbidden(said) => Self::Forbidden(said.without(sent)),
+            Self::RateLimited(said) => Self::RateLimited(said.without(sent)),
+            Self::Http(said) => Self::Http(said.without(sent)),
+            Self::Api(said) => Self::Api(said.without(sent)),
+            Self::NoData(said) => Self::NoData(said.without(sent)),
+            Self::UnexpectedContentType { route, content_type } => {
+                let content_type = content_type.map(|text| sent.media_type(&text));
+                Self::UnexpectedContentType { route, content_type }
+            }
+            Self::UnexpectedShape { route, keys, reason } => {
+                let keys = keys.iter().map(|key| sent.name(key)).collect();
+                Self::UnexpectedShape { route, keys, reason }
+            }
+            other => other,
+        }
+    }
+
     const fn advice(&self) -> &'static str {
         match self {
             Self::Auth(AuthProblem::Rejected(_)) => {
@@ -337,7 +388,7 @@ impl Problem {
         self.error_of(kind, operation)
     }
 
-    fn error_of(self, kind: ErrorKind, operation: &'static str) -> Error {
+    pub(crate) fn error_of(self, kind: ErrorKind, operation: &'static str) -> Error {
         let error = Error::new(kind, operation).with_hint(self.advice());
         let error = if kind == ErrorKind::Validation { error.with_outcome(Outcome::NotSent) } else { error };
         let error = match self.said().and_then(|said| said.inner) {
@@ -358,16 +409,42 @@ pub(crate) fn keys<'k>(names: impl Iterator<Item = &'k str>) -> Vec<String> {
 }
 
 /// What is judged: an operation, by name, method and path template.
-#[derive(Debug, Clone)]
-pub(crate) struct Route {
+#[derive(Clone)]
+pub(crate) struct Route<'c> {
     pub(crate) operation: &'static str,
     /// Method and path template, without any value.
     pub(crate) text: String,
+    /// What was asked, so that no error repeats it.
+    call: Option<&'c Call>,
 }
 
-impl Route {
-    pub(crate) fn of(operation: &Operation) -> Self {
-        Self { operation: operation.name, text: format!("{} {}", operation.method, operation.path) }
+impl fmt::Debug for Route<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Route({})", self.text)
+    }
+}
+
+impl<'c> Route<'c> {
+    #[cfg(test)]
+    fn of(operation: &Operation) -> Self {
+        Self::named(operation, None)
+    }
+
+    pub(crate) fn by(call: &'c Call) -> Self {
+        Self::named(call.operation(), Some(call))
+    }
+
+    fn named(operation: &Operation, call: Option<&'c Call>) -> Self {
+        Self { operation: operation.name, text: format!("{} {}", operation.method, operation.path), call }
+    }
+
+    /// Without the call: what it says is made private when it is told.
+    fn alone(&self) -> Route<'static> {
+        Route { operation: self.operation, text: self.text.clone(), call: None }
+    }
+
+    pub(crate) fn sent(&self) -> Sent {
+        self.call.map(Sent::by).unwrap_or_default()
     }
 
     pub(crate) fn shape(&self, keys: Vec<String>, reason: impl Into<String>) -> Problem {
@@ -408,12 +485,12 @@ impl Route {
         read: impl Fn(&Received) -> Result<T, Problem>,
     ) -> Verdict<T> {
         let said = self.said(answer, Some(&envelope));
-        read(&Received { route: self.clone(), said, data: envelope.data })
+        read(&Received { route: self.alone(), said, data: envelope.data })
             .map_or_else(|problem| self.doubt(problem), Verdict::Accept)
     }
 
     fn doubt<T>(&self, problem: Problem) -> Verdict<T> {
-        Verdict::Doubt { error: problem.error(self.operation), transient: false }
+        Verdict::Doubt { error: problem.without(&self.sent()).error(self.operation), transient: false }
     }
 
     fn too_large<T>(&self) -> Verdict<T> {
@@ -424,7 +501,7 @@ impl Route {
     }
 
     /// R2: what is no envelope.
-    fn envelope(&self, answer: &Answer) -> Result<Envelope, Problem> {
+    pub(crate) fn envelope(&self, answer: &Answer) -> Result<Envelope, Problem> {
         if let Some(found) = Envelope::read(answer.body()) {
             return found.map_err(|(keys, reason)| self.shape(keys, reason));
         }
@@ -454,13 +531,7 @@ impl Route {
     }
 
     fn refused<T>(&self, status: StatusCode, said: Said) -> Verdict<T> {
-        let problem = match status.as_u16() {
-            401 => Problem::Auth(AuthProblem::Rejected(said)),
-            403 => Problem::Forbidden(said),
-            429 => Problem::RateLimited(said),
-            _ if said.inner.is_some() => Problem::Api(said),
-            _ => Problem::Http(said),
-        };
+        let problem = Problem::of(status, said).without(&self.sent());
         // Contract 2.1: of all that failed, 429 and 502 to 504 may pass.
         Verdict::by_strict_status(status, problem.error_of(kind_of(status), self.operation))
     }

@@ -39,6 +39,8 @@
 //! | follow messages and receipts | [`thread`] |
 //! | prove what was written | [`evidence`] |
 //! | read and write calendar dates | [`CalendarDate`] |
+//! | show instants in the firm's own zone | [`BusinessZone`] |
+//! | check the tax numbers of Brazilian contacts and holders | [`Cpf`], [`Cnpj`], [`CpfOrCnpj`] |
 //!
 //! # What is assumed of layer A
 //!
@@ -69,6 +71,7 @@ mod language;
 pub mod messages;
 mod pair;
 mod record;
+mod scrub;
 mod search;
 #[cfg(feature = "store")]
 mod shelf;
@@ -78,6 +81,7 @@ pub mod thread;
 pub mod visible;
 pub mod web;
 mod wire;
+mod zone;
 
 pub use assumptions::{Assumptions, LoginStyle, SearchBody};
 pub use case_file::{CaseFile, Description};
@@ -93,6 +97,7 @@ pub use integration_core::call::{
     TransportError, TransportErrorKind,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
+pub use integration_core::tax::id::{Cnpj, Cpf, CpfOrCnpj, IdError};
 pub use integration_core::{Answer, BoxFuture, Error, ErrorKind, Fault, Faults, Outcome, Secret, Severity};
 pub use jiff;
 pub use jiff::Timestamp;
@@ -100,3 +105,4 @@ pub use language::{Lang, UnknownLanguage};
 pub use pair::{Comparison, Modality, Pair, State};
 pub use record::{Data, FieldError, Record};
 pub use search::{Completeness, Found, RowError, Search, Term};
+pub use zone::BusinessZone;

@@ -44,7 +44,7 @@ impl Envelope {
 /// An answer that says success.
 #[derive(Debug)]
 pub(crate) struct Received {
-    pub(crate) route: Route,
+    pub(crate) route: Route<'static>,
     pub(crate) said: Said,
     pub(crate) data: Option<Data>,
 }

@@ -71,6 +71,7 @@ suite! {
         a_renamed_contact_keeps_everything
         a_rename_needs_a_free_code_and_the_same_contact
         grants_come_in_pages
+        a_group_has_a_name
         a_digest_is_that_of_what_is_held
     }
     unions {
@@ -78,6 +79,9 @@ suite! {
         a_preview_is_good_for_what_it_showed_only
         a_union_sees_only_the_fields_that_all_show
         a_changed_pair_leaves_the_union_at_once
+        a_preview_counts_once
+        a_union_sees_the_values_of_its_first_grant
+        a_union_of_nobody_sees_nothing
     }
     pushes {
         a_push_is_judged_by_its_version
@@ -95,6 +99,7 @@ suite! {
         a_withdrawal_is_judged_by_the_version_of_the_grant
         a_withdrawal_raises_the_version_of_the_file
         what_was_never_there_leaves_a_tombstone
+        a_withdrawal_without_a_version_is_refused_whole
         withdrawals_are_kept_for_audit_in_pages
     }
     loads {
@@ -103,6 +108,9 @@ suite! {
         batches_come_in_order
         a_batch_has_its_own_digest
         a_batch_uses_no_version_for_something_else
+        a_holder_is_part_of_what_a_version_says
+        what_a_push_brought_meanwhile_is_unchanged
+        a_load_ends_once_and_in_one_way
         a_commit_says_how_much_there_is
         more_than_twenty_withdrawals_need_the_exact_number
         more_than_a_tenth_of_twenty_files_needs_the_exact_number
@@ -124,6 +132,8 @@ suite! {
         a_hidden_document_is_refused
         a_link_is_judged_by_its_version
         a_withdrawn_document_stays_away
+        what_is_hidden_now_is_not_said_to_be_linked
+        a_viewer_sees_the_documents_that_are_for_it
     }
     threads {
         a_case_that_is_not_there_has_no_thread

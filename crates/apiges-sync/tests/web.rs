@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use apiges_sync::grant::PairTag;
 use apiges_sync::web::*;
-use apiges_sync::{Error, ErrorKind, Outcome};
+use apiges_sync::{Error, ErrorClass, ErrorExt, ErrorKind, Outcome};
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -191,11 +191,12 @@ async fn writes_go_to_their_rows_with_their_key() {
     row!("PUT {ws}/loads/l-1/contacts/C/48%2F79/batches/2", json!({"accepted": 0}), wire(&batch), |portal| {
         portal.put_batch(&load, &contact, 2, &batch, &key)
     });
-    row!("POST {ws}/loads/l-1/contacts/C/48%2F79/commit", json!({}), wire(&commit), |portal| {
+    let totals = json!({"applied": 1, "unchanged": 0, "stale": 0, "withdrawn": 0});
+    row!("POST {ws}/loads/l-1/contacts/C/48%2F79/commit", totals.clone(), wire(&commit), |portal| {
         portal.commit(&load, &contact, &commit, &key)
     });
-    row!("POST {ws}/loads/l-1/close", json!({}), json!({}), |portal| portal.close_load(&load, &key));
-    row!("POST {ws}/loads/l-1/abort", json!({}), json!({}), |portal| portal.abort_load(&load, &key));
+    row!("POST {ws}/loads/l-1/close", totals.clone(), json!({}), |portal| portal.close_load(&load, &key));
+    row!("POST {ws}/loads/l-1/abort", totals, json!({}), |portal| portal.abort_load(&load, &key));
     row!("PUT {ws}/cases/3992", json!({"outcome": "applied", "storedVersion": 42}), wire(&push), |portal| {
         portal.push(&push, &key)
     });
@@ -286,6 +287,55 @@ async fn an_error_keeps_nothing_of_what_was_answered() {
     let kept = error.answer().map(|answer| answer.text().into_owned()).unwrap_or_default();
     let shown = format!("{error} {error:?} {} {kept}", error.report());
     assert!(error.kind() == ErrorKind::UnexpectedAnswer && !shown.contains("canary"), "{shown}");
+}
+
+/// R1 to R3, R5: both codes and the portal's own words, whether it states a code or not.
+#[tokio::test]
+async fn a_refusal_tells_both_codes_and_the_text() {
+    let stated = |code: &str| json!({"code": code, "details": null});
+    for (status, inner, error, class) in [
+        (200, 400, Value::Null, ErrorClass::Api),
+        (409, 422, stated("version-conflict"), ErrorClass::Conflict),
+        (422, 422, stated("refused"), ErrorClass::Refused),
+        (422, 422, stated("hidden"), ErrorClass::Refused),
+        (422, 422, stated("digest"), ErrorClass::Integrity),
+        (413, 413, stated("too-large"), ErrorClass::TooLarge),
+        (403, 401, Value::Null, ErrorClass::Forbidden),
+        (404, 404, Value::Null, ErrorClass::Api),
+    ] {
+        let body =
+            json!({"statusCode": inner.to_string(), "message": "ocupado", "data": null, "error": error});
+        let (_server, portal) = portal(ResponseTemplate::new(status).set_body_json(body)).await;
+        let error = portal.suspend(&contact(), 3, &key()).await.unwrap_err();
+        let said =
+            Refusal::of(&error).map_or_else(|| error.problem().unwrap().said(), Refusal::said).unwrap();
+        assert_eq!((said.status, said.inner), (status, Some(i64::from(inner))), "{error}");
+        assert_eq!((error.class(), error.service_message()), (class, Some("ocupado")), "{error}");
+        assert!(error.to_string().contains("ocupado"), "{error}");
+    }
+}
+
+/// R2: a page for people is not JSON of another shape, and a status without an envelope is not a word of the portal.
+#[tokio::test]
+async fn pages_are_told_from_other_json() {
+    let page =
+        |status| ResponseTemplate::new(status).set_body_raw("<html>log in</html>", "text/html; charset=x");
+    for (answer, class) in [
+        (page(200), ErrorClass::UnexpectedContentType),
+        (page(409), ErrorClass::Http),
+        (ResponseTemplate::new(200), ErrorClass::UnexpectedShape),
+        (ResponseTemplate::new(200).set_body_json(json!([])), ErrorClass::UnexpectedShape),
+        (
+            ResponseTemplate::new(200).set_body_raw("{\"statusCode\":20", "application/json"),
+            ErrorClass::UnexpectedShape,
+        ),
+        (success(json!({"withdrawn": 1})), ErrorClass::UnexpectedShape),
+    ] {
+        let shown = format!("{answer:?}");
+        let (_server, portal) = portal(answer).await;
+        let error = portal.suspend(&contact(), 3, &key()).await.unwrap_err();
+        assert_eq!(error.class(), class, "{shown}");
+    }
 }
 
 async fn fails(answer: ResponseTemplate) -> (Error, usize) {

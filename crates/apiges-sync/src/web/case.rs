@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::contact::ContactRef;
+use super::document::LinkedDocument;
 use super::id::{BatchId, Instant};
 use super::number;
 use super::view::View;
@@ -237,8 +238,29 @@ pub struct ViewerFile {
     /// Its version, if the portal says it.
     #[serde(default, deserialize_with = "number::read_option", skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// Whose file, if the portal says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<ContactRef>,
     /// What is seen.
     pub view: View,
+    /// The viewer's grants that show it: one, or several in a union.
+    #[serde(default)]
+    pub grants: Vec<ContactRef>,
+    /// The documents of the file that the viewer sees.
+    #[serde(default)]
+    pub documents: Vec<ViewerDocument>,
+}
+
+/// A document that a viewer sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ViewerDocument {
+    /// The entry of the annotations book.
+    #[serde(deserialize_with = "number::text")]
+    pub annotation_id: String,
+    /// The document and its link.
+    #[serde(flatten)]
+    pub document: LinkedDocument,
 }
 
 /// Body of W40.

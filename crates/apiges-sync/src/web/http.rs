@@ -221,18 +221,18 @@ impl HttpTransport {
 
     fn call(&self, operation: Operation) -> Call {
         let call = Call::new(operation).param("tenant", &self.tenant).header(PROTOCOL_HEADER, PROTOCOL);
-        // An answer that cannot be read holds clients' data, and errors hold none (R5).
-        call.with_secret_answer()
+        // Requests and answers hold clients' data, and errors hold none (R5).
+        call.with_private_answer()
     }
 
     fn read<T: DeserializeOwned + Send + 'static>(&self, call: Call) -> Pending<'_, T> {
-        Box::pin(async move { Ok(self.caller.call(&call, |answer| judge(call.name(), answer)).await?.value) })
+        Box::pin(async move { Ok(self.caller.call(&call, |answer| judge(&call, answer)).await?.value) })
     }
 
     fn find<T: DeserializeOwned + Send + 'static>(&self, call: Call) -> Pending<'_, Option<T>> {
-        Box::pin(async move {
-            Ok(self.caller.call(&call, |answer| judge_option(call.name(), answer)).await?.value)
-        })
+        Box::pin(
+            async move { Ok(self.caller.call(&call, |answer| judge_option(&call, answer)).await?.value) },
+        )
     }
 
     fn write<T: DeserializeOwned + Send + 'static>(
@@ -440,7 +440,7 @@ impl WebSyncTransport for HttpTransport {
     fn has_blob(&self, sha256: Sha256) -> Pending<'_, bool> {
         let call = self.call(HAS_BLOB).param("sha256", sha256);
         Box::pin(async move {
-            match self.caller.call(&call, |answer| judge_status(call.name(), answer)).await {
+            match self.caller.call(&call, |answer| judge_status(&call, answer)).await {
                 Ok(_) => Ok(true),
                 // An answer without a body: nothing tells this 404 from that of a wrong address, and to store again does no harm.
                 Err(error) if error.is_not_found() => Ok(false),
@@ -453,9 +453,9 @@ impl WebSyncTransport for HttpTransport {
         let limit = self.caller.timeouts().total().max(self.upload);
         let call = self.call(PUT_BLOB).param("sha256", blob.sha256).total_timeout(limit);
         let call = call.body(&blob.media_type, blob.body.clone());
-        Box::pin(async move {
-            self.caller.call(&call, |answer| judge_envelope(call.name(), answer)).await.map(drop)
-        })
+        Box::pin(
+            async move { self.caller.call(&call, |answer| judge_envelope(&call, answer)).await.map(drop) },
+        )
     }
 
     fn link<'a>(

@@ -152,16 +152,16 @@ pub struct Commit {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitTotals {
     /// Files that are visible as sent from now on.
-    #[serde(default, deserialize_with = "number::read")]
+    #[serde(deserialize_with = "number::read")]
     pub applied: u64,
     /// Files that were there in the same form.
-    #[serde(default, deserialize_with = "number::read")]
+    #[serde(deserialize_with = "number::read")]
     pub unchanged: u64,
     /// Files of which something newer was there.
-    #[serde(default, deserialize_with = "number::read")]
+    #[serde(deserialize_with = "number::read")]
     pub stale: u64,
     /// Files that are gone.
-    #[serde(default, deserialize_with = "number::read")]
+    #[serde(deserialize_with = "number::read")]
     pub withdrawn: u64,
 }
 
@@ -205,5 +205,11 @@ mod tests {
         );
         round_trips::<CommitTotals>(&json!({"applied": 1, "unchanged": 2, "stale": 3, "withdrawn": 4}));
         round_trips::<GuardDetails>(&json!({"wouldWithdraw": 21}));
+        // A number that is not there is not 0.
+        for missing in ["applied", "unchanged", "stale", "withdrawn"] {
+            let mut totals = json!({"applied": 1, "unchanged": 2, "stale": 3, "withdrawn": 4});
+            totals.as_object_mut().unwrap().remove(missing);
+            assert!(serde_json::from_value::<CommitTotals>(totals).is_err(), "{missing}");
+        }
     }
 }

@@ -47,10 +47,10 @@ pub struct Called {
 
 /// A portal in memory. Clones are the same portal.
 ///
-/// Where the contract says nothing, it reads so: a revoked grant that comes back goes on with its versions; a preview is good while the
-/// union's members are those that it showed; a single load runs beside a load of all; a grant that is not there has no view (404), one
-/// that is suspended sees nothing; a projection and a load for a grant that is not there are refused (422); a thread needs a known case
-/// (404); a load is opened again, committed again or closed again with the same answer; an unlinking that comes late is `stale`.
+/// Where the contract says nothing, it reads so: a revoked grant that comes back goes on with its versions; a preview is good once, and
+/// while the union's members are those that it showed; a single load runs beside a load of all; a grant that is not there has no view (404), one
+/// that is suspended and a union of nobody see nothing; a union sees the values of its first grant by kind and code; a projection and a load for a grant that is not there are refused (422); a thread needs a known case
+/// (404); a load is opened, committed, closed or aborted again with the same answer; an unlinking that comes late is `stale`.
 /// The portal shows what it was given: it does not mask by a grant's boxes, so that a test sees a field too many.
 ///
 /// ```

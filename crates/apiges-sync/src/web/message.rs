@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{Instant, MessageId, ReceiptId, Sha256};
 use super::number;
-use integration_core::open_enum;
+use integration_core::{Error, ErrorKind, Outcome, open_enum};
 
 open_enum! {
     /// Which side wrote.
@@ -202,7 +202,7 @@ impl Event {
     ///
     /// # Errors
     /// If it says that it is one and cannot be read as one.
-    pub fn message(&self) -> Result<Option<Message>, serde_json::Error> {
+    pub fn message(&self) -> Result<Option<Message>, Error> {
         self.payload_of(&EventKind::Message)
     }
 
@@ -210,15 +210,21 @@ impl Event {
     ///
     /// # Errors
     /// If it says that it is one and cannot be read as one.
-    pub fn receipt(&self) -> Result<Option<Receipt>, serde_json::Error> {
+    pub fn receipt(&self) -> Result<Option<Receipt>, Error> {
         self.payload_of(&EventKind::Receipt)
     }
 
-    fn payload_of<T: serde::de::DeserializeOwned>(
-        &self,
-        kind: &EventKind,
-    ) -> Result<Option<T>, serde_json::Error> {
-        if self.kind == *kind { T::deserialize(&self.payload).map(Some) } else { Ok(None) }
+    /// The cause of a failed reading may quote what it read, so it is not told.
+    fn payload_of<T: serde::de::DeserializeOwned>(&self, kind: &EventKind) -> Result<Option<T>, Error> {
+        if self.kind != *kind {
+            return Ok(None);
+        }
+        T::deserialize(&self.payload).map(Some).map_err(|_| {
+            Error::new(ErrorKind::UnexpectedAnswer, "read an event")
+                .with_outcome(Outcome::ReadOnly)
+                .with_message(format!("the payload is not a {kind}"))
+                .with_hint("compare the portal's version with the mapping that this crate speaks")
+        })
     }
 }
 
@@ -257,7 +263,11 @@ mod tests {
         assert_eq!(serde_json::to_value(read.receipt().unwrap().unwrap()).unwrap(), receipt);
         assert_eq!(read.message().unwrap(), None);
         let wrong: Event = serde_json::from_value(event("message")).unwrap();
-        assert!(wrong.message().is_err());
+        let error = wrong.message().unwrap_err();
+        assert!(
+            error.to_string().contains("not a message") && !format!("{error:?}").contains("4879"),
+            "{error}"
+        );
         let new: Event = serde_json::from_value(event("typing")).unwrap();
         assert_eq!((new.kind.as_str(), new.receipt().unwrap()), ("typing", None));
     }

@@ -41,9 +41,9 @@ mod view;
 pub use canonical::{NotCanonical, canonical};
 pub use case::{
     CaseBatch, CaseBatchAnswer, CasePush, Cause, ItemAnswer, ItemError, Projection, PushAnswer, PushOutcome,
-    Reason, StoredCase, StoredWithdrawal, ViewerFile, ViewerFiles, Withdrawal, WithdrawalAnswer,
-    WithdrawalBatch, WithdrawalBatchAnswer, WithdrawalItem, WithdrawalOutcome, WithdrawalPage,
-    WithdrawalRecord,
+    Reason, StoredCase, StoredWithdrawal, ViewerDocument, ViewerFile, ViewerFiles, Withdrawal,
+    WithdrawalAnswer, WithdrawalBatch, WithdrawalBatchAnswer, WithdrawalItem, WithdrawalOutcome,
+    WithdrawalPage, WithdrawalRecord,
 };
 pub use contact::{BadContact, ContactKind, ContactRef};
 pub use digest::{DigestLine, digest};

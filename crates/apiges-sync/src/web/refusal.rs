@@ -4,14 +4,16 @@
 //! pass as 502 to 504 do, since every write has its key; nothing of what was sent is repeated in an error.
 
 use http::StatusCode;
-use integration_core::call::Verdict;
 use integration_core::call::verdict::kind_of;
+use integration_core::call::{Call, Verdict};
 use integration_core::{Answer, Error, ErrorKind, Outcome};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ContactRef, GuardDetails};
+use super::{ContactRef, GuardDetails, number};
+use crate::error::{Problem, Route, Said};
+use crate::scrub::Sent;
 
 integration_core::open_enum! {
     /// Why the portal refused (contract 3.7, 3.8).
@@ -58,26 +60,60 @@ integration_core::open_enum! {
 }
 
 /// How the portal said no: the cause of an [`Error`], got by [`Refusal::of`].
+///
+/// Of what came with the code it keeps the two details that somebody acts on, and the portal's text without what it repeats of the
+/// request (R5).
 #[derive(Clone, PartialEq, thiserror::Error)]
-#[error("the portal refused: {code}")]
+#[error("the portal refused: {code}{}", told(said.as_ref(), code))]
 pub struct Refusal {
     /// Why.
     pub code: RefusalCode,
-    details: Option<Value>,
+    said: Option<Said>,
+    would_withdraw: Option<u64>,
+    unnamed_holders: Option<Vec<ContactRef>>,
 }
 
-// Details may repeat what was sent.
+/// The portal's text, where it says more than the code.
+fn told(said: Option<&Said>, code: &RefusalCode) -> String {
+    let text = said.and_then(|said| said.message.as_deref()).filter(|text| *text != code.as_str());
+    text.map(|text| format!(": {text}")).unwrap_or_default()
+}
+
+// Whose grants they are is nobody's to read in a log.
 impl std::fmt::Debug for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Refusal").field("code", &self.code).finish_non_exhaustive()
+        f.debug_struct("Refusal").field("code", &self.code).field("said", &self.said).finish_non_exhaustive()
     }
 }
 
 impl Refusal {
-    /// A refusal as the portal would state it: for transports of one's own.
+    /// A refusal as the portal would state it: for transports of one's own. `details` are those of contract 3.7.
     #[must_use]
-    pub const fn new(code: RefusalCode, details: Option<Value>) -> Self {
-        Self { code, details }
+    pub fn new(code: RefusalCode, details: Option<Value>) -> Self {
+        #[derive(Deserialize)]
+        struct Holders {
+            grants: Vec<ContactRef>,
+        }
+        let guard = details.as_ref().filter(|_| code == RefusalCode::Guard);
+        let would_withdraw = guard.and_then(|details| GuardDetails::deserialize(details).ok());
+        let implicit = details.as_ref().filter(|_| code == RefusalCode::ImplicitWithdrawal);
+        let holders = implicit.and_then(|details| Holders::deserialize(details).ok());
+        Self {
+            said: None,
+            would_withdraw: would_withdraw.map(|details| details.would_withdraw),
+            unnamed_holders: holders.map(|holders| holders.grants),
+            code,
+        }
+    }
+
+    fn heard(self, said: Said) -> Self {
+        Self { said: Some(said), ..self }
+    }
+
+    /// Both codes and the portal's text (R1, R3); nothing if it does not come from an answer.
+    #[must_use]
+    pub const fn said(&self) -> Option<&Said> {
+        self.said.as_ref()
     }
 
     /// The refusal behind an error.
@@ -98,20 +134,15 @@ impl Refusal {
 
     /// How many files a commit would withdraw, if [`RefusalCode::Guard`] says that it is too many.
     #[must_use]
-    pub fn would_withdraw(&self) -> Option<u64> {
-        let details = self.details.as_ref().filter(|_| self.code == RefusalCode::Guard)?;
-        GuardDetails::deserialize(details).ok().map(|details| details.would_withdraw)
+    pub const fn would_withdraw(&self) -> Option<u64> {
+        self.would_withdraw
     }
 
-    /// Who holds the case and was in neither list of a push, if that is what [`RefusalCode::ImplicitWithdrawal`] says.
+    /// Who holds the case and was in neither list of a push, if that is what [`RefusalCode::ImplicitWithdrawal`] says. It is given to
+    /// whoever asks for it, and not printed.
     #[must_use]
     pub fn unnamed_holders(&self) -> Option<Vec<ContactRef>> {
-        #[derive(Deserialize)]
-        struct Details {
-            grants: Vec<ContactRef>,
-        }
-        let details = self.details.as_ref().filter(|_| self.code == RefusalCode::ImplicitWithdrawal)?;
-        Details::deserialize(details).ok().map(|details| details.grants)
+        self.unnamed_holders.clone()
     }
 
     /// The error of a call that was refused so.
@@ -138,6 +169,7 @@ fn advice(code: &RefusalCode, kind: ErrorKind) -> &'static str {
                 "check the credential of the synchronisation: the portal does not accept it"
             }
             ErrorKind::Forbidden => "ask for the right to do this, or use another credential",
+            ErrorKind::NotFound => "the portal has none of it: check what was named, the tenant and the base URL",
             ErrorKind::RateLimited => "wait, then repeat",
             ErrorKind::UnexpectedStatus => "repeat later under the same key: nothing is done twice",
             _ => "read the code, correct, repeat",
@@ -149,8 +181,17 @@ fn advice(code: &RefusalCode, kind: ErrorKind) -> &'static str {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope {
-    status_code: u16,
+    #[serde(deserialize_with = "number::read")]
+    status_code: u64,
+    #[serde(default)]
+    message: Option<Value>,
     error: Option<super::ItemError>,
+}
+
+impl Envelope {
+    fn inner(&self) -> Option<StatusCode> {
+        u16::try_from(self.status_code).ok().and_then(|status| StatusCode::from_u16(status).ok())
+    }
 }
 
 #[derive(Deserialize)]
@@ -159,29 +200,26 @@ struct Whole<T> {
 }
 
 /// Judges answers that bring data.
-pub(crate) fn judge<T: DeserializeOwned>(operation: &'static str, answer: &Answer) -> Verdict<T> {
-    if let Err(verdict) = success(operation, answer) {
+pub(crate) fn judge<T: DeserializeOwned>(call: &Call, answer: &Answer) -> Verdict<T> {
+    if let Err(verdict) = success(call, answer) {
         return verdict;
     }
     match answer.json::<Whole<T>>() {
         Ok(whole) => Verdict::Accept(whole.data),
-        Err(error) => Verdict::Doubt { error: renamed(&error, operation), transient: false },
+        Err(error) => doubt(call, &error),
     }
 }
 
 /// As [`judge`], where "there is none" is an answer.
-pub(crate) fn judge_option<T: DeserializeOwned>(
-    operation: &'static str,
-    answer: &Answer,
-) -> Verdict<Option<T>> {
-    match judge(operation, answer) {
+pub(crate) fn judge_option<T: DeserializeOwned>(call: &Call, answer: &Answer) -> Verdict<Option<T>> {
+    match judge(call, answer) {
         Verdict::Accept(value) => Verdict::Accept(Some(value)),
         Verdict::Refuse(error) if is_absence(&error) => Verdict::Accept(None),
         Verdict::Refuse(error) => Verdict::Refuse(error),
         Verdict::Unauthorized(error) => Verdict::Unauthorized(error),
         Verdict::NotApplied(error) => Verdict::NotApplied(error),
         Verdict::Doubt { error, transient } => Verdict::Doubt { error, transient },
-        _ => unexpected(operation, "a verdict that this version does not know"),
+        _ => unexpected(call, "a verdict that this version does not know"),
     }
 }
 
@@ -191,61 +229,85 @@ fn is_absence(error: &Error) -> bool {
 }
 
 /// Judges an answer whose envelope says everything (W51): a page for people is not "stored".
-pub(crate) fn judge_envelope(operation: &'static str, answer: &Answer) -> Verdict<()> {
-    success(operation, answer).map_or_else(|verdict| verdict, Verdict::Accept)
+pub(crate) fn judge_envelope(call: &Call, answer: &Answer) -> Verdict<()> {
+    success(call, answer).map_or_else(|verdict| verdict, Verdict::Accept)
 }
 
 /// Judges an answer without a body (W50).
-pub(crate) fn judge_status(operation: &'static str, answer: &Answer) -> Verdict<()> {
+pub(crate) fn judge_status(call: &Call, answer: &Answer) -> Verdict<()> {
     if answer.status().is_success() {
         return Verdict::Accept(());
     }
     // A refusal says why, where it has a body.
-    success(operation, answer).map_or_else(|verdict| verdict, Verdict::Accept)
+    success(call, answer).map_or_else(|verdict| verdict, Verdict::Accept)
 }
 
 /// Whether the answer is an envelope that says success inside and outside.
-fn success<T>(operation: &'static str, answer: &Answer) -> Result<(), Verdict<T>> {
+fn success<T>(call: &Call, answer: &Answer) -> Result<(), Verdict<T>> {
     let status = answer.status();
     match answer.json::<Envelope>() {
-        Ok(envelope) if status.is_success() => match StatusCode::from_u16(envelope.status_code) {
-            Ok(inner) if inner.is_success() => Ok(()),
-            Ok(inner) => Err(refused(operation, inner, envelope.error)),
-            Err(_) => Err(unexpected(operation, "`statusCode` is no status")),
+        Ok(envelope) if status.is_success() => match envelope.inner() {
+            Some(inner) if inner.is_success() => Ok(()),
+            Some(inner) => Err(refused(call, inner, status, Some(envelope))),
+            None => Err(unexpected(call, "`statusCode` is no status")),
         },
-        Ok(envelope) => Err(refused(operation, status, envelope.error)),
-        Err(error) if status.is_success() => {
-            Err(Verdict::Doubt { error: renamed(&error, operation), transient: false })
-        }
-        Err(_) => Err(refused(operation, status, None)),
+        Ok(envelope) => Err(refused(call, status, status, Some(envelope))),
+        Err(error) if status.is_success() => Err(no_envelope(call, answer, &error)),
+        Err(_) => Err(refused(call, status, status, None)),
     }
 }
 
-fn renamed(error: &Error, operation: &'static str) -> Error {
-    let message = error.message().unwrap_or("the answer is not as expected").to_owned();
-    let hint = "check the address of the portal, and that it speaks this version of the mapping";
-    Error::new(error.kind(), operation).with_message(message).with_hint(hint)
+/// R2: a page for people is told from JSON of another shape.
+fn no_envelope<T>(call: &Call, answer: &Answer, error: &Error) -> Verdict<T> {
+    let route = Route::by(call);
+    match route.envelope(answer) {
+        Err(problem) if answer.is_complete() => {
+            Verdict::Doubt { error: problem.without(&route.sent()).error(call.name()), transient: false }
+        }
+        _ => doubt(call, error),
+    }
 }
 
-fn unexpected<T>(operation: &'static str, message: impl Into<String>) -> Verdict<T> {
-    let hint = "compare the portal's version with the mapping that this crate speaks";
-    let error = Error::new(ErrorKind::UnexpectedAnswer, operation).with_message(message).with_hint(hint);
+fn doubt<T>(call: &Call, error: &Error) -> Verdict<T> {
+    let message = error.message().unwrap_or("the answer is not as expected").to_owned();
+    let hint = "check the address of the portal, and that it speaks this version of the mapping";
+    let error = Error::new(error.kind(), call.name()).with_message(message).with_hint(hint);
     Verdict::Doubt { error, transient: false }
 }
 
-fn refused<T>(operation: &'static str, status: StatusCode, stated: Option<super::ItemError>) -> Verdict<T> {
-    let kind = kind_of(status);
-    let error = match stated {
+fn unexpected<T>(call: &Call, message: impl Into<String>) -> Verdict<T> {
+    let hint = "compare the portal's version with the mapping that this crate speaks";
+    let error = Error::new(ErrorKind::UnexpectedAnswer, call.name()).with_message(message).with_hint(hint);
+    Verdict::Doubt { error, transient: false }
+}
+
+/// `status` is what counts, `http` what the answer came with (R3).
+fn refused<T>(call: &Call, status: StatusCode, http: StatusCode, stated: Option<Envelope>) -> Verdict<T> {
+    let (kind, route) = (kind_of(status), Route::by(call));
+    let sent = route.sent();
+    let text = stated.as_ref().and_then(|envelope| envelope.message.as_ref()?.as_str());
+    let said = Said {
+        message: text.filter(|text| !text.trim().is_empty()).map(|text| sent.scrub(text)),
+        inner: stated.as_ref().and_then(|envelope| i64::try_from(envelope.status_code).ok()),
+        status: http.as_u16(),
+        route: route.text,
+    };
+    let error = match stated.and_then(|envelope| envelope.error) {
         Some(stated) => {
-            Refusal::new(RefusalCode::from_wire(&stated.code), stated.details).into_error(kind, operation)
+            Refusal::new(code(&stated.code, &sent), stated.details).heard(said).into_error(kind, call.name())
         }
-        None => {
-            let reason = status.canonical_reason().unwrap_or("an unusual status");
-            Error::new(kind, operation).with_message(reason).with_hint(advice(&RefusalCode::Refused, kind))
-        }
+        None => Problem::of(status, said)
+            .error_of(kind, call.name())
+            .with_hint(advice(&RefusalCode::Refused, kind)),
     };
     match status.as_u16() {
         500 => Verdict::Doubt { error, transient: true },
         _ => Verdict::by_strict_status(status, error),
     }
+}
+
+/// The mapping's own codes are told as they are, others if they repeat nothing.
+fn code(stated: &str, sent: &Sent) -> RefusalCode {
+    let code = RefusalCode::from_wire(stated);
+    if RefusalCode::LISTED.contains(&code) { code } else { RefusalCode::from_wire(&sent.name(stated)) }
 }

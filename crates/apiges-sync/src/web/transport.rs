@@ -5,6 +5,7 @@
 //! empty; a refusal carries a [`Refusal`](super::Refusal); a write is repeated under the same [`IdempotencyKey`] only.
 
 use std::fmt;
+use std::sync::Arc;
 
 use integration_core::call::Body;
 use integration_core::{BoxFuture, Error};
@@ -120,6 +121,19 @@ impl Blob {
 /// [`Authentication`](integration_core::ErrorKind::Authentication) for the credential; a
 /// [`Refusal`](super::Refusal) as cause where the portal refused with a code; [`Error::outcome`] tells whether a write may have taken
 /// effect, and the same write under the same key is safe at any time.
+///
+/// An `Arc` of one is one, for what takes it by value:
+///
+/// ```
+/// use std::sync::Arc;
+/// use apiges_sync::web::{MemoryTransport, WebSyncTransport};
+///
+/// fn takes(portal: impl WebSyncTransport) -> String {
+///     portal.tenant().to_owned()
+/// }
+/// let portal: Arc<dyn WebSyncTransport> = Arc::new(MemoryTransport::new("demo"));
+/// assert_eq!(takes(Arc::clone(&portal)), portal.tenant());
+/// ```
 pub trait WebSyncTransport: fmt::Debug + Send + Sync + 'static {
     /// The tenant that it writes for: part of every key.
     fn tenant(&self) -> &str;
@@ -300,4 +314,56 @@ pub trait WebSyncTransport: fmt::Debug + Send + Sync + 'static {
 
     /// W75: the evidence of a case file's thread. It is as the portal tells it: check it before believing it.
     fn evidence(&self, case: u64) -> Pending<'_, Chain>;
+}
+
+macro_rules! shared {
+    ($($call:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+) => {
+        /// So that one portal serves an engine, documents and messages alike.
+        impl<T: WebSyncTransport + ?Sized> WebSyncTransport for Arc<T> {
+            fn tenant(&self) -> &str {
+                (**self).tenant()
+            }
+
+            $(fn $call<'a>(&'a self, $($argument: $type),*) -> Pending<'a, $answer> {
+                (**self).$call($($argument),*)
+            })+
+        }
+    };
+}
+
+shared! {
+    health() -> Health;
+    grants(part: Part) -> GrantPage;
+    grant(contact: &'a ContactRef) -> Option<Grant>;
+    put_grant(grant: &'a Grant, expected: Expected, key: &'a IdempotencyKey) -> Grant;
+    suspend(contact: &'a ContactRef, version: u64, key: &'a IdempotencyKey) -> Grant;
+    resume(contact: &'a ContactRef, version: u64, key: &'a IdempotencyKey) -> Grant;
+    revoke(contact: &'a ContactRef, version: u64, key: &'a IdempotencyKey) -> Withdrawn;
+    rename(contact: &'a ContactRef, rename: &'a Rename, key: &'a IdempotencyKey) -> Grant;
+    preview_union(request: &'a UnionRequest, key: &'a IdempotencyKey) -> UnionPreview;
+    digest(contact: &'a ContactRef) -> GrantDigest;
+    open_load(load: &'a OpenLoad, key: &'a IdempotencyKey) -> Load;
+    open_single_load(contact: &'a ContactRef, load: &'a OpenSingleLoad, key: &'a IdempotencyKey) -> Load;
+    put_batch(load: &'a LoadId, contact: &'a ContactRef, n: u64, batch: &'a Batch, key: &'a IdempotencyKey) -> BatchAccepted;
+    commit(load: &'a LoadId, contact: &'a ContactRef, commit: &'a Commit, key: &'a IdempotencyKey) -> CommitTotals;
+    load(load: &'a LoadId) -> Option<Load>;
+    close_load(load: &'a LoadId, key: &'a IdempotencyKey) -> CommitTotals;
+    abort_load(load: &'a LoadId, key: &'a IdempotencyKey) -> CommitTotals;
+    push(push: &'a CasePush, key: &'a IdempotencyKey) -> PushAnswer;
+    push_batch(batch: &'a CaseBatch, key: &'a IdempotencyKey) -> CaseBatchAnswer;
+    case(case: u64) -> Option<StoredCase>;
+    view(viewer: &'a Viewer) -> ViewerFiles;
+    withdraw(batch: &'a WithdrawalBatch, key: &'a IdempotencyKey) -> WithdrawalBatchAnswer;
+    withdrawals(part: Part) -> WithdrawalPage;
+    has_blob(sha256: Sha256) -> bool;
+    put_blob(blob: &'a Blob) -> ();
+    link(place: &'a DocumentPlace, link: &'a DocumentLink, key: &'a IdempotencyKey) -> LinkAnswer;
+    links(case: u64, annotation: &'a str) -> LinkedDocuments;
+    unlink(place: &'a DocumentPlace, version: u64, reason: &'a Reason, key: &'a IdempotencyKey) -> UnlinkAnswer;
+    post_message(case: u64, message: &'a Message, key: &'a IdempotencyKey) -> MessageStored;
+    messages(case: u64, part: Part) -> MessagePage;
+    post_receipt(receipt: &'a Receipt, key: &'a IdempotencyKey) -> ReceiptStored;
+    receipts(message: &'a MessageId) -> Receipts;
+    events(part: Part) -> EventPage;
+    evidence(case: u64) -> Chain;
 }

@@ -95,7 +95,7 @@ pub struct View {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clases: Vec<String>,
     /// The day of expiry.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::date::optional")]
     pub fecha_vencimiento: Option<CalendarDate>,
     /// Open or closed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,6 +189,20 @@ mod tests {
         let view: View = serde_json::from_value(read).unwrap();
         assert_eq!(serde_json::to_string(&view).unwrap(), r#"{"numero":"1"}"#);
         assert_eq!(serde_json::to_string(&View::default()).unwrap(), "{}");
+    }
+
+    /// Contract 5, trap 27.
+    #[test]
+    fn a_date_is_strict_and_an_empty_one_is_none() {
+        let read = |date: serde_json::Value| {
+            serde_json::from_value::<View>(json!({"fechaVencimiento": date}))
+                .map(|view| view.fecha_vencimiento)
+        };
+        assert_eq!(read(json!("29/02/2024")).unwrap().unwrap().to_string(), "29/02/2024");
+        assert_eq!((read(json!("")).unwrap(), read(json!(null)).unwrap()), (None, None));
+        for bad in [json!("29/02/2025"), json!("2025-02-01"), json!(" "), json!(20_062_025), json!([])] {
+            assert!(read(bad.clone()).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -778,7 +778,10 @@ impl WebSyncTransport for Portal {
         let items = seen.into_iter().map(|(case_id, view)| ViewerFile {
             case_id,
             version,
+            holder: None,
             view: serde_json::from_value(view).unwrap(),
+            grants: vec![],
+            documents: vec![],
         });
         let files = ViewerFiles { items: items.collect() };
         self.call("W33", None, Value::Null, move |_| Ok(files))

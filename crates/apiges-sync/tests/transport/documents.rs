@@ -149,3 +149,44 @@ pub(crate) async fn a_withdrawn_document_stays_away(portal: &dyn WebSyncTranspor
     assert_eq!(unlink(portal, &place(7, "2"), 2).await, UnlinkOutcome::Already);
     assert_eq!(link(portal, &place(7, "2"), &link_to(1, &blob)).await, LinkOutcome::Stale);
 }
+
+/// B2: hidden goes before what the version says; and W62 has a version of its own.
+pub(crate) async fn what_is_hidden_now_is_not_said_to_be_linked(
+    portal: &dyn WebSyncTransport,
+    acts: &dyn Acts,
+) {
+    let blob = prepared(portal, "carta").await;
+    let here = place(7, "1");
+    assert_eq!(link(portal, &here, &link_to(2, &blob)).await, LinkOutcome::Linked);
+    acts.hide(&here);
+    for version in [1, 2, 3] {
+        assert_eq!(refused(portal.link(&here, &link_to(version, &blob), &key()).await), RefusalCode::Hidden);
+    }
+    let unnumbered = portal.unlink(&here, 0, &Reason::DocumentHidden, &key()).await;
+    assert_eq!(refused(unnumbered), RefusalCode::Invalid);
+    assert_eq!(unlink(portal, &here, 3).await, UnlinkOutcome::Withdrawn);
+}
+
+/// W33, 3.6: without `grants` a document is for all who hold the case.
+pub(crate) async fn a_viewer_sees_the_documents_that_are_for_it(portal: &dyn WebSyncTransport, _: &dyn Acts) {
+    let [one, two] = granted(portal, ["1", "2"]).await;
+    push(7, 1).shows(&one, view("M1", None)).shows(&two, view("M1", None)).send(portal).await.unwrap();
+    let blob = pdf("carta");
+    portal.put_blob(&blob).await.unwrap();
+    let own = DocumentLink { grants: Some(vec![one.clone()]), ..link_to(1, &blob) };
+    link(portal, &place(7, "1"), &own).await;
+    link(portal, &place(7, "2"), &link_to(1, &blob)).await;
+    link(portal, &place(7, "3"), &link_to(1, &blob)).await;
+    unlink(portal, &place(7, "3"), 2).await;
+    let shown = async |contact: &ContactRef| {
+        let [file] = portal.view(&Viewer::Contact(contact.clone())).await.unwrap().items.try_into().unwrap();
+        assert_eq!((file.grants, file.holder), (vec![contact.clone()], Some(contact.clone())));
+        file.documents
+    };
+    let document = |id: &str, link: DocumentLink| ViewerDocument {
+        annotation_id: "5".to_owned(),
+        document: LinkedDocument { document_id: id.to_owned(), link },
+    };
+    assert_eq!(shown(&one).await, [document("1", own), document("2", link_to(1, &blob))]);
+    assert_eq!(shown(&two).await, [document("2", link_to(1, &blob))]);
+}

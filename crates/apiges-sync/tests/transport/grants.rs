@@ -175,3 +175,13 @@ pub(crate) async fn a_digest_is_that_of_what_is_held(portal: &dyn WebSyncTranspo
     assert_eq!(portal.digest(&two).await.unwrap().digest, digest([line(3992, 42, &b)]));
     assert_eq!(refused(portal.digest(&client("9")).await), RefusalCode::NotFound);
 }
+
+/// A group without a name would unite everybody who has none.
+pub(crate) async fn a_group_has_a_name(portal: &dyn WebSyncTransport, _: &dyn Acts) {
+    let one = client("1");
+    for group in ["", " "] {
+        let grant = Grant { scope: Scope::Group { group: group.to_owned() }, ..grant_of(&one) };
+        assert_eq!(refused(portal.put_grant(&grant, Expected::Absent, &key()).await), RefusalCode::Invalid);
+    }
+    assert_eq!(portal.grant(&one).await.unwrap(), None);
+}

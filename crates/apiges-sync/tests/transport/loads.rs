@@ -342,3 +342,41 @@ pub(crate) async fn a_contact_without_files_can_be_loaded(portal: &dyn WebSyncTr
     assert_eq!(done, totals(0, 0, 0, 0));
     portal.close_load(&load, &key()).await.unwrap();
 }
+
+/// O5: content is holder and view.
+pub(crate) async fn a_holder_is_part_of_what_a_version_says(portal: &dyn WebSyncTransport, _: &dyn Acts) {
+    let [one, two] = granted(portal, ["1", "2"]).await;
+    push(7, 1).shows(&one, view("A", None)).send(portal).await.unwrap();
+    let load = open(portal, "l-1", std::slice::from_ref(&one), 1).await.unwrap();
+    let other = BatchItem { holder: two, ..item(&one, 7, 1, "A") };
+    let put = portal.put_batch(&load, &one, 1, &batch(&[other]), &key()).await;
+    assert_eq!(refused(put), RefusalCode::VersionReuse);
+    let same = item(&one, 7, 1, "A");
+    assert_eq!(loaded(portal, &load, &one, &[same]).await.unwrap(), totals(0, 1, 0, 0));
+}
+
+pub(crate) async fn what_a_push_brought_meanwhile_is_unchanged(portal: &dyn WebSyncTransport, _: &dyn Acts) {
+    let [one] = granted(portal, ["1"]).await;
+    let load = open(portal, "l-1", std::slice::from_ref(&one), 0).await.unwrap();
+    let items = [item(&one, 1, 2, "A")];
+    portal.put_batch(&load, &one, 1, &batch(&items), &key()).await.unwrap();
+    push(1, 2).sequence(9).shows(&one, view("A", None)).send(portal).await.unwrap();
+    let done = portal.commit(&load, &one, &commit_of(1, &items), &key()).await.unwrap();
+    assert_eq!(done, totals(0, 1, 0, 0));
+}
+
+pub(crate) async fn a_load_ends_once_and_in_one_way(portal: &dyn WebSyncTransport, _: &dyn Acts) {
+    let [one] = granted(portal, ["1"]).await;
+    let load = open(portal, "l-1", std::slice::from_ref(&one), 0).await.unwrap();
+    loaded(portal, &load, &one, &[item(&one, 1, 1, "A")]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(portal.close_load(&load, &key()).await.unwrap(), totals(1, 0, 0, 0));
+    }
+    assert_eq!(refused(portal.abort_load(&load, &key()).await), RefusalCode::LoadClosed);
+    let load = open(portal, "l-2", std::slice::from_ref(&one), 1).await.unwrap();
+    loaded(portal, &load, &one, &[item(&one, 1, 1, "A")]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(portal.abort_load(&load, &key()).await.unwrap(), totals(0, 1, 0, 0));
+    }
+    assert_eq!(refused(portal.close_load(&load, &key()).await), RefusalCode::LoadClosed);
+}

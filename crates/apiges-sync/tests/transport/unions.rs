@@ -94,7 +94,63 @@ pub(crate) async fn a_changed_pair_leaves_the_union_at_once(portal: &dyn WebSync
     assert_eq!(seen(portal, &one).await, [(7, view("M1", None))]);
     let version = portal.grant(&two).await.unwrap().unwrap().version;
     portal.put_grant(&grant_of(&two), Expected::Version(version), &key()).await.unwrap();
-    let empty = portal.view(&Viewer::Union(tag("ab"))).await;
-    assert!(empty.is_err() || empty.unwrap().items.is_empty());
+    assert_eq!(files(portal, Viewer::Union(tag("ab"))).await, []);
     assert_eq!(preview(portal, &tag("ab"), &client("9")).await.members, [client("9")]);
+}
+
+/// N7: each time that a pair takes effect, somebody was shown its union.
+pub(crate) async fn a_preview_counts_once(portal: &dyn WebSyncTransport, _: &dyn Acts) {
+    let [one] = granted(portal, ["1"]).await;
+    let shown = preview(portal, &tag("ab"), &one).await;
+    let joined = paired(&one, &tag("ab"), &shown.preview_id);
+    portal.put_grant(&joined, Expected::Version(1), &key()).await.unwrap();
+    portal.put_grant(&grant_of(&one), Expected::Version(2), &key()).await.unwrap();
+    let again = portal.put_grant(&joined, Expected::Version(3), &key()).await;
+    assert_eq!(refused(again), RefusalCode::PreviewMissing);
+    // A preview that was not used up by a refusal is still good.
+    let shown = preview(portal, &tag("ab"), &one).await;
+    let joined = paired(&one, &tag("ab"), &shown.preview_id);
+    assert_eq!(
+        refused(portal.put_grant(&joined, Expected::Version(1), &key()).await),
+        RefusalCode::VersionConflict
+    );
+    portal.put_grant(&joined, Expected::Version(3), &key()).await.unwrap();
+}
+
+/// By kind and code, whatever was pushed last, so that its language is one for all files.
+pub(crate) async fn a_union_sees_the_values_of_its_first_grant(portal: &dyn WebSyncTransport, _: &dyn Acts) {
+    let agent = ContactRef::new(ContactKind::Agent, "9").unwrap();
+    portal.put_grant(&grant_of(&agent), Expected::Absent, &key()).await.unwrap();
+    let [one] = granted(portal, ["1"]).await;
+    for contact in [&one, &agent] {
+        join(portal, &tag("ab"), contact).await;
+    }
+    push(7, 1)
+        .shows(&agent, view("of the agent", None))
+        .shows(&one, view("old", None))
+        .send(portal)
+        .await
+        .unwrap();
+    let load: OpenSingleLoad = crate::support::read(serde_json::json!({"loadId": "l-1", "baseSequence": 1}));
+    portal.open_single_load(&one, &load, &key()).await.unwrap();
+    let item = BatchItem { case_id: 7, version: 2, holder: one.clone(), view: view("newer", None) };
+    let digest = digest([DigestLine::of_item(&item).unwrap()]);
+    portal.put_batch(&load.load_id, &one, 1, &Batch { items: vec![item], digest }, &key()).await.unwrap();
+    let commit = Commit { batches: 1, count: 1, digest, complete: true, allow_withdrawals: 0 };
+    portal.commit(&load.load_id, &one, &commit, &key()).await.unwrap();
+    let [file] = portal.view(&Viewer::Union(tag("ab"))).await.unwrap().items.try_into().unwrap();
+    assert_eq!(
+        (file.view, file.version, file.holder),
+        (view("of the agent", None), Some(1), Some(agent.clone()))
+    );
+    assert_eq!(file.grants, [agent, one.clone()]);
+    assert_eq!(seen(portal, &one).await, [(7, view("newer", None))]);
+}
+
+/// Step 1 of 4.3.
+pub(crate) async fn a_union_of_nobody_sees_nothing(portal: &dyn WebSyncTransport, _: &dyn Acts) {
+    let [one] = granted(portal, ["1"]).await;
+    push(7, 1).shows(&one, view("M1", None)).send(portal).await.unwrap();
+    assert_eq!(files(portal, Viewer::Union(tag("ab"))).await, []);
+    assert_eq!(files(portal, Viewer::Union(tag("00"))).await, []);
 }

@@ -89,3 +89,22 @@ pub(crate) async fn withdrawals_are_kept_for_audit_in_pages(portal: &dyn WebSync
     let few = portal.withdrawals(Part::after("1").limit(2)).await;
     assert!(few.is_ok_and(|page| page.items.len() == 2 && page.next.is_some()));
 }
+
+/// O5: the first version is 1. A list that cannot be read does nothing of it.
+pub(crate) async fn a_withdrawal_without_a_version_is_refused_whole(
+    portal: &dyn WebSyncTransport,
+    _: &dyn Acts,
+) {
+    let [one] = granted(portal, ["1"]).await;
+    push(7, 1).shows(&one, view("M", None)).send(portal).await.unwrap();
+    let item = |case_id, version| WithdrawalItem {
+        case_id,
+        version,
+        grant: one.clone(),
+        reason: Reason::CaseClosed,
+    };
+    let batch = WithdrawalBatch { batch_id: BatchId::new("b-1"), items: vec![item(7, 2), item(8, 0)] };
+    assert_eq!(crate::support::refused(portal.withdraw(&batch, &key()).await), RefusalCode::Invalid);
+    assert_eq!(seen(portal, &one).await.len(), 1);
+    assert_eq!(portal.case(8).await.unwrap(), None);
+}

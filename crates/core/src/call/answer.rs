@@ -60,6 +60,27 @@ impl Answer {
         Self { body: Bytes::new(), ..self }
     }
 
+    /// The same answer without its body, and of its headers only the media type and the id of the request, where they repeat nothing
+    /// of what was `sent`.
+    pub(crate) fn head_only<'s>(self, sent: impl Iterator<Item = &'s str>) -> Self {
+        let words = sent.flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+        let words: Vec<String> = words.filter(|word| word.len() >= REPEATED).map(str::to_lowercase).collect();
+        let own = |text: &str| {
+            let text = text.to_lowercase();
+            !words.iter().any(|word| text.contains(word.as_str()))
+        };
+        let mut headers = HeaderMap::new();
+        let media_type = self.media_type().map(str::trim).filter(|text| is_media_type(text) && own(text));
+        if let Some(value) = media_type.and_then(|text| HeaderValue::from_str(text).ok()) {
+            headers.insert(header::CONTENT_TYPE, value);
+        }
+        for name in REQUEST_ID_HEADERS {
+            let id = self.headers.get(name).filter(|id| id.to_str().is_ok_and(|id| is_id(id) && own(id)));
+            id.cloned().into_iter().for_each(|id| drop(headers.insert(name, id)));
+        }
+        Self { headers, body: Bytes::new(), ..self }
+    }
+
     /// The same answer with all of `secrets` masked in its body and headers.
     pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
         for secret in secrets.iter() {
@@ -204,6 +225,14 @@ impl Answer {
         let said = |name: &&str| self.headers.get(*name)?.to_str().ok().filter(|text| is_id(text));
         REQUEST_ID_HEADERS.iter().find_map(said)
     }
+}
+
+/// From this length on a word that turns up again was repeated.
+const REPEATED: usize = 4;
+
+fn is_media_type(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-+./_".contains(&byte);
+    text.len() <= 80 && text.contains('/') && text.bytes().all(plain)
 }
 
 fn is_id(text: &str) -> bool {

@@ -198,6 +198,7 @@ pub struct Call {
     pub(crate) base: Option<BaseUrl>,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) secret_answer: bool,
+    pub(crate) private: bool,
     pub(crate) masked_success: bool,
     pub(crate) limits: Limits,
     /// What is wrong with what was given; the call is not made then.
@@ -218,6 +219,7 @@ impl Call {
             base: None,
             secrets: Vec::new(),
             secret_answer: false,
+            private: false,
             masked_success: false,
             limits: Limits::default(),
             faults: Vec::new(),
@@ -252,7 +254,8 @@ impl Call {
             Ok(value) => _ = self.headers.insert(name, value),
             Err(_) => {
                 let fault = Fault::error("HEADER", name.as_str()).with_expected("visible ASCII on one line");
-                self.faults.push(fault.with_actual(value));
+                // The value itself may be a key or somebody's name.
+                self.faults.push(fault);
             }
         }
         self
@@ -292,6 +295,41 @@ impl Call {
     pub fn with_secret_answer(mut self) -> Self {
         self.secret_answer = true;
         self
+    }
+
+    /// Says that request and answers hold data of people: no error of the call keeps an answer's body, and of its headers only type and
+    /// request id, unless they repeat something of the request. What the judge puts into an error is its own affair:
+    /// [`sent`](Self::sent) tells it what was sent.
+    ///
+    /// ```
+    /// use integration_core::call::{Call, Operation};
+    ///
+    /// let call = Call::new(Operation::get("read a file", "/files/{id}")).param("id", "K-77").with_private_answer();
+    /// assert_eq!(call.sent().collect::<Vec<_>>(), ["K-77"]);
+    /// ```
+    pub fn with_private_answer(mut self) -> Self {
+        self.private = true;
+        self
+    }
+
+    /// The operation that it is a call of.
+    #[must_use]
+    pub const fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// What the call sends outside its body, part by part: parameters of the path, of the query, and headers other than the body's type.
+    pub fn sent(&self) -> impl Iterator<Item = &str> {
+        let params = self.params.iter().map(|(_, value)| value.as_str());
+        let queries = self.queries.iter().map(|(_, value)| value.as_str());
+        let headers = self.headers.iter().filter(|(name, _)| *name != header::CONTENT_TYPE);
+        params.chain(queries).chain(headers.filter_map(|(_, value)| value.to_str().ok()))
+    }
+
+    /// The body's bytes, unless it is a stream.
+    #[must_use]
+    pub fn body_bytes(&self) -> Option<&Bytes> {
+        self.body.as_bytes()
     }
 
     /// Masks the call's secrets in a success as well, before it is judged: for answers that are printed and stored, and in which

@@ -364,6 +364,7 @@ impl<'c> Run<'c> {
         let error = error.unwrap_or_else(|| self.not_believed(&answer));
         let secret = self.call.secret_answer && answer.status().is_success();
         let answer = if secret { answer.without_body() } else { answer };
+        let answer = if self.call.private { answer.head_only(self.call.sent()) } else { answer };
         let error = error.with_outcome(outcome).with_retry_after(wait).with_answer(answer);
         Err(Failed { error, failure, rejected })
     }

@@ -81,6 +81,13 @@ impl Portal {
     /// W60
     pub(super) fn link(&mut self, key: DocumentKey, link: DocumentLink) -> Done {
         checked(&link)?;
+        if !self.cases.contains_key(&key.0) {
+            return Err(Refusal::conflict("case-unknown", Value::Null));
+        }
+        // Before anything else: what is hidden now is not told to be linked (B2).
+        if self.hidden.contains(&key) {
+            return Err(Refusal::unprocessable("hidden", Value::Null));
+        }
         let known = self.documents.get(&key);
         let stored = known.map_or(0, |known| known.link.version);
         let outcome =
@@ -94,12 +101,6 @@ impl Portal {
                 Some(_) => outcome("stale", stored),
                 None => Err(Refusal::conflict("version-reuse", json!({ "storedVersion": stored }))),
             };
-        }
-        if !self.cases.contains_key(&key.0) {
-            return Err(Refusal::conflict("case-unknown", Value::Null));
-        }
-        if self.hidden.contains(&key) {
-            return Err(Refusal::unprocessable("hidden", Value::Null));
         }
         let blob = self.blobs.get(&link.sha256);
         if blob.is_none_or(|blob| blob.bytes.len() as u64 != link.bytes) {

@@ -207,7 +207,8 @@ impl Portal {
     fn no_version_is_reused(&self, contact: &ContactRef, items: &Items) -> Result<(), Refusal> {
         let reused = items.iter().filter(|(case, (item, digest))| {
             self.held(contact, **case).is_some_and(|held| {
-                held.version == item.version && (held.gone.is_some() || held.digest != *digest)
+                let same = held.gone.is_none() && held.digest == *digest && held.holder == item.holder;
+                held.version == item.version && !same
             })
         });
         let cases: Vec<&i64> = reused.map(|(case, _)| case).collect();
@@ -276,10 +277,17 @@ impl Portal {
         let known = self.held(contact, item.case_id);
         let case = self.cases.get(&item.case_id);
         let fate = match (known, case.and_then(|case| case.pushed.as_ref())) {
-            (Some(held), _) if pushed_later(held.version, held.sequence) => Fate::Stale,
-            (Some(held), _) if held.version == item.version => {
-                let same = held.gone.is_none() && held.digest == digest && held.holder == item.holder;
-                if same { Fate::Unchanged } else { Fate::Stale }
+            // O5: the same version and content is there, whoever brought it.
+            (Some(held), _)
+                if held.version == item.version
+                    && held.gone.is_none()
+                    && held.digest == digest
+                    && held.holder == item.holder =>
+            {
+                Fate::Unchanged
+            }
+            (Some(held), _) if held.version == item.version || pushed_later(held.version, held.sequence) => {
+                Fate::Stale
             }
             // A later push, which is a full replacement, did not name this grant: it has no part in the case.
             (None, Some((version, sequence, _))) if *sequence > base && *version > item.version => {

@@ -14,9 +14,9 @@
 //! | W23 | a case that was pushed after `baseSequence` is `stale`; so is one whose later push did not name the grant |
 //! | W24, W25 | `contacts[]` with `contact`, `lastBatch`, `committed`; close with open contacts is `uncommitted` |
 //! | W30 | the content of a version is its projections and withdrawals; an unknown grant is 422 `refused`; a projection for a suspended grant is kept and not shown |
-//! | W33 | in a union every field that all show, boxed or not; `grants`, and `cases[]` with `caseId`, `version`, `holder`, `view`, `grants`, `documents` |
-//! | W40, W62 | what is not there gets a tombstone, and is `already`; the version of what is there is `version-reuse` |
-//! | W60 | `hidden` is what [`WebSync::mark_hidden`] says |
+//! | W33 | in a union every field that all show, boxed or not, as the first grant by kind and code shows it; one of nobody sees nothing; `grants`, and `cases[]` with `caseId`, `version`, `holder`, `view`, `grants`, `documents` |
+//! | W40, W62 | versions begin at 1 (400 for the whole list); what is not there gets a tombstone, and is `already`; the version of what is there is `version-reuse` |
+//! | W60 | `hidden` is what [`WebSync::mark_hidden`] says, and goes before what the version says |
 //! | W72 | `state` is `sent`, `delivered`, `read` or `acknowledged` |
 //! | W75 | `records[]` are the keys of X6 with `hash` among them |
 //!

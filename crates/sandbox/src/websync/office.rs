@@ -357,7 +357,9 @@ impl Office {
                 let reason = parameter(call, "reason").ok_or_else(|| Refusal::invalid("reason"))?;
                 let reason: Reason =
                     serde_json::from_value(json!(reason)).map_err(|_| Refusal::invalid("reason"))?;
-                portal.unlink(document_at(segments)?, numeric(call, "version")?, reason)
+                let version = numeric(call, "version").ok().filter(|version| *version > 0);
+                let version = version.ok_or_else(|| Refusal::invalid("version: the first is 1"))?;
+                portal.unlink(document_at(segments)?, version, reason)
             }
         }
     }
@@ -398,6 +400,9 @@ struct WithdrawalItem {
 
 /// W40
 fn withdrawn(portal: &mut Portal, body: Withdrawals, now: &str) -> Done {
+    if body.items.iter().any(|item| item.version == 0) {
+        return Err(Refusal::invalid("version: the first is 1"));
+    }
     let items: Vec<Value> = body
         .items
         .into_iter()

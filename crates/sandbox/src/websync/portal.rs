@@ -12,8 +12,8 @@ use super::loads::Load;
 use super::refusal::Refusal;
 use super::settings::Settings;
 use super::wire::{
-    Admin, BOXES, CasePush, ContactRef, Grant, PLAIN, Projection, Reason, canonical, digest_of, is_hex64,
-    sha256,
+    Admin, BOXES, CasePush, ContactRef, Grant, PLAIN, Projection, Reason, Scope, canonical, digest_of,
+    is_hex64, sha256,
 };
 use crate::chance;
 
@@ -325,14 +325,18 @@ impl Portal {
         let held = |projection: &Projection| {
             let view = view_digest(&projection.view).unwrap_or_default();
             case.held.get(&projection.grant).is_some_and(|held| {
-                held.gone.is_none() && held.version == push.version && held.digest == view
+                held.gone.is_none()
+                    && held.version == push.version
+                    && held.digest == view
+                    && held.holder == projection.holder
             })
         };
         push.projections.iter().all(held)
-            && push
-                .withdrawals
-                .iter()
-                .all(|one| case.held.get(&one.grant).is_some_and(|held| held.gone.is_some()))
+            && push.withdrawals.iter().all(|one| {
+                case.held
+                    .get(&one.grant)
+                    .is_some_and(|held| held.gone == Some(one.reason) && held.version == push.version)
+            })
     }
 
     /// Every grant is known (422), and none that has the case is forgotten (O2).
@@ -519,6 +523,9 @@ fn checked(contact: &ContactRef, grant: &Grant) -> Result<(), Refusal> {
     }
     if grant.show.iter().any(|name| !BOXES.iter().any(|(own, _)| own == name)) {
         return Err(Refusal::invalid("show"));
+    }
+    if matches!(&grant.scope, Scope::Group { group } if group.trim().is_empty()) {
+        return Err(Refusal::invalid("scope"));
     }
     if grant.admin.as_ref().is_some_and(|admin| !is_hex64(&admin.pair_tag)) {
         return Err(Refusal::invalid("admin.pairTag"));

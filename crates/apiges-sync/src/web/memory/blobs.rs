@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::super::{
     Blob, ContactRef, DocumentLink, DocumentPlace, LinkAnswer, LinkOutcome, LinkedDocument, LinkedDocuments,
-    Reason, RefusalCode, Sha256, UnlinkAnswer, UnlinkOutcome,
+    Reason, RefusalCode, Sha256, UnlinkAnswer, UnlinkOutcome, ViewerDocument,
 };
 use super::denial::Denial;
 use super::portal::Portal;
@@ -120,6 +120,20 @@ impl Portal {
             Some(LinkedDocument { document_id: place.document.clone(), link: document.link.clone()? })
         });
         LinkedDocuments { items: items.collect() }
+    }
+
+    /// The documents of a case for a viewer whose grants these are.
+    pub(super) fn documents_seen(&self, case: u64, grants: &[ContactRef]) -> Vec<ViewerDocument> {
+        let own = self.documents.iter().filter(|(place, _)| place.case == case);
+        let shown = own.filter_map(|(place, document)| Some((place, document.link.clone()?)));
+        let open = shown.filter(|(_, link)| {
+            link.grants.as_ref().is_none_or(|listed| listed.iter().any(|grant| grants.contains(grant)))
+        });
+        let document = |(place, link): (&DocumentPlace, DocumentLink)| ViewerDocument {
+            annotation_id: place.annotation.clone(),
+            document: LinkedDocument { document_id: place.document.clone(), link },
+        };
+        open.map(document).collect()
     }
 
     /// W62: a version that was issued for this. One that comes late is `stale` (O5).

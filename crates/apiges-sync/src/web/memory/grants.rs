@@ -52,26 +52,29 @@ impl Portal {
             return Err(Denial::version_conflict(current));
         }
         readable(grant)?;
-        self.was_shown(grant)?;
+        let used = self.preview_of(grant)?;
+        used.into_iter().for_each(|id| drop(self.previews.remove(&id)));
         let last = self.revoked.remove(contact).or(current).unwrap_or(0);
         let stored = Grant { version: last + 1, ..grant.clone() };
         self.grants.insert(contact.clone(), stored.clone());
         Ok(stored)
     }
 
-    /// N7: a pair that is new for the contact takes effect only with the members that were shown.
-    fn was_shown(&self, grant: &Grant) -> Result<(), Denial> {
-        let Some(AdminPair { pair_tag, preview_id }) = &grant.admin else { return Ok(()) };
+    /// N7: a pair that is new for the contact takes effect only with the members that were shown for it, each time anew.
+    fn preview_of(&self, grant: &Grant) -> Result<Option<PreviewId>, Denial> {
+        let Some(AdminPair { pair_tag, preview_id }) = &grant.admin else { return Ok(None) };
         let known = self.grants.get(&grant.contact).and_then(|known| known.admin.as_ref());
         if known.is_some_and(|known| known.pair_tag.matches(pair_tag)) {
-            return Ok(());
+            return Ok(None);
         }
         let shown = self.previews.get(preview_id).filter(|preview| {
             preview.pair_tag.matches(pair_tag)
                 && preview.joining == grant.contact
                 && preview.members == self.members_with(pair_tag, &grant.contact)
         });
-        shown.map(|_| ()).ok_or_else(|| Denial::unprocessable(RefusalCode::PreviewMissing))
+        shown
+            .map(|_| Some(preview_id.clone()))
+            .ok_or_else(|| Denial::unprocessable(RefusalCode::PreviewMissing))
     }
 
     /// Who carries the tag.

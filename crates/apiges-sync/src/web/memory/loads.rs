@@ -19,7 +19,8 @@ const GUARD_SHARE_FROM: u64 = 20;
 pub(super) struct Loading {
     base_sequence: u64,
     single: bool,
-    over: bool,
+    /// Whether it was closed, if it is over; otherwise it was aborted.
+    closed: Option<bool>,
     contacts: BTreeMap<ContactRef, Staged>,
 }
 
@@ -46,6 +47,10 @@ impl Loading {
             holders.filter(|holder| *holder == from).for_each(|holder| to.clone_into(holder));
             self.contacts.insert(to.clone(), staged);
         }
+    }
+
+    const fn is_over(&self) -> bool {
+        self.closed.is_some()
     }
 
     fn state(&self, id: &LoadId) -> Load {
@@ -96,7 +101,7 @@ impl Portal {
     ) -> Result<Load, Denial> {
         if let Some(known) = self.loads.get(id) {
             let same = known.single == single && known.base_sequence == base_sequence;
-            let goes_on = same && !known.over && known.contacts.keys().eq(&contacts);
+            let goes_on = same && !known.is_over() && known.contacts.keys().eq(&contacts);
             return goes_on.then(|| known.state(id)).ok_or_else(|| Denial::conflict(RefusalCode::LoadOpen));
         }
         if !contacts.iter().all(|contact| self.grants.contains_key(contact)) {
@@ -104,13 +109,13 @@ impl Portal {
         }
         // Two of a kind are in each other's way; a single one runs beside a load of all (Y6).
         let rival = |load: &Loading| {
-            !load.over && load.single == single && (!single || load.contacts.keys().eq(&contacts))
+            !load.is_over() && load.single == single && (!single || load.contacts.keys().eq(&contacts))
         };
         if self.loads.values().any(rival) {
             return Err(Denial::conflict(RefusalCode::LoadOpen));
         }
         let contacts = contacts.into_iter().map(|contact| (contact, Staged::default())).collect();
-        let load = Loading { base_sequence, single, over: false, contacts };
+        let load = Loading { base_sequence, single, closed: None, contacts };
         let state = load.state(id);
         self.loads.insert(id.clone(), load);
         Ok(state)
@@ -120,7 +125,7 @@ impl Portal {
     fn staged(&mut self, id: &LoadId, contact: &ContactRef) -> Result<(&mut Staged, bool), Denial> {
         let load = self.loads.get_mut(id).ok_or_else(Denial::not_found)?;
         let staged = load.contacts.get_mut(contact).ok_or_else(Denial::not_found)?;
-        let over = load.over || staged.committed.is_some();
+        let over = load.closed.is_some() || staged.committed.is_some();
         Ok((staged, over))
     }
 
@@ -239,20 +244,16 @@ impl Portal {
         self.loads.get(id).map(|load| load.state(id))
     }
 
-    /// W25: closed only if every contact is committed; aborted as it stands.
+    /// W25: closed only if every contact is committed; aborted as it stands; ended again with the same answer.
     pub(super) fn end_load(&mut self, id: &LoadId, close: bool) -> Result<CommitTotals, Denial> {
         let load = self.loads.get_mut(id).ok_or_else(Denial::not_found)?;
-        let closed = load.contacts.values().all(|staged| staged.committed.is_some());
-        if load.over && close && closed {
-            return Ok(load.totals());
-        }
-        if load.over {
+        if load.closed.is_some_and(|closed| closed != close) {
             return Err(Denial::conflict(RefusalCode::LoadClosed));
         }
         if close && load.contacts.values().any(|staged| staged.committed.is_none()) {
             return Err(Denial::conflict(RefusalCode::from_wire("uncommitted")));
         }
-        load.over = true;
+        load.closed = Some(close);
         Ok(load.totals())
     }
 }

@@ -4,44 +4,47 @@ use std::collections::BTreeMap;
 
 use super::super::{ContactRef, View, Viewer, ViewerFile, ViewerFiles};
 use super::denial::Denial;
-use super::portal::{Held, Portal};
+use super::portal::{Held, Portal, Shown};
 
 impl Portal {
     /// W33
     pub(super) fn view(&self, viewer: &Viewer) -> Result<ViewerFiles, Denial> {
-        let grants = self.grants_of(viewer)?;
-        let mut reached: BTreeMap<u64, Vec<&Held>> = BTreeMap::new();
-        for grant in grants {
-            self.visible(grant).for_each(|(case, held)| reached.entry(case).or_default().push(held));
+        let mut reached: BTreeMap<u64, Vec<(&ContactRef, &Held)>> = BTreeMap::new();
+        for grant in self.grants_of(viewer)? {
+            self.visible(grant).for_each(|(case, held)| reached.entry(case).or_default().push((grant, held)));
         }
-        let items = reached.into_iter().filter_map(|(case, held)| file(case, &held)).collect();
+        let items = reached.into_iter().filter_map(|(case, held)| self.file(case, &held)).collect();
         Ok(ViewerFiles { items })
     }
 
-    /// The active grants of a viewer; 404 if there is none at all, active or not.
+    /// The active grants of a viewer, by kind and code; 404 for a contact without any. A union of nobody sees nothing.
     fn grants_of(&self, viewer: &Viewer) -> Result<Vec<&ContactRef>, Denial> {
         let grants: Vec<&ContactRef> = match viewer {
             Viewer::Contact(contact) => vec![&self.grant(contact)?.contact],
             Viewer::Union(tag) => self.members(tag).map(|grant| &grant.contact).collect(),
         };
-        if grants.is_empty() {
-            return Err(Denial::not_found());
-        }
-        Ok(grants.into_iter().filter(|grant| self.is_active(grant)).collect())
+        let mut active: Vec<_> = grants.into_iter().filter(|grant| self.is_active(grant)).collect();
+        active.sort_by_key(|grant| (grant.kind().as_str(), grant.code()));
+        Ok(active)
     }
 
     /// Whether a contact sees a case by its own access.
     pub(super) fn sees(&self, contact: &ContactRef, case: u64) -> bool {
         self.is_active(contact) && self.held(contact, case).is_some_and(|held| held.view().is_some())
     }
-}
 
-/// The newest of several views, without the fields that one of them does not show.
-fn file(case: u64, held: &[&Held]) -> Option<ViewerFile> {
-    let newest = held.iter().max_by_key(|held| held.version)?;
-    let views = held.iter().filter_map(|held| held.view());
-    let view = views.fold(newest.view()?.clone(), |view, other| common(view, &other.present()));
-    Some(ViewerFile { case_id: case, version: Some(newest.version), view })
+    /// The view of the first of several grants, so that its language is the same for all files, without the fields that one of the
+    /// others does not show.
+    fn file(&self, case: u64, held: &[(&ContactRef, &Held)]) -> Option<ViewerFile> {
+        let (_, first) = held.first()?;
+        let Shown::Visible { holder, view } = &first.shown else { return None };
+        let views = held.iter().filter_map(|(_, held)| held.view());
+        let view = views.fold((**view).clone(), |view, other| common(view, &other.present()));
+        let grants: Vec<ContactRef> = held.iter().map(|(grant, _)| (*grant).clone()).collect();
+        let (holder, version) = (Some(holder.clone()), Some(first.version));
+        let documents = self.documents_seen(case, &grants);
+        Some(ViewerFile { case_id: case, version, holder, view, grants, documents })
+    }
 }
 
 /// The fields of `view` that are among those `present`.
