@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::engine::{Engine, WebSync};
 use super::ledger::Book;
 use super::ports::Asked;
-use super::push::no_form;
+use super::push::{Facts, no_form};
 use super::queue::{Job, Mark, Rank};
 use crate::web::{Cause, Instant, Sha256, canonical};
 
@@ -93,7 +93,8 @@ impl WebSync {
         Ok(Scanned { looked_at: count, changed: count, full: false })
     }
 
-    /// Looks at every file that a grant reaches or has, and writes down those that are not as they were at the last scan.
+    /// Looks at every file that a grant reaches or has, and writes down those that are not as they were at the last scan, or that somebody
+    /// has otherwise than he should.
     ///
     /// # Errors
     /// What the calls met. What was written down until then stays.
@@ -104,8 +105,8 @@ impl WebSync {
         for ids in cases.chunks(SCANNED_AT_ONCE) {
             let mut changed = Vec::new();
             for id in ids {
-                let digest = self.0.digest_of(*id).await?;
-                if known.get(id) != digest.as_ref() {
+                let (digest, as_held) = self.0.looked_at(*id).await?;
+                if known.get(id) != digest.as_ref() || !as_held {
                     changed.push((*id, digest));
                 }
             }
@@ -148,17 +149,24 @@ impl Engine {
         Ok(cases.into_iter().collect())
     }
 
-    /// Of everything that anybody may see of a file, in every language that somebody reads it in; nothing if there is no such file.
-    async fn digest_of(&self, id: u64) -> Result<Option<Sha256>, Error> {
-        let grants = self.ledger.look(&[]).await?.effective_grants();
-        let groups = self.groups.membership().await?;
-        let Some(facts) = self.facts(id, &grants, &groups).await? else { return Ok(None) };
-        let content: Vec<_> = facts
-            .values()
-            .map(|facts| (facts.client, facts.intermediary, facts.agent, &facts.full))
-            .collect();
-        canonical(&content).map(|text| Some(Sha256::of(text.as_bytes()))).map_err(|_| no_form())
+    /// The digest of everything that anybody may see of a file, in every language that somebody reads it in; nothing if there is no such
+    /// file. And whether everybody has what he should by the ledger: a file that was sent while it was otherwise, and is again as it was at
+    /// the last scan, is told by that alone.
+    async fn looked_at(&self, id: u64) -> Result<(Option<Sha256>, bool), Error> {
+        let looked = self.ledger.look(&[id]).await?;
+        let (grants, groups) = (looked.effective_grants(), self.groups.membership().await?);
+        let facts = self.facts(id, &grants, &groups).await?;
+        let row = looked.cases.get(&id).cloned().unwrap_or_default();
+        let verdict = self.verdict(&row, facts.as_ref(), &grants, &groups, &[Cause::Saved])?;
+        Ok((digest_of(facts)?, verdict.is_held_already(&row)))
     }
+}
+
+fn digest_of(facts: Facts) -> Result<Option<Sha256>, Error> {
+    let Some(facts) = facts else { return Ok(None) };
+    let content: Vec<_> =
+        facts.values().map(|facts| (facts.client, facts.intermediary, facts.agent, &facts.full)).collect();
+    canonical(&content).map(|text| Some(Sha256::of(text.as_bytes()))).map_err(|_| no_form())
 }
 
 fn saved(case: u64, saved_at: Instant) -> Mark {
