@@ -4,8 +4,9 @@
 //! first" hold over all of them; whoever holds the helm renews it while it works, and sends nothing once it may have run out; a program that
 //! was killed on this machine is succeeded at once, any other when its lease is over.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -109,23 +110,41 @@ impl Helm {
         let until = self.clock.elapsed().saturating_add(self.lease);
         let claimed = match &*ticket {
             Some(own) => self.inbox.renew(own, self.lease).await.map_err(stored)?,
-            None => match self.inbox.claim(HELM, &self.worker, self.lease).await.map_err(stored)? {
-                Claim::New(own) => {
-                    *ticket = Some(own);
-                    true
-                }
-                _ => false,
-            },
+            None => {
+                *ticket = self.ticket_had().await.map_err(stored)?;
+                ticket.is_some()
+            }
         };
         if claimed {
             // While the ticket is locked: whoever leaves counts this one.
             let mut held = self.held();
             held.until = until;
             held.users += users;
+            if held.users > 0 {
+                at_work().insert(self.worker.clone());
+            }
         } else {
             *ticket = None;
         }
         Ok(claimed)
+    }
+
+    async fn ticket_had(&self) -> Result<Option<Ticket>, StoreError> {
+        let claim = || self.inbox.claim(HELM, &self.worker, self.lease);
+        let by = match claim().await? {
+            Claim::New(own) => return Ok(Some(own)),
+            Claim::InProgress { by, .. } => by,
+            _ => return Ok(None),
+        };
+        if !is_abandoned(&self.worker, &by.holder) {
+            return Ok(None);
+        }
+        // Frees that very claim and no later one.
+        self.inbox.release(&by).await?;
+        Ok(match claim().await? {
+            Claim::New(own) => Some(own),
+            _ => None,
+        })
     }
 
     /// Asked right before something is sent.
@@ -143,7 +162,7 @@ impl Helm {
         held.users == 1
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -165,7 +184,25 @@ impl Drop for AtHelm<'_> {
     fn drop(&mut self) {
         let mut held = self.0.held();
         held.users = held.users.saturating_sub(1);
+        if held.users == 0 {
+            at_work().remove(&self.0.worker);
+        }
     }
+}
+
+/// Of this program's engines those that are at work. One that was dropped in the middle of it cannot give the helm back, and does not need
+/// it any more.
+static AT_WORK: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn at_work() -> MutexGuard<'static, BTreeSet<String>> {
+    AT_WORK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a holder is an engine of this very program that works no more. Where a name does not tell the program, none is.
+fn is_abandoned(own: &str, holder: &str) -> bool {
+    let program = |worker: &str| worker.split_once('#').map(|(program, _)| program.to_owned());
+    let told = program(own).filter(|program| !program.ends_with('@'));
+    told.is_some() && told == program(holder) && !at_work().contains(holder)
 }
 
 const HELM: &str = "helm";

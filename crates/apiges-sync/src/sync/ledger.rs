@@ -132,6 +132,9 @@ pub(crate) struct OpenPush {
 pub(crate) struct CaseRow {
     /// The last version that was issued.
     pub(crate) version: u64,
+    /// The highest sequence under which anything was sent of it.
+    #[serde(default)]
+    pub(crate) latest: u64,
     /// Who has it or may have it.
     #[serde(with = "holds")]
     pub(crate) holds: BTreeMap<ContactRef, Hold>,

@@ -559,23 +559,20 @@ impl Engine {
         lines: &[LoadedCase],
         by: u64,
     ) -> Result<LoadRow, Error> {
+        let key = kind.key();
+        let row = self.ledger.load(&key).await?.ok_or_else(gone)?;
         for lines in lines.chunks(SETTLED_AT_ONCE) {
             let ids: Vec<u64> = lines.iter().map(|line| line.case).collect();
             let settle = |book: &mut Book| {
-                for line in lines {
-                    if let Some(hold) = book.case(line.case).holds.get_mut(contact)
-                        && hold.version == line.version
-                        && hold.view == line.view
-                    {
-                        hold.sure = true;
-                    }
-                }
-                Ok(())
+                let lines = lines.iter();
+                Ok(lines
+                    .filter(|line| !is_settled(book, contact, line, row.base))
+                    .map(|line| line.case)
+                    .collect())
             };
-            self.ledger.change(&ids, settle).await?;
+            let overtaken: Vec<u64> = self.ledger.change(&ids, settle).await?;
+            self.restricted(overtaken).await?;
         }
-        let key = kind.key();
-        let row = self.ledger.load(&key).await?.ok_or_else(gone)?;
         if row.complete.contains(contact) {
             self.absent_forgotten(contact, &row, lines).await?;
         }
@@ -663,10 +660,24 @@ fn item(book: &mut Book, part: &Part<'_>, id: u64, seen: &Seen) -> BatchItem {
     if known.is_none() {
         let (holder, holder_id, view) = (seen.projection.holder.clone(), seen.holder_id, seen.view);
         let hold = Hold { holder, holder_id, version, sequence: part.row.base, view, sure: false };
+        row.latest = row.latest.max(part.row.base);
         row.holds.insert(contact.clone(), hold);
     }
     let (holder, view) = (seen.projection.holder.clone(), seen.projection.view.clone());
     BatchItem { case_id: id, version, holder, view }
+}
+
+/// Whether it is known what the portal has of a file now. Not if something was sent of it since the load began, by a push or by another
+/// load: the later sequence keeps what this one brings away (4.4), even where it read the file after that. Then a push has to say it.
+fn is_settled(book: &mut Book, contact: &ContactRef, line: &LoadedCase, base: u64) -> bool {
+    let row = book.case(line.case);
+    let overtaken = row.latest > base;
+    let hold = row.holds.get_mut(contact);
+    let Some(hold) = hold.filter(|hold| hold.version == line.version && hold.view == line.view) else {
+        return true;
+    };
+    hold.sure |= !overtaken;
+    hold.sure
 }
 
 fn has(book: &Book, id: u64, contact: &ContactRef) -> bool {

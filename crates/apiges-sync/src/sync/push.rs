@@ -436,7 +436,7 @@ fn planned(
     let (version, sequence) = (row.version.saturating_add(1), book.next_sequence());
     let push = push_of(id, version, sequence, saved_at, cause, verdict, &verdict.lost);
     let row = book.case(id);
-    row.version = version;
+    (row.version, row.latest) = (version, sequence);
     row.open = Some(OpenPush {
         version,
         sequence,

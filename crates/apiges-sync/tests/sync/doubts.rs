@@ -78,6 +78,47 @@ async fn a_load_that_broke_off_beside_a_push_leaves_no_doubt() {
 }
 
 #[tokio::test]
+async fn what_a_load_read_after_a_push_that_overtook_it_is_pushed() {
+    let (world, sync) = opened([1], grant(7)).await;
+    // The load has begun, and has not read the file yet.
+    let told = Arc::new(Notify::new());
+    world.portal.state().before = Some(("W24", Arc::clone(&told)));
+    let loading = sync.clone();
+    let load = tokio::spawn(async move { loading.push_contact(&seven(), &LoadOptions::new()).await });
+    some_time().await;
+    save(&world, &sync, 1, "A").await;
+    sync.drain().await.unwrap();
+    assert_eq!(world.portal.sees(&seven())[&1]["numero"], "A");
+    // Nobody reports this one, and the load reads it.
+    world.firm.edit(1, |file| file.full.numero = Some("B".into()));
+    world.portal.state().before = None;
+    told.notify_one();
+    assert_eq!(load.await.unwrap().unwrap().totals.stale, 1);
+    world.settle(&sync).await;
+    assert_eq!(world.portal.sees(&seven())[&1]["numero"], "B");
+    assert_eq!(sync.reconcile().await.unwrap().mismatches, []);
+}
+
+#[tokio::test]
+async fn what_an_older_load_brings_after_a_later_one_is_pushed() {
+    let (world, sync) = opened([1, 2], grant(7)).await;
+    world.portal.fail("W22", Fault::Unreached);
+    world.firm.edit(1, |file| file.full.numero = Some("A".into()));
+    assert!(sync.initial_load(&LoadOptions::new()).await.is_err());
+    // The sequence goes on, and a later load commits.
+    save(&world, &sync, 2, "C").await;
+    sync.drain().await.unwrap();
+    world.firm.edit(1, |file| file.full.numero = Some("B".into()));
+    sync.push_contact(&seven(), &LoadOptions::new()).await.unwrap();
+    world.firm.edit(1, |file| file.full.numero = Some("D".into()));
+    // The first one is taken up where it was, and reads what nobody reports.
+    assert!(sync.initial_load(&LoadOptions::new()).await.unwrap().totals.stale > 0);
+    world.settle(&sync).await;
+    assert_eq!(world.portal.sees(&seven())[&1]["numero"], "D");
+    assert_eq!(sync.reconcile().await.unwrap().mismatches, []);
+}
+
+#[tokio::test]
 async fn a_load_whose_answer_was_lost_and_that_nobody_calls_again_leaves_no_doubt() {
     let (world, sync) = opened([1, 2], grant(7)).await;
     world.firm.edit(1, |file| file.full.numero = Some("A".into()));

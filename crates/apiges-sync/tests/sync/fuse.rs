@@ -25,6 +25,12 @@ impl Fuse {
         Self(Arc::new((AtomicI64::new(steps), AtomicBool::new(false))))
     }
 
+    /// As if it were killed now, on another machine.
+    pub(crate) fn blow(&self) {
+        self.0.0.store(0, Ordering::SeqCst);
+        self.0.1.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn is_blown(&self) -> bool {
         self.0.1.load(Ordering::SeqCst)
     }
@@ -160,6 +166,9 @@ impl Backend for Fused {
         self.inner.history(outbox, entry)
     }
     fn claim_key<'a>(&'a self, ticket: &'a Ticket, lease: Duration) -> Pending<'a, Claim> {
+        if self.fuse.is_blown() {
+            return Box::pin(std::future::pending());
+        }
         self.inner.claim_key(ticket, lease)
     }
     fn done_key<'a>(&'a self, ticket: &'a Ticket, keep: Duration) -> Pending<'a, bool> {

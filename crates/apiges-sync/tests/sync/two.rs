@@ -8,6 +8,7 @@ use apiges_sync::sync::*;
 use apiges_sync::web::*;
 use tokio::sync::Notify;
 
+use super::fuse::Fuse;
 use super::world::*;
 
 async fn some_time() {
@@ -77,9 +78,22 @@ async fn what_another_program_is_at_is_refused_and_what_is_reported_is_not() {
 }
 
 #[tokio::test]
+async fn an_engine_that_was_dropped_at_work_holds_up_no_other_of_the_same_program() {
+    let (world, one, two) = opened().await;
+    world.portal.state().before = Some(("W24", Arc::default()));
+    let none = LoadOptions::new();
+    let load = tokio::time::timeout(Duration::from_millis(20), one.initial_load(&none));
+    assert!(load.await.is_err(), "it is dropped in the middle");
+    world.portal.state().before = None;
+    assert_eq!(two.initial_load(&none).await.unwrap().contacts, 1);
+}
+
+#[tokio::test]
 async fn one_stands_by_and_takes_over() {
     for ends_well in [true, false] {
-        let (world, one, two) = opened().await;
+        let (world, _, two) = opened().await;
+        let fuse = Fuse::default();
+        let one = world.engine_with(&fuse);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let first = tokio::spawn(async move {
             one.run(async {
@@ -96,9 +110,8 @@ async fn one_stands_by_and_takes_over() {
             first.await.unwrap().unwrap();
             2
         } else {
-            // As if it were killed on another machine: it gives nothing back.
-            first.abort();
-            drop(first.await);
+            // It gives nothing back.
+            fuse.blow();
             29
         };
         world.firm.edit(1, |file| file.full.numero = Some("A".into()));
