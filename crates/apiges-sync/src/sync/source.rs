@@ -107,7 +107,7 @@ impl WebSync {
             for id in ids {
                 let (digest, as_held) = self.0.looked_at(*id).await?;
                 if known.get(id) != digest.as_ref() || !as_held {
-                    changed.push((*id, digest));
+                    changed.push(Found { id: *id, digest, as_held });
                 }
             }
             scanned.looked_at += ids.len() as u64;
@@ -128,11 +128,14 @@ impl Engine {
     }
 
     /// First the marks, then what was seen: a program that is killed in between looks at these files once more (Y1, Y3).
-    async fn scan_noted(&self, changed: &[(u64, Option<Sha256>)]) -> Result<(), Error> {
+    ///
+    /// Of what everybody has already as he should nothing is to be done, however new it is to the scan.
+    async fn scan_noted(&self, changed: &[Found]) -> Result<(), Error> {
         let now = self.now();
-        self.queue.add(changed.iter().map(|(id, _)| saved(*id, now))).await?;
+        let due = changed.iter().filter(|found| !found.as_held);
+        self.queue.add(due.map(|found| saved(found.id, now))).await?;
         let note = |book: &mut Book| {
-            changed.iter().try_for_each(|(id, digest)| book.put_scanned(*id, digest.as_ref()))
+            changed.iter().try_for_each(|found| book.put_scanned(found.id, found.digest.as_ref()))
         };
         self.ledger.change(&[], note).await
     }
@@ -160,6 +163,14 @@ impl Engine {
         let verdict = self.verdict(&row, facts.as_ref(), &grants, &groups, &[Cause::Saved])?;
         Ok((digest_of(facts)?, verdict.is_held_already(&row)))
     }
+}
+
+/// A file that is not as it was, or not everywhere as it should be.
+#[derive(Debug)]
+struct Found {
+    id: u64,
+    digest: Option<Sha256>,
+    as_held: bool,
 }
 
 fn digest_of(facts: Facts) -> Result<Option<Sha256>, Error> {
