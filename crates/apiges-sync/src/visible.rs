@@ -108,6 +108,12 @@ impl Membership {
         self.members.keys().copied().filter(move |id| self.contains(*id, group))
     }
 
+    /// A contact's groups.
+    #[cfg(feature = "store")]
+    fn groups_of(&self, contact_id: u64) -> impl Iterator<Item = &String> {
+        self.members.get(&contact_id).into_iter().flat_map(|(_, groups)| groups)
+    }
+
     fn contact(&self, contact_id: u64) -> Option<&ContactRef> {
         self.members.get(&contact_id).map(|(contact, _)| contact)
     }
@@ -118,6 +124,8 @@ impl Membership {
 pub struct Grants {
     by_contact: BTreeMap<ContactRef, Grant>,
     by_id: BTreeMap<u64, BTreeSet<ContactRef>>,
+    /// Those with group scope.
+    by_group: BTreeMap<String, BTreeSet<ContactRef>>,
 }
 
 impl Grants {
@@ -131,6 +139,9 @@ impl Grants {
     pub fn insert(&mut self, grant: Grant) {
         self.remove(&grant.contact);
         self.by_id.entry(grant.contact_id).or_default().insert(grant.contact.clone());
+        if let Scope::Group { group } = &grant.scope {
+            self.by_group.entry(group.clone()).or_default().insert(grant.contact.clone());
+        }
         self.by_contact.insert(grant.contact.clone(), grant);
     }
 
@@ -139,6 +150,11 @@ impl Grants {
         let grant = self.by_contact.remove(contact)?;
         if let Some(aliases) = self.by_id.get_mut(&grant.contact_id) {
             aliases.remove(contact);
+        }
+        if let Scope::Group { group } = &grant.scope
+            && let Some(scoped) = self.by_group.get_mut(group)
+        {
+            scoped.remove(contact);
         }
         Some(grant)
     }
@@ -155,6 +171,22 @@ impl Grants {
     }
 
     /// The grants of a contact, by identity: one, unless a code was renamed and both are known.
+    /// The grants that may reach a file: those of its holders, and those over a group that a holder is in. Whoever is not among them is
+    /// denied by step 2; whoever is may still be denied. A grant may come more than once.
+    #[cfg(feature = "store")]
+    pub(crate) fn reaching<'g>(
+        &'g self,
+        file: &CaseFacts,
+        groups: &'g Membership,
+    ) -> impl Iterator<Item = &'g Grant> + use<'g> {
+        let roles = [HolderRole::Client, HolderRole::Intermediary, HolderRole::Agent];
+        let holders = roles.map(|role| file.holder(role));
+        holders.into_iter().flatten().flat_map(move |holder| {
+            let by_group = groups.groups_of(holder).filter_map(|group| self.by_group.get(group)).flatten();
+            self.own_of(holder).chain(by_group.filter_map(|contact| self.by_contact.get(contact)))
+        })
+    }
+
     fn own_of(&self, contact_id: u64) -> impl Iterator<Item = &Grant> {
         self.by_id.get(&contact_id).into_iter().flatten().filter_map(|contact| self.by_contact.get(contact))
     }

@@ -66,14 +66,13 @@ fn plan() -> Plan {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not yet steady: seeds 2 (20 contacts) and 7 (100) failed, and why is not settled"]
 async fn at_every_rest_the_portal_shows_what_is_allowed_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let store = format!("sqlite:{}", folder.path().join("sync.db").display());
     run("SQLite", &store, folder.path(), &plan()).await;
 }
 
-/// Run by `.ci/with-postgres cargo test -p apiges-sync --features store --test portal_crash -- --ignored`.
+/// Run by `.ci/with-postgres cargo test -p apiges-sync --all-features --test portal_crash -- --ignored`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a PostgreSQL, named by INTEGRATION_TEST_POSTGRES_URL"]
 async fn at_every_rest_the_portal_shows_what_is_allowed_on_postgresql() {

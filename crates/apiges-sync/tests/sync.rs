@@ -9,6 +9,8 @@
     clippy::needless_pass_by_value
 )]
 
+#[path = "sync/doubts.rs"]
+mod doubts;
 #[path = "sync/fuse.rs"]
 mod fuse;
 #[path = "sync/model.rs"]
@@ -21,5 +23,7 @@ mod rules;
 mod sandbox;
 #[path = "sync/slice.rs"]
 mod slice;
+#[path = "sync/two.rs"]
+mod two;
 #[path = "sync/world.rs"]
 mod world;

@@ -1,8 +1,10 @@
 //! The engine's public face, and the loop that works off what is to be done (contract 4.5, 4.7).
 //!
 //! The rules enforced here: restrictions first (O7); one worker for a lane, so many lanes at once (O3); a failure of one entry holds up no
-//! other (O6); a failure of the store ends the loop, since what cannot be remembered must not be sent.
+//! other (O6), nor does one that hangs: its turn ends; a failure of the store ends the loop, since what cannot be remembered must not be
+//! sent.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -10,13 +12,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use integration_core::{BoxFuture, Error, ErrorKind, Fault, Faults};
+use integration_core::clock::within;
+use integration_core::{BoxFuture, Error, ErrorKind, Fault, Faults, Outcome};
 use integration_store::{State, Store, StoreError};
 
+use super::helm::Helm;
 use super::ledger::Ledger;
 use super::numbers::{Counts, Numbers};
+use super::passage::{Passage, Push};
 use super::ports::{CaseSource, Groups, Observer, SyncEvent};
-use super::queue::{DeadEntry, Job, Mark, Queue, Rank};
+use super::queue::{DeadEntry, Job, Mark, Queue, Rank, Taken};
 use super::settings::Settings;
 use crate::grant::{AuditEntry, WebGrant};
 use crate::web::{Cause, ContactRef, Instant, WebSyncTransport};
@@ -60,9 +65,10 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) counts: Counts,
     observer: Option<Arc<dyn Observer>>,
-    /// Read while a file is judged and sent, written while a grant changes: no push that was judged by an older grant arrives after the
-    /// change (O7).
-    pub(crate) changes: tokio::sync::RwLock<()>,
+    /// No push that was judged by an older grant arrives after the change (O7).
+    pub(crate) passage: Passage,
+    /// Of all programs over the same store, which sends.
+    pub(crate) helm: Helm,
     /// One load at a time.
     pub(crate) loading: tokio::sync::Mutex<()>,
 }
@@ -168,7 +174,8 @@ impl WebSyncBuilder {
             ledger: Ledger::new(&store, &tenant),
             queue: Queue::new(&store, &tenant, Arc::clone(&clock)),
             counts: Counts::default(),
-            changes: tokio::sync::RwLock::new(()),
+            passage: Passage::default(),
+            helm: Helm::new(&store, &tenant, settings.lease, Arc::clone(&clock)),
             loading: tokio::sync::Mutex::new(()),
             tenant,
             transport,
@@ -231,21 +238,29 @@ impl WebSync {
     /// May be dropped at any moment.
     ///
     /// # Errors
-    /// The store's own failures; those of single entries are in [`dead`](Self::dead) and [`numbers`](Self::numbers).
+    /// [`Blocked`](ErrorKind::Blocked) if another program is at work for this tenant: only one sends at a time. The store's own failures;
+    /// those of single entries are in [`dead`](Self::dead) and [`numbers`](Self::numbers).
     pub async fn drain(&self) -> Result<Drained, Error> {
-        let never = std::future::pending::<()>();
-        self.0.work_off(&mut pin!(never)).await.map(|(drained, _)| drained)
+        let mut never = pin!(std::future::pending::<()>());
+        self.0.helm.kept(self.0.work_off(&mut never)).await.map(|(drained, _)| drained)
     }
 
     /// Works until `until` is over: entries of this and of other programs over the same store. What is under way then is ended properly.
+    ///
+    /// Of all programs that run over one store, one sends at a time, and the others stand by: when it ends, one of them goes on, and when
+    /// it is killed too, at once if it ran on the same machine, else after [`Settings::lease`].
     ///
     /// # Errors
     /// The store's own failures.
     pub async fn run(&self, until: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let mut until = pin!(until);
         loop {
-            let (_, stopped) = self.0.work_off(&mut until).await?;
-            if stopped || self.0.idle(&mut until).await {
+            match self.0.helm.kept(self.0.worked(&mut until)).await {
+                // Another program has the helm: it works, and we stand by.
+                Err(error) if error.kind() == ErrorKind::Blocked => {}
+                ended => return ended,
+            }
+            if self.0.idle(&mut until).await {
                 return Ok(());
             }
         }
@@ -345,6 +360,22 @@ impl Engine {
         self.counts.delay(Duration::try_from(delay).unwrap_or_default());
     }
 
+    /// Works until `until` is over.
+    async fn worked<U: Future<Output = ()> + Send>(&self, until: &mut Until<'_, U>) -> Result<(), Error> {
+        loop {
+            let (_, stopped) = self.work_off(until).await?;
+            if stopped || self.idle(until).await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for whoever changes a grant of somebody whom a push concerns; then it may leave.
+    pub(crate) async fn passing(&self, whom: BTreeSet<u64>) -> Result<Push<'_>, Error> {
+        let passing = self.passage.push(whom).await;
+        self.helm.is_held().map(|()| passing)
+    }
+
     /// Works off what is due; tells also whether `until` came.
     async fn work_off<U: Future<Output = ()> + Send>(
         &self,
@@ -427,20 +458,26 @@ impl Engine {
 
     async fn work(&self, lane: String) -> Result<Worked, Error> {
         let Some(taken) = self.queue.take(&lane, &self.settings).await? else { return Ok(Worked::Elsewhere) };
-        let worked = match taken.job.clone() {
-            Job::Case(id) => self.push_case(id, &taken.causes, taken.saved_at).await,
-            Job::Grant(contact) => self.grant_worked(&contact).await,
-            Job::Member(contact, id) => self.member_worked(&contact, id).await,
-            Job::Load(contact) => self.single_push(&contact).await,
-        };
-        match worked {
+        match self.turn(&taken).await {
             Ok(()) => self.queue.done(taken).await.map(|()| Worked::Done),
             Err(error) if is_own(&error) => Err(error),
             Err(error) => self.put_off(taken, &error).await.map(|()| Worked::Failed),
         }
     }
 
-    async fn put_off(&self, taken: super::queue::Taken, error: &Error) -> Result<(), Error> {
+    async fn turn(&self, taken: &Taken) -> Result<(), Error> {
+        match taken.job.clone() {
+            Job::Case(id) => {
+                let push = self.push_case(id, &taken.causes, taken.saved_at);
+                within(&*self.clock, self.settings.turn, push).await.unwrap_or_else(|| Err(too_long(id)))
+            }
+            Job::Grant(contact) => self.grant_worked(&contact).await,
+            Job::Member(contact, id) => self.member_worked(&contact, id).await,
+            Job::Load(contact) => self.single_push(&contact).await,
+        }
+    }
+
+    async fn put_off(&self, taken: Taken, error: &Error) -> Result<(), Error> {
         let (what, tries) = (taken.job.lane(), taken.tries.saturating_add(1));
         match self.queue.failed(taken, error, &self.settings).await? {
             Some(_) => {
@@ -451,6 +488,13 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+fn too_long(id: u64) -> Error {
+    Error::new(ErrorKind::Timeout, "push a case")
+        .with_outcome(Outcome::Unknown)
+        .with_message(format!("case {id} took longer than its turn"))
+        .with_hint("it is tried again by itself")
 }
 
 /// Whether it is our own store that failed.

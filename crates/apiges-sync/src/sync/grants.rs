@@ -1,7 +1,7 @@
 //! Changes of grants (contract 4.2, O7).
 //!
 //! The rules enforced here: a change is durable before it is sent; until the portal has it, files are judged by what is open both before and
-//! after; it is sent while no push is on its way; what follows from it is written down in the commit that notes the portal's answer, with
+//! after; it is sent while no push that it concerns is on its way; what follows from it is written down in the commit that notes the portal's answer, with
 //! the audit entry (N8). After a lost answer the same key goes out again, and if that does not settle it, the portal is asked.
 
 use integration_core::{Error, ErrorKind, Fault, Outcome};
@@ -24,6 +24,8 @@ pub enum GrantOutcome {
     /// The portal has it; see [`WebSync::grant`].
     Applied,
     /// It is written down, and goes out when the portal can be reached; what it shuts is shut for all pushes from now on.
+    ///
+    /// So too if another program over the same store is at work for this tenant: then that one sends it.
     Queued,
 }
 
@@ -37,7 +39,7 @@ impl WebSync {
         let wanted = grant.to_wire(&self.0.settings.rules)?;
         let contact = wanted.contact.clone();
         self.0
-            .grant_changed(&contact, by, |row| match &row.grant {
+            .grant_changed(&contact, Some(wanted.contact_id), by, |row| match &row.grant {
                 None => Ok(Want::Put(Box::new(wanted.clone()))),
                 Some(_) => Err(conflict("the contact has a grant already", "change that one")),
             })
@@ -52,7 +54,7 @@ impl WebSync {
         let wanted = grant.to_wire(&self.0.settings.rules)?;
         let contact = wanted.contact.clone();
         self.0
-            .grant_changed(&contact, by, |row| {
+            .grant_changed(&contact, Some(wanted.contact_id), by, |row| {
                 let stands = stored(row)?;
                 if stands.version != wanted.version || stands.contact_id != wanted.contact_id {
                     return Err(conflict("the grant changed meanwhile", "read the grant again, then decide"));
@@ -69,7 +71,7 @@ impl WebSync {
     pub async fn suspend(&self, contact: &ContactRef, by: &str) -> Result<GrantOutcome, Error> {
         let moved =
             |row: &GrantRow| WebGrant::stored(stored(row)?.clone()).suspended().map(|_| Want::Suspend);
-        self.0.grant_changed(contact, by, moved).await
+        self.0.grant_changed(contact, None, by, moved).await
     }
 
     /// Opens it again; a single push follows (N2).
@@ -78,7 +80,7 @@ impl WebSync {
     /// [`Conflict`](ErrorKind::Conflict) unless the grant is suspended; the portal's refusal.
     pub async fn resume(&self, contact: &ContactRef, by: &str) -> Result<GrantOutcome, Error> {
         let moved = |row: &GrantRow| WebGrant::stored(stored(row)?.clone()).resumed().map(|_| Want::Resume);
-        self.0.grant_changed(contact, by, moved).await
+        self.0.grant_changed(contact, None, by, moved).await
     }
 
     /// Takes the grant and everything it opened away (N2).
@@ -86,7 +88,7 @@ impl WebSync {
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) if there is none; the portal's refusal.
     pub async fn revoke(&self, contact: &ContactRef, by: &str) -> Result<GrantOutcome, Error> {
-        self.0.grant_changed(contact, by, |row| stored(row).map(|_| Want::Revoke)).await
+        self.0.grant_changed(contact, None, by, |row| stored(row).map(|_| Want::Revoke)).await
     }
 
     /// The contact's code is another from now on; its data stays (W15).
@@ -103,7 +105,9 @@ impl WebSync {
             let fault = Fault::error("W15", "newCode").with_hint(bad.to_string());
             Error::validation(CHANGE, vec![fault])
         })?;
-        self.0.grant_changed(contact, by, |row| stored(row).map(|_| Want::Rename(new_code.to_owned()))).await
+        self.0
+            .grant_changed(contact, None, by, |row| stored(row).map(|_| Want::Rename(new_code.to_owned())))
+            .await
     }
 
     /// Who would be in a union if `joining` had this pair (N7). Show the members to a person; their consent is the preview's id, given to
@@ -126,6 +130,7 @@ impl Engine {
     async fn grant_changed(
         &self,
         contact: &ContactRef,
+        wanted: Option<u64>,
         by: &str,
         want: impl Fn(&GrantRow) -> Result<Want, Error>,
     ) -> Result<GrantOutcome, Error> {
@@ -133,8 +138,11 @@ impl Engine {
             let fault = Fault::error("N8", "by").with_hint("who changes it, for the audit");
             return Err(Error::validation(CHANGE, vec![fault]));
         }
-        // Pushes that were judged before are over when this is had.
-        let _alone = self.changes.write().await;
+        let contact_id = match wanted {
+            Some(id) => id,
+            None => self.id_of(contact).await?,
+        };
+        let change = self.passage.change(contact_id).await;
         let at = self.now();
         let note = |book: &mut Book| {
             let row = book.grants.get(contact).cloned().unwrap_or_default();
@@ -147,11 +155,24 @@ impl Engine {
         };
         self.ledger.change(&[], note).await?;
         self.queue.add([self.grant_mark(contact)]).await?;
-        match self.grant_sent(contact).await {
+        // Pushes that were judged before are over when this is had.
+        change.alone().await;
+        match self.helm.kept(self.grant_sent(contact)).await {
             Ok(outcome) => Ok(outcome),
             Err(error) if is_passing(&error) => Ok(GrantOutcome::Queued),
             Err(error) => Err(error),
         }
+    }
+
+    /// Who a contact is, as far as the ledger knows.
+    async fn id_of(&self, contact: &ContactRef) -> Result<u64, Error> {
+        let book = self.ledger.look(&[]).await?;
+        let row = book.grants.get(contact);
+        let wanted = row.and_then(|row| match row.task.as_ref().map(|task| &task.want) {
+            Some(Want::Put(wanted)) => Some(wanted.contact_id),
+            _ => None,
+        });
+        Ok(row.and_then(|row| row.grant.as_ref()).map(|grant| grant.contact_id).or(wanted).unwrap_or(0))
     }
 
     pub(crate) fn grant_mark(&self, contact: &ContactRef) -> Mark {
@@ -173,13 +194,14 @@ impl Engine {
                 self.queue.add([mark]).await?;
             }
         }
-        Ok(())
+        self.loads_left().await
     }
 
     /// A grant's mark: what is to be sent is sent, then its consequences are drawn.
     pub(crate) async fn grant_worked(&self, contact: &ContactRef) -> Result<(), Error> {
         {
-            let _alone = self.changes.write().await;
+            let change = self.passage.change(self.id_of(contact).await?).await;
+            change.alone().await;
             self.grant_sent(contact).await?;
         }
         self.spread(contact).await
@@ -192,8 +214,11 @@ impl Engine {
             let row = book.grants.get(contact).cloned().unwrap_or_default();
             let Some(task) = row.task.clone() else { return Ok(GrantOutcome::Applied) };
             self.may_have_left(contact).await?;
+            self.helm.is_held()?;
             match self.grant_call(contact, &row, &task.want).await {
-                Ok(after) => return self.grant_taken(contact, after).await.map(|()| GrantOutcome::Applied),
+                Ok(after) => {
+                    return self.grant_taken(contact, &task, after).await.map(|()| GrantOutcome::Applied);
+                }
                 Err(error) if is_passing(&error) => return Err(error),
                 Err(error) => {
                     if let Some(outcome) = self.grant_resolved(contact, &row, &task, error).await? {
@@ -257,7 +282,7 @@ impl Engine {
         let current = self.transport.grant(&asked).await?;
         let same_as_ours = current.as_ref().zip(row.grant.as_ref()).is_some_and(|(now, own)| now == own);
         if task.doubt && has_taken(row, &task.want, current.as_ref()) {
-            return self.grant_taken(contact, current).await.map(|()| Some(GrantOutcome::Applied));
+            return self.grant_taken(contact, task, current).await.map(|()| Some(GrantOutcome::Applied));
         }
         let is_stale = is_about_versions(&error) && !same_as_ours && !matches!(task.want, Want::Rename(_));
         if task.doubt && is_stale {
@@ -300,7 +325,12 @@ impl Engine {
     }
 
     /// The portal has the change: ledger, audit and what follows, in one commit.
-    async fn grant_taken(&self, contact: &ContactRef, after: Option<Grant>) -> Result<(), Error> {
+    async fn grant_taken(
+        &self,
+        contact: &ContactRef,
+        sent: &GrantTask,
+        after: Option<Grant>,
+    ) -> Result<(), Error> {
         if let Some(renamed) = after.as_ref().filter(|after| after.contact != *contact) {
             return self.grant_renamed(contact, renamed).await;
         }
@@ -308,8 +338,9 @@ impl Engine {
             let row = book.grant_row(contact);
             let before = std::mem::replace(&mut row.grant, after.clone());
             row.floor = row.floor.saturating_add(1).max(after.as_ref().map_or(0, |grant| grant.version));
-            let Some(task) = row.task.take() else { return Ok(()) };
-            let entry = AuditEntry::new(task.at, task.by.as_str(), before.as_ref(), after.as_ref());
+            // What another program wrote down meanwhile is still to be sent.
+            row.task = row.task.take().filter(|task| !task.is_same(sent));
+            let entry = AuditEntry::new(sent.at, sent.by.as_str(), before.as_ref(), after.as_ref());
             row.spread.push(Spread { before, after: after.clone() });
             book.audit(&entry)
         };

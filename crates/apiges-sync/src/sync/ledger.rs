@@ -4,7 +4,7 @@
 //! file is in its row before anything is sent; of a view only its digest is kept. One gate for one process, an optimistic version for many.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use integration_core::{Error, ErrorKind, Outcome};
@@ -50,6 +50,9 @@ pub(crate) struct GrantRow {
     /// What has been done, and of which the files that it concerns are still to be looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) spread: Vec<Spread>,
+    /// By which version of the grant everything that it opens was sent and committed last.
+    #[serde(default)]
+    pub(crate) loaded: u64,
 }
 
 impl GrantRow {
@@ -79,6 +82,13 @@ pub(crate) struct GrantTask {
     pub(crate) want: Want,
     /// Whether it, or what it took the place of, may have left already.
     pub(crate) doubt: bool,
+}
+
+impl GrantTask {
+    /// Whether it is the very change, however far it has come.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (&self.by, self.at, &self.want) == (&other.by, other.at, &other.want)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +132,9 @@ pub(crate) struct OpenPush {
 pub(crate) struct CaseRow {
     /// The last version that was issued.
     pub(crate) version: u64,
+    /// The highest sequence under which anything was sent of it.
+    #[serde(default)]
+    pub(crate) latest: u64,
     /// Who has it or may have it.
     #[serde(with = "holds")]
     pub(crate) holds: BTreeMap<ContactRef, Hold>,
@@ -130,6 +143,14 @@ pub(crate) struct CaseRow {
     /// The graphic that the portal has (O9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) graphic: Option<Sha256>,
+}
+
+impl CaseRow {
+    /// A grant does not have it any more. Whether anybody else has the picture, which the portal keeps for a day only then, is not known.
+    pub(crate) fn forget(&mut self, grant: &ContactRef) {
+        self.holds.remove(grant);
+        self.graphic = None;
+    }
 }
 
 /// A load under way (4.4).
@@ -143,6 +164,12 @@ pub(crate) struct LoadRow {
     pub(crate) complete: Vec<ContactRef>,
     /// Those that are committed.
     pub(crate) done: Vec<ContactRef>,
+    /// How many files were sent for them.
+    #[serde(default)]
+    pub(crate) sent: u64,
+    /// Whether nobody goes on with it, and the files of which it left doubt are written down to be pushed.
+    #[serde(default)]
+    pub(crate) left: bool,
     pub(crate) close_key: IdempotencyKey,
 }
 
@@ -187,6 +214,8 @@ pub(crate) struct Book {
     pub(crate) head: Head,
     pub(crate) grants: Arc<BTreeMap<ContactRef, GrantRow>>,
     pub(crate) cases: BTreeMap<u64, CaseRow>,
+    /// Made when it is first asked for, and shared by all who look at the same grants.
+    effective: Arc<OnceLock<Arc<Grants>>>,
     also: Vec<Record>,
 }
 
@@ -196,6 +225,7 @@ impl Book {
     }
 
     pub(crate) fn grant_row(&mut self, contact: &ContactRef) -> &mut GrantRow {
+        self.effective = Arc::default();
         Arc::make_mut(&mut self.grants).entry(contact.clone()).or_default()
     }
 
@@ -236,8 +266,16 @@ impl Book {
     }
 
     /// The grants by which files are judged while changes are under way: **nobody sees more than both before and after** (O7).
-    pub(crate) fn effective_grants(&self) -> Grants {
-        self.grants.values().filter_map(effective).collect()
+    pub(crate) fn effective_grants(&self) -> Arc<Grants> {
+        let made = || Arc::new(self.grants.values().filter_map(effective).collect());
+        Arc::clone(self.effective.get_or_init(made))
+    }
+
+    /// Whether a change is on its way that takes a contact everything: until it has arrived, the portal shows what it had.
+    pub(crate) fn is_being_shut(&self, contact: &ContactRef) -> bool {
+        let task =
+            self.grants.get(contact).filter(|row| row.grant.is_some()).and_then(|row| row.task.as_ref());
+        task.is_some_and(|task| matches!(task.want, Want::Suspend | Want::Revoke | Want::Rename(_)))
     }
 
     /// What has to be written to come from `before` to here.
@@ -259,11 +297,11 @@ impl Book {
     fn grants_since(&self, before: &Self, records: &mut Vec<Record>) -> Result<(), Error> {
         for (contact, row) in self.grants.iter() {
             if before.grants.get(contact) != Some(row) {
-                records.push(record(GRANTS, contact.to_string(), Some(row))?);
+                records.push(record(GRANTS, key_of(contact), Some(row))?);
             }
         }
         let gone = before.grants.keys().filter(|contact| !self.grants.contains_key(contact));
-        gone.for_each(|contact| records.push(deletion(GRANTS, contact.to_string())));
+        gone.for_each(|contact| records.push(deletion(GRANTS, key_of(contact))));
         Ok(())
     }
 }
@@ -320,6 +358,7 @@ struct Cached {
     version: i64,
     head: Head,
     grants: Arc<BTreeMap<ContactRef, GrantRow>>,
+    effective: Arc<OnceLock<Arc<Grants>>>,
 }
 
 /// The ledger of a tenant.
@@ -360,8 +399,8 @@ impl Ledger {
             let cursor = bytes_of(&after.head)?;
             match self.rows.commit(Commit { version, cursor, records }).await {
                 Ok(checkpoint) => {
-                    let Book { head, grants, .. } = after;
-                    *gate = Some(Cached { version: checkpoint.version, head, grants });
+                    let Book { head, grants, effective, .. } = after;
+                    *gate = Some(Cached { version: checkpoint.version, head, grants, effective });
                     return Ok(decided);
                 }
                 Err(error) if error.kind() == StoreErrorKind::Conflict => {}
@@ -376,10 +415,13 @@ impl Ledger {
         if gate.as_ref().is_none_or(|cached| cached.version != version) {
             let head =
                 checkpoint.map_or_else(|| Ok(Head::default()), |checkpoint| read(&checkpoint.cursor))?;
-            *gate = Some(Cached { version, head, grants: Arc::new(self.all_grants().await?) });
+            let grants = Arc::new(self.all_grants().await?);
+            *gate = Some(Cached { version, head, grants, effective: Arc::default() });
         }
-        let Some(Cached { head, grants, .. }) = gate.clone() else { return Err(damaged("no head")) };
-        let mut book = Book { head, grants, ..Book::default() };
+        let Some(Cached { head, grants, effective, .. }) = gate.clone() else {
+            return Err(damaged("no head"));
+        };
+        let mut book = Book { head, grants, effective, ..Book::default() };
         for id in cases {
             if let Some(row) = self.one(CASES, &pad_before(*id), &pad(*id)).await? {
                 book.cases.insert(*id, row);
@@ -446,9 +488,13 @@ impl Ledger {
         page.into_iter().map(|(key, entry)| Ok((id_of(&key)?, entry))).collect()
     }
 
+    /// Every load that was not ended.
+    pub(crate) async fn loads(&self) -> Result<Vec<(String, LoadRow)>, Error> {
+        self.all(LOADS).await
+    }
+
     pub(crate) async fn load(&self, key: &str) -> Result<Option<LoadRow>, Error> {
-        let loads = self.all::<LoadRow>(LOADS).await?;
-        Ok(loads.into_iter().find(|(own, _)| own == key).map(|(_, load)| load))
+        Ok(self.loads().await?.into_iter().find(|(own, _)| own == key).map(|(_, load)| load))
     }
 
     pub(crate) async fn batches(
@@ -469,11 +515,16 @@ impl Ledger {
 const PAGE: usize = 500;
 
 fn held(grant: &ContactRef) -> String {
-    format!("held/{grant}")
+    format!("held/{}", key_of(grant))
 }
 
 fn batches(load: &LoadId, contact: &ContactRef) -> String {
-    format!("load/{load}/{contact}")
+    format!("load/{load}/{}", key_of(contact))
+}
+
+/// A contact as part of a key.
+pub(crate) fn key_of(contact: &ContactRef) -> String {
+    contact.key()
 }
 
 /// Numbers in text order.
@@ -491,7 +542,8 @@ fn id_of(key: &str) -> Result<u64, Error> {
 
 fn contact_of(key: &str) -> Result<ContactRef, Error> {
     let (kind, code) = key.split_once('/').ok_or_else(|| damaged("a key that is no contact"))?;
-    ContactRef::new(crate::web::ContactKind::from_wire(kind), code)
+    let kind = kind.replace("%2F", "/").replace("%25", "%");
+    ContactRef::new(crate::web::ContactKind::from_wire(&kind), code)
         .map_err(|_| damaged("a key that is no contact"))
 }
 

@@ -2,16 +2,18 @@
 //!
 //! The rules enforced here: streamed in batches, of which only ids and digests are kept; a broken load goes on behind the last batch that
 //! was accepted, under its name; what a batch carries is in the ledger as "may be held" before it leaves; nothing becomes visible that was
-//! judged by a grant or a group that has changed since; only a provably complete reading withdraws, behind the guard (Y4).
+//! judged by a grant or a group that has changed since; only a provably complete reading withdraws, behind the guard (Y4); a load that
+//! nobody goes on with leaves no doubt behind: the files that it had sent and not committed are pushed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use integration_core::{Error, ErrorKind, Outcome};
 
 use super::engine::{Engine, WebSync};
-use super::ledger::{BatchRow, Book, Hold, LoadRow, LoadedCase};
+use super::ledger::{BatchRow, Book, Hold, LoadRow, LoadedCase, key_of};
 use super::ports::{CaseList, SyncEvent};
-use super::push::{Judge, Seen, no_form};
+use super::push::{Judge, Moving, Seen, no_form};
+use super::queue::Job;
 use crate::visible::{Grants, Membership};
 use crate::web::{
     Batch, BatchItem, Commit, CommitTotals, ContactRef, DigestLine, Grant, GrantState, IdempotencyKey, Load,
@@ -48,7 +50,7 @@ impl LoadOptions {
     }
 }
 
-/// What a load did. Of contacts that were committed before it was interrupted, nothing is counted twice.
+/// What a load did, from its beginning: also what was committed before it was interrupted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoadReport {
@@ -98,8 +100,8 @@ enum Kind {
 impl Kind {
     fn key(&self) -> String {
         match self {
-            Self::All => "all".to_owned(),
-            Self::One(contact) => format!("one/{contact}"),
+            Self::All => ALL.to_owned(),
+            Self::One(contact) => format!("one/{}", key_of(contact)),
         }
     }
 }
@@ -110,6 +112,8 @@ struct Part<'a> {
     grant: Grant,
     /// By what it is judged: if it changes before the commit, the load is begun anew.
     judged: Sha256,
+    /// Whose grants decide about it.
+    whom: BTreeSet<u64>,
     ids: CaseList,
     lines: Vec<LoadedCase>,
     batches: u64,
@@ -126,7 +130,24 @@ enum Ended<T> {
 impl Engine {
     /// The single push that a mark asks for; of a grant that is not active there is nothing to push.
     pub(crate) async fn single_push(&self, contact: &ContactRef) -> Result<(), Error> {
-        self.load(Kind::One(contact.clone()), vec![contact.clone()], &LoadOptions::new()).await.map(drop)
+        let (kind, options) = (Kind::One(contact.clone()), LoadOptions::new());
+        match self.load(kind, vec![contact.clone()], &options).await {
+            Err(error) if is_guarded(&error) => {
+                self.absent_judged(contact).await?;
+                Err(guarded(error))
+            }
+            ended => ended.map(drop),
+        }
+    }
+
+    /// What a list does not name is not gone for that: each of these files is read and judged by itself, which needs no guard.
+    async fn absent_judged(&self, contact: &ContactRef) -> Result<(), Error> {
+        let book = self.ledger.look(&[]).await?;
+        let Some(grant) = book.effective_grants().get(contact).cloned() else { return Ok(()) };
+        let listed = self.files_of(&grant, &*self.groups.membership().await?).await?;
+        let listed: BTreeSet<u64> = listed.ids.into_iter().collect();
+        let held = self.ledger.held(contact).await?.into_iter().map(|(id, _)| id);
+        self.restricted(held.filter(|id| !listed.contains(id))).await
     }
 
     async fn load(
@@ -136,25 +157,77 @@ impl Engine {
         options: &LoadOptions,
     ) -> Result<LoadReport, Error> {
         let _one = self.loading.lock().await;
-        let mut report = LoadReport::default();
+        self.helm.kept(self.load_rounds(&kind, &contacts, options)).await
+    }
+
+    async fn load_rounds(
+        &self,
+        kind: &Kind,
+        contacts: &[ContactRef],
+        options: &LoadOptions,
+    ) -> Result<LoadReport, Error> {
         for _ in 0..ROUNDS {
-            let Some(row) = self.load_row(&kind, &contacts).await? else { return Ok(report) };
-            match self.load_carried(&kind, &row, options, &mut report).await {
-                Ok(Ended::Well(())) => return Ok(report),
-                Ok(Ended::Outdated) => self.load_dropped(&kind, &row, true).await?,
-                Err(error) if is_lost(&error) => self.load_dropped(&kind, &row, true).await?,
+            let Some(row) = self.load_row(kind, contacts).await? else { return Ok(LoadReport::default()) };
+            match self.load_carried(kind, &row, options).await {
+                Ok(Ended::Well(report)) => return Ok(report),
+                Ok(Ended::Outdated) => self.load_aborted(kind, &row).await?,
+                Err(error) if is_lost(&error) => self.load_aborted(kind, &row).await?,
                 Err(error) => return Err(error),
             }
         }
         let error = Error::new(ErrorKind::Interrupted, "load").with_outcome(Outcome::NotSent);
-        Err(error.with_message("grants, groups or files keep changing").with_hint("call it again"))
+        let error = error.with_message("grants, groups or files keep changing").with_hint("call it again");
+        Err(error.with_source(Moving))
+    }
+
+    /// Sees to the loads that broke off and that nobody has taken up again.
+    pub(crate) async fn loads_left(&self) -> Result<(), Error> {
+        let Ok(_none_runs) = self.loading.try_lock() else { return Ok(()) };
+        for (key, row) in self.ledger.loads().await?.into_iter().filter(|(_, row)| !row.left) {
+            // A single push that is tried again goes on with it.
+            let is_due = match row.contacts.first().filter(|_| key != ALL) {
+                Some(contact) => self.queue.has_open(&Job::Load(contact.clone())).await?,
+                None => false,
+            };
+            if !is_due {
+                self.load_left(&key, row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever calls again may go on with it; until then a push settles what its batches left in doubt.
+    async fn load_left(&self, key: &str, row: LoadRow) -> Result<(), Error> {
+        self.restricted(self.in_doubt(&row).await?).await?;
+        let row = LoadRow { left: true, ..row };
+        self.ledger.change(&[], |book| book.put_load(key, Some(&row))).await
+    }
+
+    /// The files that a load has sent, or was about to send, and not committed.
+    async fn in_doubt(&self, row: &LoadRow) -> Result<BTreeSet<u64>, Error> {
+        let mut cases = BTreeSet::new();
+        for contact in row.contacts.iter().filter(|contact| !row.done.contains(contact)) {
+            let batches = self.ledger.batches(&row.load, contact).await?;
+            cases.extend(batches.into_iter().flat_map(|(_, batch)| batch.items).map(|item| item.case));
+        }
+        Ok(cases)
+    }
+
+    /// Ends a load that can no more become visible; what it sent may be held until a push says otherwise.
+    async fn load_aborted(&self, kind: &Kind, row: &LoadRow) -> Result<(), Error> {
+        match self.transport.abort_load(&row.load, &IdempotencyKey::generate()?).await {
+            Err(error) if !is_lost(&error) && !error.is_not_found() => return Err(error),
+            _ => {}
+        }
+        self.restricted(self.in_doubt(row).await?).await?;
+        self.load_dropped(kind, row).await
     }
 
     /// The load under way, or a new one; nothing if nobody's files are to be sent.
     async fn load_row(&self, kind: &Kind, contacts: &[ContactRef]) -> Result<Option<LoadRow>, Error> {
         let key = kind.key();
         if let Some(row) = self.ledger.load(&key).await? {
-            return Ok(Some(row));
+            return self.load_resumed(&key, row).await.map(Some);
         }
         let book = self.ledger.look(&[]).await?;
         let grants = book.effective_grants();
@@ -174,6 +247,8 @@ impl Engine {
                 contacts,
                 complete: vec![],
                 done: vec![],
+                sent: 0,
+                left: false,
                 close_key,
             };
             book.put_load(&key, Some(&row)).map(|()| row)
@@ -181,14 +256,22 @@ impl Engine {
         self.ledger.change(&[], begin).await.map(Some)
     }
 
+    async fn load_resumed(&self, key: &str, row: LoadRow) -> Result<LoadRow, Error> {
+        if !row.left {
+            return Ok(row);
+        }
+        let row = LoadRow { left: false, ..row };
+        self.ledger.change(&[], |book| book.put_load(key, Some(&row))).await?;
+        Ok(row)
+    }
+
     async fn load_carried(
         &self,
         kind: &Kind,
         row: &LoadRow,
         options: &LoadOptions,
-        report: &mut LoadReport,
-    ) -> Result<Ended<()>, Error> {
-        let state = self.load_opened(kind, row).await?;
+    ) -> Result<Ended<LoadReport>, Error> {
+        let Ended::Well(state) = self.load_opened(kind, row).await? else { return Ok(Ended::Outdated) };
         let mut row = row.clone();
         for contact in row.contacts.clone() {
             if row.done.contains(&contact) {
@@ -198,31 +281,40 @@ impl Engine {
                 return Ok(Ended::Outdated);
             };
             let allowed = options.allowed.get(&contact).copied().unwrap_or(0);
-            let (lines, totals) = if own.committed {
+            let (lines, totals, by) = if own.committed {
                 // Its answer was lost, or we were: what was sent is known.
                 let batches = self.ledger.batches(&row.load, &contact).await?;
-                (batches.into_iter().flat_map(|(_, batch)| batch.items).collect(), CommitTotals::default())
+                (batches.into_iter().flat_map(|(_, batch)| batch.items).collect(), CommitTotals::default(), 0)
             } else {
                 let part = self.part(&row, &contact, own.last_batch).await?;
                 let Some(mut part) = part else { return Ok(Ended::Outdated) };
                 match self.part_carried(kind, &mut part, allowed).await? {
-                    Ended::Well(totals) => (part.lines, totals),
+                    Ended::Well(totals) => (part.lines, totals, part.grant.version),
                     Ended::Outdated => return Ok(Ended::Outdated),
                 }
             };
-            row = self.part_settled(kind, &contact, &lines).await?;
-            add(report, lines.len() as u64, &totals);
+            row = self.part_settled(kind, &contact, &lines, by).await?;
             let (sent, withdrawn) = (lines.len() as u64, totals.withdrawn);
             self.tell(&SyncEvent::Committed { contact, sent, withdrawn });
         }
-        self.transport.close_load(&row.load, &row.close_key).await?;
-        self.load_dropped(kind, &row, false).await?;
-        Ok(Ended::Well(()))
+        let totals = self.transport.close_load(&row.load, &row.close_key).await?;
+        self.load_dropped(kind, &row).await?;
+        Ok(Ended::Well(LoadReport { contacts: row.done.len() as u64, sent: row.sent, totals }))
     }
 
-    async fn load_opened(&self, kind: &Kind, row: &LoadRow) -> Result<Load, Error> {
+    async fn load_opened(&self, kind: &Kind, row: &LoadRow) -> Result<Ended<Load>, Error> {
         if let Some(load) = self.transport.load(&row.load).await? {
-            return Ok(load);
+            return Ok(Ended::Well(load));
+        }
+        // The portal refuses a load of somebody who has lost the grant meanwhile.
+        let known = self.ledger.look(&[]).await?.effective_grants();
+        let whom = row.contacts.iter().filter_map(|contact| known.get(contact)).map(|grant| grant.contact_id);
+        let _passing = self.passing(whom.collect()).await?;
+        let grants = self.ledger.look(&[]).await?.effective_grants();
+        let is_active =
+            |contact: &ContactRef| grants.get(contact).is_some_and(|grant| grant.state == GrantState::Active);
+        if !row.contacts.iter().all(is_active) {
+            return Ok(Ended::Outdated);
         }
         let (key, load_id, base_sequence) =
             (IdempotencyKey::load(&self.tenant, &row.load), row.load.clone(), row.base);
@@ -230,11 +322,11 @@ impl Engine {
             Kind::All => {
                 let (scope, contacts) = (LoadScope::All, row.contacts.clone());
                 let load = OpenLoad { load_id, scope, contacts, base_sequence };
-                self.transport.open_load(&load, &key).await
+                self.transport.open_load(&load, &key).await.map(Ended::Well)
             }
             Kind::One(contact) => {
                 let load = OpenSingleLoad { load_id, base_sequence };
-                self.transport.open_single_load(contact, &load, &key).await
+                self.transport.open_single_load(contact, &load, &key).await.map(Ended::Well)
             }
         }
     }
@@ -260,7 +352,8 @@ impl Engine {
         let lines: Vec<LoadedCase> = accepted.into_iter().flat_map(|(_, batch)| batch.items).collect();
         let looked_at = lines.iter().map(|line| line.case).collect();
         let ids = self.files_of(&grant, &groups).await?;
-        Ok(Some(Part { row, grant, judged, ids, lines, batches: last_batch, looked_at }))
+        let whom = whom(&grant, &groups);
+        Ok(Some(Part { row, grant, judged, whom, ids, lines, batches: last_batch, looked_at }))
     }
 
     /// The files of everybody whom a grant's scope holds now.
@@ -301,21 +394,21 @@ impl Engine {
     /// Reads, judges and sends some files as one batch; none of them visible: no batch.
     async fn batch_sent(&self, part: &mut Part<'_>, ids: &[u64]) -> Result<Ended<()>, Error> {
         for _ in 0..ROUNDS {
-            let _unchanged = self.changes.read().await;
             let looked = self.ledger.look(ids).await?;
-            let grants = looked.effective_grants();
-            let groups = self.groups.membership().await?;
+            let (grants, groups) = (looked.effective_grants(), self.groups.membership().await?);
             if !self.is_still(part, &grants, &groups)? {
                 return Ok(Ended::Outdated);
             }
             let seen = self.seen_of(part, ids, &grants, &groups).await?;
-            let Some(items) = self.batch_noted(part, &looked, &seen).await? else { continue };
+            self.pictures_of(&seen).await?;
+            let _passing = self.passing(part.whom.clone()).await?;
+            let groups = self.groups.membership().await?;
+            let Some(items) = self.batch_noted(part, &looked, &seen, &groups).await? else { continue };
             let unseen = ids.iter().filter(|id| !seen.contains_key(id));
             let held = unseen.filter(|id| has(&looked, **id, &part.grant.contact)).copied();
             self.restricted(held.collect::<Vec<_>>()).await?;
             part.looked_at.extend(ids);
             if !items.is_empty() {
-                self.graphics_stored(&items).await?;
                 self.batch_put(part, items).await?;
             }
             return Ok(Ended::Well(()));
@@ -347,17 +440,20 @@ impl Engine {
         Ok(all)
     }
 
-    /// Issues the versions of a batch and notes it. `None`: a file was judged by another meanwhile, so it is read again.
+    /// Issues the versions of a batch and notes it. `None`: a file was judged by another meanwhile, or what it is judged by changed, so
+    /// that everything is looked at again.
     async fn batch_noted(
         &self,
         part: &Part<'_>,
         looked: &Book,
         seen: &BTreeMap<u64, Seen>,
+        groups: &Membership,
     ) -> Result<Option<Vec<BatchItem>>, Error> {
         let ids: Vec<u64> = seen.keys().copied().collect();
         let note = |book: &mut Book| {
             let version = |book: &Book, id: &u64| book.cases.get(id).map_or(0, |row| row.version);
-            if ids.iter().any(|id| version(book, id) != version(looked, id)) || book.grants != looked.grants {
+            let is_newer = ids.iter().any(|id| version(book, id) != version(looked, id));
+            if is_newer || !self.is_still(part, &book.effective_grants(), groups)? {
                 return Ok(None);
             }
             let items: Vec<BatchItem> = seen.iter().map(|(id, seen)| item(book, part, *id, seen)).collect();
@@ -381,19 +477,12 @@ impl Engine {
         self.ledger.change(&ids, note).await
     }
 
-    async fn graphics_stored(&self, items: &[BatchItem]) -> Result<(), Error> {
-        for item in items {
-            let Some(graphic) = &item.view.grafico else { continue };
-            let looked = self.ledger.look(&[item.case_id]).await?;
-            if looked.cases.get(&item.case_id).is_some_and(|row| row.graphic == Some(graphic.sha256)) {
-                continue;
+    /// The portal is asked for each: what the ledger knows of a picture is of the file's last push, which may be long ago.
+    async fn pictures_of(&self, seen: &BTreeMap<u64, Seen>) -> Result<(), Error> {
+        for (id, seen) in seen {
+            if let Some(picture) = &seen.projection.view.grafico {
+                self.graphic_stored(*id, picture.sha256).await?;
             }
-            self.graphic_stored(item.case_id, graphic.sha256).await?;
-            let note = |book: &mut Book| {
-                book.case(item.case_id).graphic = Some(graphic.sha256);
-                Ok(())
-            };
-            self.ledger.change(&[item.case_id], note).await?;
         }
         Ok(())
     }
@@ -440,7 +529,7 @@ impl Engine {
         part: &Part<'_>,
         allowed: u64,
     ) -> Result<Ended<CommitTotals>, Error> {
-        let _unchanged = self.changes.read().await;
+        let _passing = self.passing(part.whom.clone()).await?;
         let book = self.ledger.look(&[]).await?;
         let groups = self.groups.membership().await?;
         if !self.is_still(part, &book.effective_grants(), &groups)? {
@@ -468,24 +557,22 @@ impl Engine {
         kind: &Kind,
         contact: &ContactRef,
         lines: &[LoadedCase],
+        by: u64,
     ) -> Result<LoadRow, Error> {
+        let key = kind.key();
+        let row = self.ledger.load(&key).await?.ok_or_else(gone)?;
         for lines in lines.chunks(SETTLED_AT_ONCE) {
             let ids: Vec<u64> = lines.iter().map(|line| line.case).collect();
             let settle = |book: &mut Book| {
-                for line in lines {
-                    if let Some(hold) = book.case(line.case).holds.get_mut(contact)
-                        && hold.version == line.version
-                        && hold.view == line.view
-                    {
-                        hold.sure = true;
-                    }
-                }
-                Ok(())
+                let lines = lines.iter();
+                Ok(lines
+                    .filter(|line| !is_settled(book, contact, line, row.base))
+                    .map(|line| line.case)
+                    .collect())
             };
-            self.ledger.change(&ids, settle).await?;
+            let overtaken: Vec<u64> = self.ledger.change(&ids, settle).await?;
+            self.restricted(overtaken).await?;
         }
-        let key = kind.key();
-        let row = self.ledger.load(&key).await?.ok_or_else(gone)?;
         if row.complete.contains(contact) {
             self.absent_forgotten(contact, &row, lines).await?;
         }
@@ -494,6 +581,9 @@ impl Engine {
         let done = |book: &mut Book| {
             let mut row = row.clone();
             row.done.push(contact.clone());
+            row.sent = row.sent.saturating_add(lines.len() as u64);
+            let grant = book.grant_row(contact);
+            grant.loaded = grant.loaded.max(by);
             for number in &numbers {
                 book.put_batch(&row.load, contact, *number, None)?;
             }
@@ -518,7 +608,7 @@ impl Engine {
             let forget = |book: &mut Book| {
                 for row in book.cases.values_mut() {
                     if row.holds.get(contact).is_some_and(|hold| hold.sequence <= base) {
-                        row.holds.remove(contact);
+                        row.forget(contact);
                     }
                 }
                 Ok(())
@@ -536,14 +626,7 @@ impl Engine {
         self.ledger.change(&[], |book| book.put_load(&key, Some(&row))).await
     }
 
-    /// Ends a load; what it had sent and not made visible may be held, until a push says otherwise.
-    async fn load_dropped(&self, kind: &Kind, row: &LoadRow, abort: bool) -> Result<(), Error> {
-        if abort {
-            match self.transport.abort_load(&row.load, &IdempotencyKey::generate()?).await {
-                Err(error) if !is_lost(&error) && !error.is_not_found() => return Err(error),
-                _ => {}
-            }
-        }
+    async fn load_dropped(&self, kind: &Kind, row: &LoadRow) -> Result<(), Error> {
         let mut batches = Vec::new();
         for contact in &row.contacts {
             let own = self.ledger.batches(&row.load, contact).await?;
@@ -559,6 +642,8 @@ impl Engine {
     }
 }
 
+/// The key of the load of all contacts.
+const ALL: &str = "all";
 /// How often a load is begun anew, and a batch read again, before it is left to a later call.
 const ROUNDS: usize = 4;
 const SETTLED_AT_ONCE: usize = 500;
@@ -575,10 +660,24 @@ fn item(book: &mut Book, part: &Part<'_>, id: u64, seen: &Seen) -> BatchItem {
     if known.is_none() {
         let (holder, holder_id, view) = (seen.projection.holder.clone(), seen.holder_id, seen.view);
         let hold = Hold { holder, holder_id, version, sequence: part.row.base, view, sure: false };
+        row.latest = row.latest.max(part.row.base);
         row.holds.insert(contact.clone(), hold);
     }
     let (holder, view) = (seen.projection.holder.clone(), seen.projection.view.clone());
     BatchItem { case_id: id, version, holder, view }
+}
+
+/// Whether it is known what the portal has of a file now. Not if something was sent of it since the load began, by a push or by another
+/// load: the later sequence keeps what this one brings away (4.4), even where it read the file after that. Then a push has to say it.
+fn is_settled(book: &mut Book, contact: &ContactRef, line: &LoadedCase, base: u64) -> bool {
+    let row = book.case(line.case);
+    let overtaken = row.latest > base;
+    let hold = row.holds.get_mut(contact);
+    let Some(hold) = hold.filter(|hold| hold.version == line.version && hold.view == line.view) else {
+        return true;
+    };
+    hold.sure |= !overtaken;
+    hold.sure
 }
 
 fn has(book: &Book, id: u64, contact: &ContactRef) -> bool {
@@ -597,13 +696,27 @@ fn judged_by(grant: &Grant, grants: &Grants, groups: &Membership) -> Result<Sha2
     canonical(&(grants, &members)).map(|text| Sha256::of(text.as_bytes())).map_err(|_| no_form())
 }
 
-fn add(report: &mut LoadReport, sent: u64, totals: &CommitTotals) {
-    report.contacts += 1;
-    report.sent += sent;
-    report.totals.applied += totals.applied;
-    report.totals.unchanged += totals.unchanged;
-    report.totals.stale += totals.stale;
-    report.totals.withdrawn += totals.withdrawn;
+/// Everybody whose grant decides what a grant sees.
+fn whom(grant: &Grant, groups: &Membership) -> BTreeSet<u64> {
+    let mut whom = BTreeSet::from([grant.contact_id]);
+    if let Scope::Group { group } = &grant.scope {
+        whom.extend(groups.of_group(group));
+    }
+    whom
+}
+
+fn is_guarded(error: &Error) -> bool {
+    Refusal::of(error).is_some_and(|refusal| refusal.code == RefusalCode::Guard)
+}
+
+/// Not for good: what is absent is looked at by then. If it is there all the same, list and files contradict each other, and after so
+/// many tries a person has to look (O6).
+fn guarded(error: Error) -> Error {
+    Error::new(ErrorKind::Interrupted, "load")
+        .with_outcome(Outcome::Refused)
+        .with_message("the guard held the commit back")
+        .with_hint("the files that are absent from the list are looked at one by one, then it is tried again")
+        .with_source(error)
 }
 
 /// Whether the portal and the ledger do not speak of the same load any more.

@@ -19,9 +19,11 @@
 
 mod engine;
 mod grants;
+mod helm;
 mod ledger;
 mod load;
 mod numbers;
+mod passage;
 mod ports;
 mod push;
 mod queue;

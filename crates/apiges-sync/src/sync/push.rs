@@ -2,7 +2,8 @@
 //!
 //! The rules enforced here: what is sent replaces everything, so whoever has the file and no longer sees it is named (O2); who **may** have
 //! it is in the ledger before the push leaves; after a lost answer the very same push goes out under the very same key, or a newer one,
-//! never an older; a file that did not change is not sent.
+//! never an older; a file that did not change is not sent; every picture that a view names is at the portal before it (O9). Nothing is
+//! held up by the reading of a file: grants may change meanwhile, and then it is judged again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,18 +45,45 @@ impl Seen {
     }
 }
 
+/// A file as it was read, in every language that somebody reads it in; nothing if there is no such file.
+pub(crate) type Facts = Option<BTreeMap<Lang, CaseFacts>>;
+
 /// What everybody is to see of a file.
 #[derive(Debug, Clone, Default)]
-struct Verdict {
+pub(crate) struct Verdict {
     seen: Vec<Seen>,
     lost: Vec<(ContactRef, Reason)>,
 }
 
 impl Verdict {
-    fn is_held_already(&self, row: &CaseRow) -> bool {
+    pub(crate) fn is_held_already(&self, row: &CaseRow) -> bool {
         let held =
             |seen: &Seen| row.holds.get(&seen.projection.grant).is_some_and(|hold| seen.is_held_as(hold));
         row.open.is_none() && self.lost.is_empty() && self.seen.iter().all(held)
+    }
+
+    /// Whom a push concerns: who sees the file or has it, and whose it is.
+    fn whom(&self, row: &CaseRow, grants: &Grants) -> BTreeSet<u64> {
+        let seen = self.seen.iter().flat_map(|seen| {
+            let own = grants.get(&seen.projection.grant).map(|grant| grant.contact_id);
+            own.into_iter().chain([seen.holder_id])
+        });
+        let held = row.holds.iter().flat_map(|(contact, hold)| {
+            let own = grants.get(contact).map(|grant| grant.contact_id);
+            own.into_iter().chain([hold.holder_id])
+        });
+        seen.chain(held).filter(|id| *id != 0).collect()
+    }
+
+    fn names(&self, contact: &ContactRef) -> bool {
+        let lost = self.lost.iter().any(|(own, _)| own == contact);
+        lost || self.seen.iter().any(|seen| seen.projection.grant == *contact)
+    }
+
+    /// The pictures that somebody is to see.
+    fn pictures(&self) -> BTreeSet<Sha256> {
+        let views = self.seen.iter().map(|seen| &seen.projection.view);
+        views.filter_map(|view| view.grafico.as_ref()).map(|picture| picture.sha256).collect()
     }
 
     fn cause(&self, causes: &[Cause]) -> Cause {
@@ -75,53 +103,75 @@ impl Verdict {
 enum Plan {
     Nothing,
     LookAgain,
+    /// Somebody's grant is to be shut, and the portal has not heard of it yet.
+    ChangeFirst,
     Push(Box<CasePush>),
 }
 
 impl Engine {
     /// Brings a file in step. Whatever it met is safe to be repeated.
     pub(crate) async fn push_case(&self, id: u64, causes: &[Cause], saved_at: Instant) -> Result<(), Error> {
+        let mut read: Option<(u64, Facts)> = None;
+        let mut contradicted = false;
         for _ in 0..ROUNDS {
-            // No grant changes between the judgement and the portal's answer.
-            let _unchanged = self.changes.read().await;
             let looked = self.ledger.look(&[id]).await?;
             let row = looked.cases.get(&id).cloned().unwrap_or_default();
-            let grants = looked.effective_grants();
-            let groups = self.groups.membership().await?;
-            let facts = self.facts(id, &grants, &groups).await?;
+            let (grants, groups) = (looked.effective_grants(), self.groups.membership().await?);
+            // Who judged it meanwhile may have read it later: the order of versions is that of the readings.
+            let known =
+                read.take().filter(|(at, facts)| *at == row.version && self.is_read(facts, &grants, &groups));
+            let facts = match known {
+                Some((_, facts)) => facts,
+                None => self.facts(id, &grants, &groups).await?,
+            };
             let verdict = self.verdict(&row, facts.as_ref(), &grants, &groups, causes)?;
-            if let Some(push) = self.decided(id, &looked, &verdict, causes, saved_at).await? {
-                let Some(push) = push else { return Ok(()) };
-                if self.sent(&push, &row, &verdict).await? {
-                    return Ok(());
+            let pictures = self.pictures_stored(id, &row, &verdict).await?;
+            let _passing = self.passing(verdict.whom(&row, &grants)).await?;
+            match self.decided(id, &looked, &verdict, causes, saved_at).await? {
+                Plan::Nothing => return Ok(()),
+                Plan::ChangeFirst => return Err(change_first()),
+                Plan::LookAgain => read = Some((row.version, facts)),
+                Plan::Push(push) => {
+                    if self.sent(&push, &verdict, pictures).await? {
+                        return Ok(());
+                    }
+                    contradicted = true;
                 }
             }
         }
-        Err(unsettled(id))
+        Err(unsettled(id, contradicted))
     }
 
     /// The file in every language that somebody reads it in; nothing if there is no such file.
-    pub(crate) async fn facts(
-        &self,
-        id: u64,
-        grants: &Grants,
-        groups: &Membership,
-    ) -> Result<Option<BTreeMap<Lang, CaseFacts>>, Error> {
+    pub(crate) async fn facts(&self, id: u64, grants: &Grants, groups: &Membership) -> Result<Facts, Error> {
         let first = grants.iter().next().map(|grant| grant.lang).unwrap_or_default();
         let Some(facts) = self.cases.case(id, first).await? else { return Ok(None) };
-        let rules = &self.settings.rules;
-        let reaching =
-            grants.iter().filter(|grant| project(&active(grant), &facts, grants, groups, rules).is_ok());
-        let langs: BTreeSet<Lang> = reaching.map(|grant| grant.lang).filter(|lang| *lang != first).collect();
+        let langs = self.langs(&facts, grants, groups);
         let mut all = BTreeMap::from([(first, facts)]);
-        for lang in langs {
+        for lang in langs.into_iter().filter(|lang| *lang != first) {
             let Some(facts) = self.cases.case(id, lang).await? else { return Ok(None) };
             all.insert(lang, facts);
         }
         Ok(Some(all))
     }
 
-    fn verdict(
+    /// In which languages a file is read.
+    fn langs(&self, facts: &CaseFacts, grants: &Grants, groups: &Membership) -> BTreeSet<Lang> {
+        let rules = &self.settings.rules;
+        let reaching = grants.reaching(facts, groups);
+        let reaching = reaching.filter(|grant| project(&active(grant), facts, grants, groups, rules).is_ok());
+        reaching.map(|grant| grant.lang).collect()
+    }
+
+    /// Whether it was read in all of them.
+    fn is_read(&self, facts: &Facts, grants: &Grants, groups: &Membership) -> bool {
+        facts.as_ref().is_none_or(|all| {
+            let langs = all.values().flat_map(|facts| self.langs(facts, grants, groups));
+            langs.into_iter().all(|lang| all.contains_key(&lang))
+        })
+    }
+
+    pub(crate) fn verdict(
         &self,
         row: &CaseRow,
         facts: Option<&BTreeMap<Lang, CaseFacts>>,
@@ -134,7 +184,12 @@ impl Engine {
             verdict.lost = row.holds.keys().map(|grant| (grant.clone(), Reason::CaseRemoved)).collect();
             return Ok(verdict);
         };
-        for grant in grants.iter() {
+        // Nobody else reaches it, whatever it says.
+        let reaching = facts.values().flat_map(|facts| grants.reaching(facts, groups));
+        let holding = row.holds.keys().filter_map(|contact| grants.get(contact));
+        let concerned: BTreeMap<&ContactRef, &Grant> =
+            reaching.chain(holding).map(|grant| (&grant.contact, grant)).collect();
+        for grant in concerned.into_values() {
             let hold = row.holds.get(&grant.contact);
             let judge = Judge { grants, groups, rules: &self.settings.rules };
             match (judge.seen(grant, facts)?, hold) {
@@ -155,7 +210,7 @@ impl Engine {
         Ok(verdict)
     }
 
-    /// Notes in the ledger what is about to be sent. `None`: look again; `Some(None)`: nothing is to be sent.
+    /// Notes in the ledger what is about to be sent.
     async fn decided(
         &self,
         id: u64,
@@ -163,26 +218,20 @@ impl Engine {
         verdict: &Verdict,
         causes: &[Cause],
         saved_at: Instant,
-    ) -> Result<Option<Option<Box<CasePush>>>, Error> {
+    ) -> Result<Plan, Error> {
         let seen_version = looked.cases.get(&id).map_or(0, |row| row.version);
         let plan = |book: &mut Book| {
-            // Somebody judged it meanwhile, from what may be a later reading: the order of versions is that of the readings.
             let version = book.cases.get(&id).map_or(0, |row| row.version);
             if version != seen_version || book.grants != looked.grants {
                 return Ok(Plan::LookAgain);
             }
             planned(book, id, verdict, verdict.cause(causes), saved_at)
         };
-        Ok(match self.ledger.change(&[id], plan).await? {
-            Plan::LookAgain => None,
-            Plan::Nothing => Some(None),
-            Plan::Push(push) => Some(Some(push)),
-        })
+        self.ledger.change(&[id], plan).await
     }
 
     /// Sends it; `false` if the portal knows better and another version is needed.
-    async fn sent(&self, push: &CasePush, row: &CaseRow, verdict: &Verdict) -> Result<bool, Error> {
-        let graphic = self.graphic_sent(push, row).await?;
+    async fn sent(&self, push: &CasePush, verdict: &Verdict, picture: Option<Sha256>) -> Result<bool, Error> {
         let key = IdempotencyKey::case(&self.tenant, push.case_id, push.version);
         self.counts.change(|counts| counts.pushed += 1);
         match self.transport.push(push, &key).await {
@@ -190,7 +239,7 @@ impl Engine {
                 if answer.outcome == PushOutcome::Duplicate {
                     self.counts.change(|counts| counts.duplicates += 1);
                 }
-                self.settled(push, verdict, graphic).await.map(|()| true)
+                self.settled(push, verdict, picture).await.map(|()| true)
             }
             // Something of this file that is ours or not is newer, and may not say all of this: again, with a version above it (O5).
             Ok(answer) => {
@@ -205,13 +254,14 @@ impl Engine {
         &self,
         push: &CasePush,
         verdict: &Verdict,
-        graphic: Option<Sha256>,
+        picture: Option<Sha256>,
     ) -> Result<(), Error> {
         let id = push.case_id;
         let settle = |book: &mut Book| {
             let row = book.case(id);
             row.open = row.open.take().filter(|open| open.version != push.version);
-            row.graphic = graphic.or(row.graphic);
+            // Of a picture that no view names the portal drops the bytes after a day: it is not known to be there any more.
+            row.graphic = picture;
             for seen in &verdict.seen {
                 let contact = &seen.projection.grant;
                 if row.holds.get(contact).is_none_or(|hold| hold.version <= push.version) {
@@ -284,14 +334,21 @@ impl Engine {
         self.ledger.change(&[id], remember).await
     }
 
-    /// O9: the bytes go up before what refers to them, and only if they are others than last time.
-    async fn graphic_sent(&self, push: &CasePush, row: &CaseRow) -> Result<Option<Sha256>, Error> {
-        let named = push.projections.iter().find_map(|projection| projection.view.grafico.as_ref());
-        let Some(sha256) = named.map(|graphic| graphic.sha256).filter(|sha256| row.graphic != Some(*sha256))
-        else {
-            return Ok(None);
-        };
-        self.graphic_stored(push.case_id, sha256).await.map(|()| Some(sha256))
+    /// O9: the bytes go up before what refers to them, and only if they are others than last time. Tells which they are; a file that
+    /// was read in two languages while its picture changed names two, of which at most one can be had: it is read again then.
+    async fn pictures_stored(
+        &self,
+        id: u64,
+        row: &CaseRow,
+        verdict: &Verdict,
+    ) -> Result<Option<Sha256>, Error> {
+        let pictures = verdict.pictures();
+        if !verdict.is_held_already(row) {
+            for sha256 in pictures.iter().filter(|sha256| row.graphic != Some(**sha256)) {
+                self.graphic_stored(id, *sha256).await?;
+            }
+        }
+        Ok(pictures.into_iter().next())
     }
 
     pub(crate) async fn graphic_stored(&self, id: u64, sha256: Sha256) -> Result<(), Error> {
@@ -369,13 +426,17 @@ fn planned(
     if verdict.is_held_already(&row) {
         return Ok(Plan::Nothing);
     }
+    // The portal takes it for active still, and would miss it among those that are named (O2).
+    if row.holds.keys().any(|contact| !verdict.names(contact) && book.is_being_shut(contact)) {
+        return Ok(Plan::ChangeFirst);
+    }
     if let Some(push) = again(&row, id, verdict)? {
         return Ok(Plan::Push(Box::new(push)));
     }
     let (version, sequence) = (row.version.saturating_add(1), book.next_sequence());
     let push = push_of(id, version, sequence, saved_at, cause, verdict, &verdict.lost);
     let row = book.case(id);
-    row.version = version;
+    (row.version, row.latest) = (version, sequence);
     row.open = Some(OpenPush {
         version,
         sequence,
@@ -440,13 +501,28 @@ pub(crate) fn no_form() -> Error {
 fn changing(id: u64) -> Error {
     Error::new(ErrorKind::Interrupted, "send a graphic")
         .with_outcome(Outcome::NotSent)
+        .with_source(Moving)
         .with_message(format!("the graphic of case {id} changed while it was read"))
         .with_hint("it is tried again by itself")
 }
 
-fn unsettled(id: u64) -> Error {
-    Error::new(ErrorKind::Interrupted, "push a case")
+/// What it was judged by changes faster than it can be sent. That is nobody's fault, and counts as no try (O6).
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("what it depends on keeps changing")]
+pub(crate) struct Moving;
+
+fn unsettled(id: u64, contradicted: bool) -> Error {
+    let error = Error::new(ErrorKind::Interrupted, "push a case").with_hint("it is tried again by itself");
+    if contradicted {
+        return error.with_message(format!("the portal and the ledger do not agree on case {id}"));
+    }
+    let error = error.with_outcome(Outcome::NotSent).with_source(Moving);
+    error.with_message(format!("case {id}, or a grant that concerns it, keeps changing"))
+}
+
+fn change_first() -> Error {
+    Error::new(ErrorKind::Blocked, "push a case")
         .with_outcome(Outcome::NotSent)
-        .with_message(format!("case {id} kept changing, or the portal and the ledger do not agree on it"))
+        .with_message("a change of the grant of somebody who has the case goes first")
         .with_hint("it is tried again by itself")
 }

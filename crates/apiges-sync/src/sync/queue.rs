@@ -16,7 +16,8 @@ use integration_store::{
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{bytes_of, pad, read, stored};
+use super::ledger::{bytes_of, key_of, pad, read, stored};
+use super::push::Moving;
 use super::settings::Settings;
 use crate::Clock;
 use crate::web::{Cause, ContactRef, Instant, Refusal, uuid};
@@ -38,10 +39,10 @@ pub(crate) enum Job {
 impl Job {
     pub(crate) fn lane(&self) -> String {
         match self {
-            Self::Grant(contact) => format!("grant/{contact}"),
-            Self::Member(contact, _) => format!("member/{contact}"),
+            Self::Grant(contact) => format!("grant/{}", key_of(contact)),
+            Self::Member(contact, _) => format!("member/{}", key_of(contact)),
             Self::Case(id) => format!("case/{}", pad(*id)),
-            Self::Load(contact) => format!("load/{contact}"),
+            Self::Load(contact) => format!("load/{}", key_of(contact)),
         }
     }
 }
@@ -243,8 +244,7 @@ impl Queue {
         error: &Error,
         settings: &Settings,
     ) -> Result<Option<Duration>, Error> {
-        let counts = error.kind() != ErrorKind::Authentication;
-        let count = taken.tries.saturating_add(u32::from(counts));
+        let count = taken.tries.saturating_add(u32::from(is_a_try(error)));
         let pause =
             settings.pause(count.max(1), self.clock.random()).max(error.retry_after().unwrap_or_default());
         let dead = is_final(error) || count >= settings.tries;
@@ -361,6 +361,12 @@ fn later(now: Timestamp, pause: Duration) -> Instant {
     // Rounded up: an instant on the wire has milliseconds, and a pause is not to end before it is over.
     let pause = pause.saturating_add(SignedDuration::from_micros(999));
     now.checked_add(pause).unwrap_or(Timestamp::MAX).into()
+}
+
+/// Whether it says something of the entry: not if nobody is let in, if something else goes first, or if it is overtaken all the time.
+fn is_a_try(error: &Error) -> bool {
+    let waits = matches!(error.kind(), ErrorKind::Authentication | ErrorKind::Blocked);
+    !waits && error.find_source::<Moving>().is_none()
 }
 
 /// Whether trying again cannot help: it is wrong, not unlucky.

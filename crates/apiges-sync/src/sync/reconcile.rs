@@ -25,30 +25,34 @@ impl WebSync {
     /// a suspended one gets everything anew when it is resumed. What differs is written down for a single push, which
     /// [`run`](Self::run) or [`drain`](Self::drain) does.
     ///
-    /// What is being sent by another program over the same store at this moment may count as a difference; mending it does no harm.
-    ///
     /// # Errors
-    /// What the calls met, and the store's own failures.
+    /// [`Blocked`](integration_core::ErrorKind::Blocked) if another program is at work for this tenant; what the calls met, and the store's
+    /// own failures.
     pub async fn reconcile(&self) -> Result<Reconciled, Error> {
         let _no_load = self.0.loading.lock().await;
-        let book = self.0.ledger.look(&[]).await?;
+        self.0.helm.kept(self.0.reconciled()).await
+    }
+}
+
+impl Engine {
+    async fn reconciled(&self) -> Result<Reconciled, Error> {
+        let book = self.ledger.look(&[]).await?;
         let rows = book.grants.values().filter(|row| row.task.is_none() && row.spread.is_empty());
         let mut found = Reconciled::default();
         let active = |grant: &&Grant| grant.state == GrantState::Active;
         for grant in rows.filter_map(|row| row.grant.as_ref()).filter(active) {
             found.compared += 1;
-            if !self.0.agrees(grant).await? {
+            if !self.agrees(grant).await? {
                 found.mismatches.push(grant.contact.clone());
-                self.0.mend(&grant.contact).await?;
+                self.mend(&grant.contact).await?;
             }
         }
         Ok(found)
     }
-}
 
-impl Engine {
     async fn agrees(&self, grant: &Grant) -> Result<bool, Error> {
-        let _nothing_on_its_way = self.changes.write().await;
+        let nothing = self.passage.change(grant.contact_id).await;
+        nothing.alone().await;
         let held = self.ledger.held(&grant.contact).await?;
         let theirs = match self.transport.digest(&grant.contact).await {
             Err(error) if error.is_not_found() => return Ok(false),

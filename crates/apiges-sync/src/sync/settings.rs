@@ -18,8 +18,10 @@ use crate::grant::Rules;
 pub struct Settings {
     /// How many cases are under way at once; 8 (O3).
     pub parallel: usize,
-    /// How long a case is another worker's; 30 s (O6).
+    /// How long a case, and the right to send at all, is another program's; 30 s (O6).
     pub lease: Duration,
+    /// How long one case may take, from reading it to the portal's answer, before it is put off; 2 min.
+    pub turn: Duration,
     /// The first pause after a failure, before jitter; 1 s (O6).
     pub first_pause: Duration,
     /// The longest pause; 5 min (O6).
@@ -41,6 +43,7 @@ impl Default for Settings {
         Self {
             parallel: 8,
             lease: Duration::from_secs(30),
+            turn: Duration::from_secs(120),
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(300),
             tries: 12,
@@ -66,6 +69,7 @@ impl Settings {
         };
         fault(self.parallel == 0, "O3", "parallel", "at least one");
         fault(self.lease.is_zero(), "O6", "lease", "some seconds");
+        fault(self.turn.is_zero(), "O6", "turn", "some seconds");
         fault(self.tries == 0, "O6", "tries", "at least one");
         fault(self.batch_items == 0, "W22", "batchItems", "at least one");
         fault(self.look_again.is_zero(), "4.7", "lookAgain", "a second or so");
@@ -104,10 +108,11 @@ mod tests {
             tries: 0,
             batch_items: 0,
             lease: zero,
+            turn: zero,
             look_again: zero,
             longest_pause: Duration::from_millis(1),
             ..Settings::default()
         };
-        assert_eq!(wrong.check().unwrap_err().faults().len(), 6);
+        assert_eq!(wrong.check().unwrap_err().faults().len(), 7);
     }
 }

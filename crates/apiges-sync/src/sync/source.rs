@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::engine::{Engine, WebSync};
 use super::ledger::Book;
 use super::ports::Asked;
-use super::push::no_form;
+use super::push::{Facts, no_form};
 use super::queue::{Job, Mark, Rank};
 use crate::web::{Cause, Instant, Sha256, canonical};
 
@@ -93,7 +93,8 @@ impl WebSync {
         Ok(Scanned { looked_at: count, changed: count, full: false })
     }
 
-    /// Looks at every file that a grant reaches or has, and writes down those that are not as they were at the last scan.
+    /// Looks at every file that a grant reaches or has, and writes down those that are not as they were at the last scan, or that somebody
+    /// has otherwise than he should.
     ///
     /// # Errors
     /// What the calls met. What was written down until then stays.
@@ -104,9 +105,9 @@ impl WebSync {
         for ids in cases.chunks(SCANNED_AT_ONCE) {
             let mut changed = Vec::new();
             for id in ids {
-                let digest = self.0.digest_of(*id).await?;
-                if known.get(id) != digest.as_ref() {
-                    changed.push((*id, digest));
+                let (digest, as_held) = self.0.looked_at(*id).await?;
+                if known.get(id) != digest.as_ref() || !as_held {
+                    changed.push(Found { id: *id, digest, as_held });
                 }
             }
             scanned.looked_at += ids.len() as u64;
@@ -127,11 +128,14 @@ impl Engine {
     }
 
     /// First the marks, then what was seen: a program that is killed in between looks at these files once more (Y1, Y3).
-    async fn scan_noted(&self, changed: &[(u64, Option<Sha256>)]) -> Result<(), Error> {
+    ///
+    /// Of what everybody has already as he should nothing is to be done, however new it is to the scan.
+    async fn scan_noted(&self, changed: &[Found]) -> Result<(), Error> {
         let now = self.now();
-        self.queue.add(changed.iter().map(|(id, _)| saved(*id, now))).await?;
+        let due = changed.iter().filter(|found| !found.as_held);
+        self.queue.add(due.map(|found| saved(found.id, now))).await?;
         let note = |book: &mut Book| {
-            changed.iter().try_for_each(|(id, digest)| book.put_scanned(*id, digest.as_ref()))
+            changed.iter().try_for_each(|found| book.put_scanned(found.id, found.digest.as_ref()))
         };
         self.ledger.change(&[], note).await
     }
@@ -148,17 +152,32 @@ impl Engine {
         Ok(cases.into_iter().collect())
     }
 
-    /// Of everything that anybody may see of a file, in every language that somebody reads it in; nothing if there is no such file.
-    async fn digest_of(&self, id: u64) -> Result<Option<Sha256>, Error> {
-        let grants = self.ledger.look(&[]).await?.effective_grants();
-        let groups = self.groups.membership().await?;
-        let Some(facts) = self.facts(id, &grants, &groups).await? else { return Ok(None) };
-        let content: Vec<_> = facts
-            .values()
-            .map(|facts| (facts.client, facts.intermediary, facts.agent, &facts.full))
-            .collect();
-        canonical(&content).map(|text| Some(Sha256::of(text.as_bytes()))).map_err(|_| no_form())
+    /// The digest of everything that anybody may see of a file, in every language that somebody reads it in; nothing if there is no such
+    /// file. And whether everybody has what he should by the ledger: a file that was sent while it was otherwise, and is again as it was at
+    /// the last scan, is told by that alone.
+    async fn looked_at(&self, id: u64) -> Result<(Option<Sha256>, bool), Error> {
+        let looked = self.ledger.look(&[id]).await?;
+        let (grants, groups) = (looked.effective_grants(), self.groups.membership().await?);
+        let facts = self.facts(id, &grants, &groups).await?;
+        let row = looked.cases.get(&id).cloned().unwrap_or_default();
+        let verdict = self.verdict(&row, facts.as_ref(), &grants, &groups, &[Cause::Saved])?;
+        Ok((digest_of(facts)?, verdict.is_held_already(&row)))
     }
+}
+
+/// A file that is not as it was, or not everywhere as it should be.
+#[derive(Debug)]
+struct Found {
+    id: u64,
+    digest: Option<Sha256>,
+    as_held: bool,
+}
+
+fn digest_of(facts: Facts) -> Result<Option<Sha256>, Error> {
+    let Some(facts) = facts else { return Ok(None) };
+    let content: Vec<_> =
+        facts.values().map(|facts| (facts.client, facts.intermediary, facts.agent, &facts.full)).collect();
+    canonical(&content).map(|text| Some(Sha256::of(text.as_bytes()))).map_err(|_| no_form())
 }
 
 fn saved(case: u64, saved_at: Instant) -> Mark {

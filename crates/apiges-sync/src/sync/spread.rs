@@ -23,7 +23,7 @@ impl Engine {
         let book = self.ledger.look(&[]).await?;
         let Some(row) = book.grants.get(contact) else { return Ok(()) };
         for Spread { before, after } in &row.spread {
-            self.spread_own(contact, before.as_ref(), after.as_ref()).await?;
+            self.spread_own(contact, before.as_ref(), after.as_ref(), row.loaded).await?;
             self.spread_over_others(contact, before.as_ref(), after.as_ref(), &book).await?;
         }
         let done = row.spread.len();
@@ -40,6 +40,7 @@ impl Engine {
         contact: &ContactRef,
         before: Option<&Grant>,
         after: Option<&Grant>,
+        loaded: u64,
     ) -> Result<(), Error> {
         let Some(after) = after else { return self.forgotten(contact).await };
         let reads_anew = before.is_some_and(|before| narrows(before, after) || resumes(before, after));
@@ -49,7 +50,8 @@ impl Engine {
             self.restricted(held.into_iter().map(|(id, _)| id)).await?;
         }
         let opens = before.is_none_or(|before| widens(before, after) || resumes(before, after));
-        if opens && after.state == GrantState::Active {
+        // A load that somebody asked for meanwhile, such as the initial one, has sent it all.
+        if opens && after.state == GrantState::Active && loaded < after.version {
             self.queue.add([self.load_mark(contact)]).await?;
         }
         Ok(())
@@ -66,9 +68,7 @@ impl Engine {
             let forget = |book: &mut Book| {
                 // Opened again meanwhile: then these are not the revoked grant's.
                 let is_gone = book.grants.get(contact).is_none_or(|row| row.grant.is_none());
-                book.cases.values_mut().filter(|_| is_gone).for_each(|row| {
-                    row.holds.remove(contact);
-                });
+                book.cases.values_mut().filter(|_| is_gone).for_each(|row| row.forget(contact));
                 Ok(is_gone)
             };
             if !self.ledger.change(&ids, forget).await? {
@@ -103,8 +103,11 @@ impl Engine {
 
     /// W40, in batches: each with versions that were issued for it.
     async fn withdrawn(&self, contact: &ContactRef, ids: Vec<u64>) -> Result<(), Error> {
+        let book = self.ledger.look(&[]).await?;
+        let grant = book.grants.get(contact).and_then(|row| row.grant.as_ref());
+        let whose: BTreeSet<u64> = grant.map(|grant| grant.contact_id).into_iter().collect();
         for ids in ids.chunks(self.settings.batch_items) {
-            let _unchanged = self.changes.read().await;
+            let _passing = self.passing(whose.clone()).await?;
             let issue = |book: &mut Book| {
                 let mut items = Vec::new();
                 for id in ids {
@@ -139,7 +142,7 @@ impl Engine {
             for item in gone {
                 let row = book.case(item.case_id);
                 if row.holds.get(contact).is_some_and(|hold| hold.version <= item.version) {
-                    row.holds.remove(contact);
+                    row.forget(contact);
                 }
             }
             Ok(())

@@ -74,6 +74,13 @@ impl ContactRef {
         &self.code
     }
 
+    /// `{kind}/{code}`, of which no other contact has the same: a kind may hold anything, so that what would end it is escaped. Of the
+    /// kinds that are known nothing is.
+    pub(crate) fn key(&self) -> String {
+        let kind = self.kind.as_str().replace('%', "%25").replace('/', "%2F");
+        format!("{kind}/{}", self.code)
+    }
+
     /// `{kind}/{code}` as two path segments, percent-encoded.
     #[must_use]
     pub fn path(&self) -> String {
@@ -125,6 +132,13 @@ mod tests {
         assert_ne!(contact(ContactKind::Client, "1"), contact(ContactKind::Intermediary, "1"));
         assert_ne!(contact(ContactKind::Client, "1"), contact(ContactKind::Client, "001"));
         assert_eq!(contact(ContactKind::from_wire("Z9"), "1").kind(), &ContactKind::from_wire("Z9"));
+    }
+
+    #[test]
+    fn two_contacts_never_have_one_key() {
+        let key = |kind, code| ContactRef::new(ContactKind::from_wire(kind), code).unwrap().key();
+        let keys = [key("C", "1"), key("C", "0/1"), key("C/0", "1"), key("C%2F0", "1")];
+        assert_eq!(keys, ["C/1", "C/0/1", "C%2F0/1", "C%252F0/1"]);
     }
 
     #[test]

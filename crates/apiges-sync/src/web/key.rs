@@ -30,19 +30,19 @@ impl IdempotencyKey {
     /// Of W12 to W15: a version of a grant.
     #[must_use]
     pub fn grant(tenant: &str, contact: &ContactRef, version: u64) -> Self {
-        Self::of(tenant, "grant", contact, version)
+        Self::of(tenant, "grant", &contact.key(), version)
     }
 
     /// Of W22: a batch of a contact of a load.
     #[must_use]
     pub fn batch(tenant: &str, load: &LoadId, contact: &ContactRef, number: u64) -> Self {
-        Self::of(tenant, "batch", &format_args!("{load}/{contact}"), number)
+        Self::of(tenant, "batch", &format_args!("{load}/{}", contact.key()), number)
     }
 
     /// Of W23: the commit of a contact of a load.
     #[must_use]
     pub fn commit(tenant: &str, load: &LoadId, contact: &ContactRef) -> Self {
-        Self::of(tenant, "commit", &format_args!("{load}/{contact}"), 0)
+        Self::of(tenant, "commit", &format_args!("{load}/{}", contact.key()), 0)
     }
 
     /// Of W60 and W62: a version of a document's link.

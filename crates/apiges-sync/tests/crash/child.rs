@@ -114,9 +114,6 @@ fn told<T>(what: &str, ended: Result<T, Error>) {
 
 async fn rest(sync: &WebSync) -> Report {
     settled(sync).await;
-    // A load that was broken off leaves doubt: the first comparison mends it, and the second finds nothing.
-    told("reconcile", sync.reconcile().await.map(|found| eprintln!("mended: {found:?}")));
-    settled(sync).await;
     let reconciled = loop {
         match sync.reconcile().await {
             Ok(reconciled) => break reconciled,

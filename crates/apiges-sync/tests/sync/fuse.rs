@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use integration_store::*;
+use tokio::sync::Semaphore;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Fuse(Arc<(AtomicI64, AtomicBool)>);
@@ -22,6 +23,12 @@ impl Default for Fuse {
 impl Fuse {
     pub(crate) fn after(steps: i64) -> Self {
         Self(Arc::new((AtomicI64::new(steps), AtomicBool::new(false))))
+    }
+
+    /// As if it were killed now, on another machine.
+    pub(crate) fn blow(&self) {
+        self.0.0.store(0, Ordering::SeqCst);
+        self.0.1.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn is_blown(&self) -> bool {
@@ -56,10 +63,26 @@ impl Fuse {
 pub(crate) struct Fused {
     pub(crate) inner: Arc<dyn Backend>,
     pub(crate) fuse: Fuse,
+    /// Whoever asks waits for it in turn.
+    pub(crate) connection: Option<Semaphore>,
 }
 
 impl Fused {
+    pub(crate) fn new(inner: &Arc<dyn Backend>, fuse: &Fuse) -> Self {
+        Self { inner: Arc::clone(inner), fuse: fuse.clone(), connection: None }
+    }
+
+    fn in_turn<'a, T: Send + 'a>(&'a self, work: Pending<'a, T>) -> Pending<'a, T> {
+        let Some(connection) = &self.connection else { return work };
+        Box::pin(async move {
+            let _turn = connection.acquire().await.unwrap();
+            tokio::task::yield_now().await;
+            work.await
+        })
+    }
+
     fn wrapped<'a, T: Send + 'a>(&'a self, work: Pending<'a, T>) -> Pending<'a, T> {
+        let work = self.in_turn(work);
         Box::pin(async move {
             self.fuse.step().await;
             let done = work.await;
@@ -137,12 +160,15 @@ impl Backend for Fused {
         self.inner.find(outbox, key)
     }
     fn list<'a>(&'a self, outbox: &'a str, query: Query) -> Pending<'a, Vec<Entry>> {
-        self.inner.list(outbox, query)
+        self.in_turn(self.inner.list(outbox, query))
     }
     fn history<'a>(&'a self, outbox: &'a str, entry: i64) -> Pending<'a, Vec<Event>> {
         self.inner.history(outbox, entry)
     }
     fn claim_key<'a>(&'a self, ticket: &'a Ticket, lease: Duration) -> Pending<'a, Claim> {
+        if self.fuse.is_blown() {
+            return Box::pin(std::future::pending());
+        }
         self.inner.claim_key(ticket, lease)
     }
     fn done_key<'a>(&'a self, ticket: &'a Ticket, keep: Duration) -> Pending<'a, bool> {
@@ -161,7 +187,7 @@ impl Backend for Fused {
         self.inner.purge(inbox)
     }
     fn checkpoint<'a>(&'a self, name: &'a str) -> Pending<'a, Option<Checkpoint>> {
-        self.inner.checkpoint(name)
+        self.in_turn(self.inner.checkpoint(name))
     }
     fn commit<'a>(&'a self, name: &'a str, commit: Commit) -> Pending<'a, Checkpoint> {
         self.wrapped(self.inner.commit(name, commit))
@@ -173,6 +199,6 @@ impl Backend for Fused {
         after: Option<&'a str>,
         limit: usize,
     ) -> Pending<'a, Vec<(String, Bytes)>> {
-        self.inner.records(name, collection, after, limit)
+        self.in_turn(self.inner.records(name, collection, after, limit))
     }
 }

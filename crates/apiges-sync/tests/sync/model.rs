@@ -125,7 +125,7 @@ fn contact(id: u64, world: &World) -> ContactRef {
 async fn step(world: &World, sync: &WebSync, dice: &mut Dice, name: &mut String) {
     let (id, case) = (dice.roll(5) + 1, dice.roll(8) + 1);
     let contact = contact(id, world);
-    let kind = dice.roll(15);
+    let kind = dice.roll(18);
     *name = format!("{kind} of {contact} or {case}");
     let there = world.firm.0.lock().unwrap().files.contains_key(&case);
     match kind {
@@ -194,6 +194,10 @@ async fn step(world: &World, sync: &WebSync, dice: &mut Dice, name: &mut String)
             wire.admin = Some(AdminPair { pair_tag: tag, preview_id: preview.preview_id });
             drop(sync.revise(&WebGrant::stored(wire), "ana").await);
         }
+        // Whatever they meet: nobody calls again.
+        15 => drop(sync.push_contact(&contact, &LoadOptions::new()).await),
+        16 => drop(sync.initial_load(&LoadOptions::new()).await),
+        17 => drop(sync.scan().await),
         _ if there => {
             world.firm.edit(case, |file| file.full.numero = Some(format!("N{}", dice.roll(1000))));
             sync.saved(case, world.now()).await.unwrap();

@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use tokio::sync::Notify;
+
 use super::fuse::Fuse;
 
 pub(crate) const TENANT: &str = "demo";
@@ -26,6 +28,8 @@ pub(crate) enum Fault {
     Unauthorized,
     /// 422 for good.
     Refused,
+    /// None: the next of this row is met by the next fault.
+    Passes,
 }
 
 #[derive(Debug, Clone)]
@@ -79,6 +83,9 @@ pub(crate) struct State {
     pub(crate) replayed: usize,
     pub(crate) under_way: BTreeMap<u64, usize>,
     pub(crate) most_under_way: usize,
+    /// A row of which no request is acted upon, or answered, until this is told.
+    pub(crate) before: Option<(&'static str, Arc<Notify>)>,
+    pub(crate) after: Option<(&'static str, Arc<Notify>)>,
     pub(crate) case_overlaps: usize,
 }
 
@@ -193,7 +200,9 @@ impl Portal {
                 }
                 _ => {}
             }
+            self.held_back(row, |state| state.before.clone()).await;
             let done = self.once(row, key, body, act);
+            self.held_back(row, |state| state.after.clone()).await;
             tokio::task::yield_now().await;
             self.fuse.step().await;
             if fault == Some(Fault::LostAnswer) {
@@ -201,6 +210,13 @@ impl Portal {
             }
             done
         })
+    }
+
+    async fn held_back(&self, row: &'static str, at: impl Fn(&State) -> Option<(&'static str, Arc<Notify>)>) {
+        let held = at(&self.state());
+        if let Some((_, told)) = held.filter(|(own, _)| *own == row) {
+            told.notified().await;
+        }
     }
 
     fn once<T: Serialize + DeserializeOwned>(
@@ -565,7 +581,13 @@ impl State {
             return Err(conflict(RefusalCode::from_wire("uncommitted"), Value::Null));
         }
         load.open = false;
-        Ok(CommitTotals::default())
+        let committed = load.parts.values().filter_map(|part| part.committed);
+        Ok(committed.fold(CommitTotals::default(), |sum, one| CommitTotals {
+            applied: sum.applied + one.applied,
+            unchanged: sum.unchanged + one.unchanged,
+            stale: sum.stale + one.stale,
+            withdrawn: sum.withdrawn + one.withdrawn,
+        }))
     }
 
     fn withdraw_item(&mut self, item: &WithdrawalItem) -> WithdrawalAnswer {

@@ -10,6 +10,7 @@ use apiges_sync::visible::CaseFacts;
 use apiges_sync::web::*;
 use apiges_sync::{Clock, Error, ErrorKind, Lang, ManualClock, Timestamp};
 use integration_store::{Backend, Memory, Store};
+use tokio::sync::Semaphore;
 
 use super::fuse::{Fuse, Fused};
 use super::portal::Portal;
@@ -25,6 +26,10 @@ pub(crate) struct Files {
     pub(crate) silent: Option<u64>,
     /// Files that lists do not name.
     pub(crate) unlisted: Vec<u64>,
+    /// The picture that a file gets as soon as it is asked for in a language.
+    pub(crate) next_picture: Option<(u64, Lang, Vec<u8>)>,
+    /// Whether every picture that is fetched is another than the file's.
+    pub(crate) fleeting: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -68,6 +73,10 @@ impl CaseSource for Firm {
             if self.0.lock().unwrap().silent == Some(id) {
                 std::future::pending::<()>().await;
             }
+            let next = self.0.lock().unwrap().next_picture.take_if(|next| (next.0, next.1) == (id, lang));
+            if let Some((id, _, bytes)) = next {
+                self.graphic(id, &bytes);
+            }
             let mut files = self.0.lock().unwrap();
             files.reads += 1;
             let mut file = files.files.get(&id).cloned();
@@ -92,7 +101,9 @@ impl CaseSource for Firm {
     fn graphic(&self, id: u64) -> Asked<'_, Option<Blob>> {
         Box::pin(async move {
             let files = self.0.lock().unwrap();
-            Ok(files.graphics.get(&id).map(|bytes| Blob::bytes("image/png", bytes.clone())))
+            let bytes =
+                if files.fleeting { Some(b"another".to_vec()) } else { files.graphics.get(&id).cloned() };
+            Ok(bytes.map(|bytes| Blob::bytes("image/png", bytes)))
         })
     }
 }
@@ -127,7 +138,17 @@ impl World {
     }
 
     pub(crate) fn engine_with(&self, fuse: &Fuse) -> WebSync {
-        let store = Store::from_backend(Fused { inner: Arc::clone(&self.backend), fuse: fuse.clone() });
+        self.engine_over(Fused::new(&self.backend, fuse), fuse)
+    }
+
+    /// An engine over a store that does one thing at a time, in the order of asking.
+    pub(crate) fn engine_over_one_connection(&self) -> WebSync {
+        let fused = Fused::new(&self.backend, &Fuse::default());
+        self.engine_over(Fused { connection: Some(Semaphore::new(1)), ..fused }, &Fuse::default())
+    }
+
+    fn engine_over(&self, backend: Fused, fuse: &Fuse) -> WebSync {
+        let store = Store::from_backend(backend);
         WebSync::builder()
             .store(&store)
             .transport(self.portal.with_fuse(fuse))
@@ -140,7 +161,7 @@ impl World {
     }
 
     pub(crate) fn engine_heard_by(&self, observer: impl Observer) -> WebSync {
-        let store = Store::from_backend(Fused { inner: Arc::clone(&self.backend), fuse: Fuse::default() });
+        let store = Store::from_backend(Fused::new(&self.backend, &Fuse::default()));
         WebSync::builder()
             .store(&store)
             .transport(self.portal.with_fuse(&Fuse::default()))
@@ -171,7 +192,7 @@ impl World {
 
     /// Everything that the store holds, as one text.
     pub(crate) async fn dump(&self) -> String {
-        let store = Store::from_backend(Fused { inner: Arc::clone(&self.backend), fuse: Fuse::default() });
+        let store = Store::from_backend(Fused::new(&self.backend, &Fuse::default()));
         let name = "apiges/demo";
         let mut text = format!("{:?}", store.checkpoints(name).get().await.unwrap());
         for entry in store.outbox(name).list(integration_store::Query::default()).await.unwrap() {
