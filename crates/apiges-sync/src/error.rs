@@ -28,6 +28,7 @@ pub struct Said {
     /// The HTTP status.
     pub status: u16,
     /// `statusCode` of the envelope, if there is one.
+    #[doc(alias = "statusCode")]
     pub inner: Option<i64>,
     /// `message` of the envelope, if there is one.
     pub message: Option<String>,

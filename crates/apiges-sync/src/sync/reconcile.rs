@@ -27,8 +27,21 @@ impl WebSync {
     ///
     /// What is being sent by another program over the same store at this moment may count as a difference; mending it does no harm.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) at the portal (contract 4.6).
+    ///
     /// # Errors
     /// What the calls met, and the store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// let found = sync.reconcile().await?;
+    /// println!("{found:?}");
+    /// sync.drain().await?; // mends what differs
+    /// # Ok(()) });
+    /// ```
     pub async fn reconcile(&self) -> Result<Reconciled, Error> {
         let _no_load = self.0.loading.lock().await;
         let book = self.0.ledger.look(&[]).await?;

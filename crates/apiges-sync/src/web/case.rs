@@ -224,6 +224,7 @@ pub struct StoredWithdrawal {
 pub struct ViewerFiles {
     /// The files, each once.
     #[serde(rename = "cases", alias = "items")]
+    #[doc(alias = "cases")]
     pub items: Vec<ViewerFile>,
 }
 
