@@ -257,8 +257,10 @@ pub enum Inactive {
 #[non_exhaustive]
 pub enum OrderBy {
     /// `data_cadastro`
+    #[doc(alias = "data_cadastro")]
     Registered,
     /// `data_fechamento`
+    #[doc(alias = "data_fechamento")]
     Closed,
 }
 
