@@ -555,7 +555,7 @@ impl Client {
     /// use legale::flow::SignMethod;
     /// use legale::{TemplateSigner, Workflow};
     ///
-    /// let ana = TemplateSigner::new(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas");
+    /// let ana = TemplateSigner::new(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas").anchor("Firma");
     /// let started = client.start_workflow(&id, &Workflow::new().variable(1, "Ana Rojas").signer(ana)).await?;
     /// println!("{} links", started.links.len());
     /// # Ok(()) });
