@@ -1,4 +1,4 @@
-//! Holds the guides of `docs/` and the README as doctests, so that what they say compiles and runs.
+//! Holds the guides of `docs/` and the READMEs of repository and packages as doctests, so that what they say compiles and runs.
 
 /// One item per page: a failing example is named by its page.
 macro_rules! pages {
@@ -11,6 +11,14 @@ macro_rules! pages {
 
 pages! {
     Readme: "README.md",
+    ReadmeOfApigesSync: "crates/apiges-sync/README.md",
+    ReadmeOfCore: "crates/core/README.md",
+    ReadmeOfFiscalPrinter: "crates/fiscal-printer/README.md",
+    ReadmeOfGeosite: "crates/geosite/README.md",
+    ReadmeOfLegale: "crates/legale/README.md",
+    ReadmeOfSandbox: "crates/sandbox/README.md",
+    ReadmeOfStore: "crates/store/README.md",
+    ReadmeOfSugester: "crates/sugester/README.md",
     ApigesSync: "docs/apiges-sync.md",
     Errors: "docs/errors.md",
     FiscalPrinter: "docs/fiscal-printer.md",

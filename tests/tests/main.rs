@@ -19,6 +19,7 @@ mod leaks;
 mod legale;
 mod observability;
 mod openapi;
+mod packages;
 mod strangers;
 mod sugester;
 mod surface;

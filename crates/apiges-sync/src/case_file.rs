@@ -117,52 +117,73 @@ const KNOWN: [&str; 23] = [
 /// Its `Debug` shows number, state and modality; references and keys are what a grant may hide.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias("expediente", "marca", "patente"))]
 pub struct CaseFile {
     /// `id`.
     pub id: u64,
     /// `idCliente`: the contact that is its client.
+    #[doc(alias = "idCliente")]
     pub client_id: Option<u64>,
     /// `idIntermediario`.
+    #[doc(alias = "idIntermediario")]
     pub intermediary_id: Option<u64>,
     /// `idAgente`.
+    #[doc(alias = "idAgente")]
     pub agent_id: Option<u64>,
     /// `empresa`.
+    #[doc(alias = "empresa")]
     pub company: Option<Pair>,
     /// `delegacion`.
+    #[doc(alias = "delegacion")]
     pub branch: Option<Pair>,
     /// `departamento`.
+    #[doc(alias = "departamento")]
     pub department: Option<Pair>,
     /// `division`.
     pub division: Option<Pair>,
     /// `estado`.
+    #[doc(alias = "estado")]
     pub state: Option<Pair<State>>,
     /// `modalidad`.
+    #[doc(alias = "modalidad")]
     pub modality: Option<Pair<Modality>>,
     /// `pais`.
+    #[doc(alias = "pais")]
     pub country: Option<Pair>,
     /// `clave`.
+    #[doc(alias = "clave")]
     pub key: Option<String>,
     /// `bis`.
     pub bis: Option<String>,
     /// `referencia`.
+    #[doc(alias = "referencia")]
     pub reference: Option<String>,
     /// `referencia2`.
+    #[doc(alias = "referencia2")]
     pub reference2: Option<String>,
     /// `referencia3`.
+    #[doc(alias = "referencia3")]
     pub reference3: Option<String>,
     /// `referencia4`: never shown to anybody on the web (N3).
+    #[doc(alias = "referencia4")]
     pub reference4: Option<String>,
     /// `observacion`: never shown to anybody on the web.
+    #[doc(alias = "observacion")]
     pub observation: Option<String>,
     /// `numero`.
+    #[doc(alias = "numero")]
     pub number: Option<String>,
     /// `aplicacionExterna`: its id in another system.
+    #[doc(alias = "aplicacionExterna")]
     pub external_id: Option<String>,
     /// `situacion`, whose elements the contract does not describe; empty if it is not there.
+    #[doc(alias = "situacion")]
     pub situations: Vec<Data>,
     /// `fechaVencimiento`.
+    #[doc(alias = "fechaVencimiento")]
     pub expires: Option<CalendarDate>,
     /// `descripciones`; empty if they are not there.
+    #[doc(alias = "descripciones")]
     pub descriptions: Vec<Description>,
     /// Everything else, as it came.
     pub extra: Record,
@@ -228,6 +249,7 @@ pub struct Description {
     /// `id`.
     pub id: Option<u64>,
     /// `tipo`: what it describes, a value of `/tipos/descripciones`.
+    #[doc(alias = "tipo")]
     pub kind: Option<Pair>,
     /// Everything else, as it came.
     pub extra: Record,
@@ -255,6 +277,8 @@ impl Description {
 impl Client {
     /// `GET /expedientes/{id}` (contract 3.2): one case file. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// What the call met; [`Problem::Date`](crate::Problem::Date) for a date that is none,
     /// [`Problem::UnexpectedShape`](crate::Problem::UnexpectedShape) for a file without `id` or with a field of another shape.
@@ -268,22 +292,49 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("expedientes", "expediente"))]
     pub async fn case_file(&self, id: u64) -> Result<CaseFile, Error> {
         self.ask(Ask::new(READ).id("id", id), |received| received.one(CaseFile::read)).await
     }
 
     /// `GET /expedientes/{id}/actos` (contract 3.2): its acts, whose fields the contract does not tell. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// What the call met; a list of anything but objects is [`Problem::UnexpectedShape`](crate::Problem::UnexpectedShape).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// for act in client.case_file_acts(case).await? {
+    ///     println!("{:?}", act.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "actos")]
     pub async fn case_file_acts(&self, id: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(ACTS).id("id", id), Received::records).await
     }
 
     /// `GET /expedientes/{id}/anotaciones` (contract 3.2): its notes, the annotations book. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`case_file_acts`](Self::case_file_acts).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// for note in client.case_file_notes(case).await? {
+    ///     println!("{:?}", note.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("anotaciones", "libro de anotaciones"))]
     pub async fn case_file_notes(&self, id: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(NOTES).id("id", id), Received::records).await
     }
@@ -291,64 +342,165 @@ impl Client {
     /// `GET /expedientes/{id}/especificos` (contract 3.2): its specific data. Whether that is an object or a list the contract does not
     /// tell. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// What the call met; a success without data is [`Problem::NoData`](crate::Problem::NoData).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// let specifics = client.case_file_specifics(case).await?;
+    /// println!("an object: {}", specifics.record().is_some());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("especificos", "específicos"))]
     pub async fn case_file_specifics(&self, id: u64) -> Result<Data, Error> {
         self.ask(Ask::new(SPECIFICS).id("id", id), |received| received.due().cloned()).await
     }
 
     /// `GET /expedientes/{id}/graficos` (contract 3.2): its graphics. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`case_file_acts`](Self::case_file_acts).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// for graphic in client.case_file_graphics(case).await? {
+    ///     println!("{:?}", graphic.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("graficos", "gráficos"))]
     pub async fn case_file_graphics(&self, id: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(GRAPHICS).id("id", id), Received::records).await
     }
 
     /// `GET /expedientes/{id}/prioridades` (contract 3.2): its priorities. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`case_file_acts`](Self::case_file_acts).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// for priority in client.case_file_priorities(case).await? {
+    ///     println!("{:?}", priority.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "prioridades")]
     pub async fn case_file_priorities(&self, id: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(PRIORITIES).id("id", id), Received::records).await
     }
 
     /// `GET /expedientes/{id}/situaciones` (contract 3.2): its situations. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`case_file_acts`](Self::case_file_acts).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// for situation in client.case_file_situations(case).await? {
+    ///     println!("{:?}", situation.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "situaciones")]
     pub async fn case_file_situations(&self, id: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(SITUATIONS).id("id", id), Received::records).await
     }
 
     /// `GET /expedientes/{id}/tareas` (contract 3.2): its tasks. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`case_file_acts`](Self::case_file_acts).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// for task in client.case_file_tasks(case).await? {
+    ///     println!("{:?}", task.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "tareas")]
     pub async fn case_file_tasks(&self, id: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(TASKS).id("id", id), Received::records).await
     }
 
     /// `GET /expedientes/{id}/titulares` (contract 3.2): its holders. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`case_file_acts`](Self::case_file_acts).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// for holder in client.case_file_holders(case).await? {
+    ///     println!("{:?}", holder.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "titulares")]
     pub async fn case_file_holders(&self, id: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(HOLDERS).id("id", id), Received::records).await
     }
 
     /// `GET /expedientes/{id}/actos/{idActo}` (contract 3.2): one act. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// What the call met; anything but an object is [`Problem::UnexpectedShape`](crate::Problem::UnexpectedShape).
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// let act = client.case_file_act(case, 1).await?;
+    /// println!("{:?}", act.names().collect::<Vec<_>>());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "acto")]
     pub async fn case_file_act(&self, id: u64, act: u64) -> Result<Record, Error> {
         self.ask(Ask::new(ACT).id("id", id).id("idActo", act), Received::record).await
     }
 
     /// `GET /expedientes/{id}/tareas/{idTarea}` (contract 3.2): one task. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`case_file_act`](Self::case_file_act).
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// let task = client.case_file_task(case, 1).await?;
+    /// println!("{:?}", task.names().collect::<Vec<_>>());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "tarea")]
     pub async fn case_file_task(&self, id: u64, task: u64) -> Result<Record, Error> {
         self.ask(Ask::new(TASK).id("id", id).id("idTarea", task), Received::record).await
     }
@@ -356,13 +508,28 @@ impl Client {
     /// `GET /expedientes/{id}/tareas/{idTarea}/importes` (contract 3.2): the amounts of a task; [`Record::decimal`] reads them exactly.
     /// May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`case_file_acts`](Self::case_file_acts).
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// for amount in client.task_amounts(case, 1).await? {
+    ///     println!("{:?}", amount.decimal("importe")?);
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "importes")]
     pub async fn task_amounts(&self, id: u64, task: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(AMOUNTS).id("id", id).id("idTarea", task), Received::records).await
     }
 
     /// `POST /expedientes/search` (contract 3.2, 3.3): the case files that match. Reads only, and may be repeated.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
     ///
     /// # Errors
     /// A validation error for a condition that cannot be right; what the call met. A bad field is an error of its row.
@@ -381,22 +548,51 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("expedientes", "buscar"))]
     pub async fn search_case_files(&self, search: &Search) -> Result<Found<CaseFile>, Error> {
         self.search(SEARCH, search, CaseFile::read).await
     }
 
     /// `POST /expedientes/actos/search` (contract 3.2): the acts that match. Reads only, and may be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`search_case_files`](Self::search_case_files).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use apiges_sync::Search;
+    ///
+    /// let found = client.search_acts(&Search::all().equal("idExpediente", [3992])).await?;
+    /// println!("{} acts, {:?}", found.rows.len(), found.completeness());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "actos")]
     pub async fn search_acts(&self, search: &Search) -> Result<Found<Record>, Error> {
         self.search(SEARCH_ACTS, search, Ok).await
     }
 
     /// `POST /expedientes/tareas/search` (contract 3.2): the tasks that match. Reads only, and may be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`search_case_files`](Self::search_case_files).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use apiges_sync::Search;
+    ///
+    /// let found = client.search_tasks(&Search::all().equal("idExpediente", [3992])).await?;
+    /// println!("{} tasks, {:?}", found.rows.len(), found.completeness());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "tareas")]
     pub async fn search_tasks(&self, search: &Search) -> Result<Found<Record>, Error> {
         self.search(SEARCH_TASKS, search, Ok).await
     }
@@ -404,33 +600,89 @@ impl Client {
     /// `POST /expedientes` (contract 3.2): creates a case file; answers what the service says, which may be nothing. The body's fields
     /// are the caller's. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// A validation error if the body is no JSON object; what the call met, where [`Error::is_outcome_unknown`] tells that it may
     /// have been created: search for it, for example by `aplicacionExterna`, before creating it again.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.create_case_file(&json!({ "numero": "M-2026-0042", "aplicacionExterna": "order-42" })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "expediente")]
     pub async fn create_case_file(&self, body: &(impl Serialize + ?Sized)) -> Result<Data, Error> {
         self.write(Ask::new(CREATE), body).await
     }
 
     /// `POST /expedientes/{id}/actos` (contract 3.2): adds an act. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`create_case_file`](Self::create_case_file).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.add_act(case, &json!({ "descripcion": "Solicitud presentada" })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "acto")]
     pub async fn add_act(&self, id: u64, body: &(impl Serialize + ?Sized)) -> Result<Data, Error> {
         self.write(Ask::new(ADD_ACT).id("id", id), body).await
     }
 
     /// `POST /expedientes/{id}/tareas` (contract 3.2): adds a task. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`create_case_file`](Self::create_case_file).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.add_task(case, &json!({ "descripcion": "Pagar tasa" })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "tarea")]
     pub async fn add_task(&self, id: u64, body: &(impl Serialize + ?Sized)) -> Result<Data, Error> {
         self.write(Ask::new(ADD_TASK).id("id", id), body).await
     }
 
     /// `POST /expedientes/{id}/tareas/{idTarea}/importes` (contract 3.2): adds an amount to a task. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`create_case_file`](Self::create_case_file).
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.add_task_amount(case, 1, &json!({ "importe": "125.54" })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "importe")]
     pub async fn add_task_amount(
         &self,
         id: u64,
@@ -442,8 +694,22 @@ impl Client {
 
     /// `POST /expedientes/{id}/titulares` (contract 3.2): adds a holder. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`create_case_file`](Self::create_case_file).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.add_case_file_holder(case, &json!({ "idTitular": 1 })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "titular")]
     pub async fn add_case_file_holder(
         &self,
         id: u64,
@@ -454,16 +720,43 @@ impl Client {
 
     /// `PUT /expedientes/{id}` (contract 3.2): changes a case file. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`create_case_file`](Self::create_case_file).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.change_case_file(case, &json!({ "referencia": "ACME-7" })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "expediente")]
     pub async fn change_case_file(&self, id: u64, body: &(impl Serialize + ?Sized)) -> Result<Data, Error> {
         self.write(Ask::new(CHANGE).id("id", id), body).await
     }
 
     /// `PUT /expedientes/{id}/tareas/{idTarea}` (contract 3.2): changes a task. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`create_case_file`](Self::create_case_file).
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.change_task(case, 1, &json!({ "descripcion": "Tasa pagada" })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
     pub async fn change_task(
         &self,
         id: u64,
@@ -475,8 +768,21 @@ impl Client {
 
     /// `PUT /expedientes/{id}/tareas/{idTarea}/importes/{idImporte}` (contract 3.2): changes an amount of a task. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`create_case_file`](Self::create_case_file).
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (case, client) = (kit.case(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.change_task_amount(case, 1, 1, &json!({ "importe": "130.00" })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
     pub async fn change_task_amount(
         &self,
         id: u64,

@@ -49,6 +49,7 @@ pub enum Catalogue {
     /// Languages of descriptions: `/idiomas/descripciones`.
     DescriptionLanguages,
     /// Modalities: `/modalidades`.
+    #[doc(alias = "modalidades")]
     Modalities,
     /// Currencies: `/monedas`.
     Currencies,
@@ -172,6 +173,8 @@ impl Catalogue {
 impl Client {
     /// `GET` of a catalogue (contract P2, 3.3), with descriptions in the client's language. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// What the call met; [`Problem::UnexpectedShape`](crate::Problem::UnexpectedShape) for a row that is no pair with a code.
     ///
@@ -185,6 +188,7 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("catalogo", "catálogo"))]
     pub async fn catalogue(&self, catalogue: Catalogue) -> Result<Vec<Pair>, Error> {
         self.ask(Ask::new(catalogue.operation()), |received| received.every(|record| Pair::row(&record)))
             .await

@@ -52,6 +52,8 @@ impl Finding {
 impl Client {
     /// Tests the connection: login, `/filtros` and these catalogues. Writes nothing; every call may be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 2.1, 3.3).
+    ///
     /// ```no_run
     /// # async fn run(client: apiges_sync::Client) {
     /// use apiges_sync::Catalogue;

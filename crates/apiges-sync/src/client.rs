@@ -406,9 +406,19 @@ impl Client {
     /// Logs in (`GET /login`, contract 2.1), unless that was done and is still good. Calls do that by themselves; this tells early
     /// whether user and password work.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed): one more login does no harm.
+    ///
     /// # Errors
     /// What the login met: [`ErrorClass::AuthRejected`](crate::ErrorClass::AuthRejected),
     /// [`ErrorClass::AuthShape`](crate::ErrorClass::AuthShape) if there is no token where one is expected.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// client.log_in().await?; // not needed: every call does it
+    /// # Ok(()) });
+    /// ```
     pub async fn log_in(&self) -> Result<(), Error> {
         self.parts.caller.authorize(&*self.parts.credentials).await.map(drop)
     }
@@ -447,6 +457,9 @@ impl Client {
     /// `path` begins with a slash, is plain text (not percent-encoded), has at most eight segments and may carry a query
     /// (`/modificaciones?desde=01/02/2026`). `GET`, and `POST` to a path that ends in `/search`, may be repeated; everything else
     /// never is by itself.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) for `GET` and for `POST` to a path that ends in `/search`, else
+    /// [`Once`](crate::Idempotency::Once).
     ///
     /// # Errors
     /// A validation error for a path that cannot be sent as it is, or a body that is no JSON object; what the call met.

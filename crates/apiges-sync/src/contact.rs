@@ -63,40 +63,54 @@ const KNOWN: [&str; 17] = [
 /// Its `Debug` shows number, kind and state; the rest is a client's data.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias("contacto", "cliente"))]
 pub struct Contact {
     /// `id`: its identity.
     pub id: u64,
     /// `numeroExpedientesAlta`: how many open case files it has.
+    #[doc(alias = "numeroExpedientesAlta")]
     pub open_case_files: Option<u64>,
     /// `codigo`: an alias that people use; text, leading zeros kept, unique within a kind only.
+    #[doc(alias = "codigo")]
     pub code: Option<String>,
     /// `observacion`.
+    #[doc(alias = "observacion")]
     pub observation: Option<String>,
     /// `referencia`.
+    #[doc(alias = "referencia")]
     pub reference: Option<String>,
     /// `clave`: not that of a case file, and never shown to anybody on the web (N3).
+    #[doc(alias = "clave")]
     pub key: Option<String>,
     /// `cnae`.
     pub cnae: Option<String>,
     /// `pyme`.
     pub pyme: Option<String>,
     /// `descuento`, which comes as text.
+    #[doc(alias = "descuento")]
     pub discount: Option<Decimal>,
     /// `iva`, which comes as text.
+    #[doc(alias = "iva")]
     pub vat: Option<Decimal>,
     /// `empresa`.
+    #[doc(alias = "empresa")]
     pub company: Option<Pair>,
     /// `tarifaFacturación`.
+    #[doc(alias = "tarifaFacturación")]
     pub billing_rate: Option<Pair>,
     /// `tipo`: its kind, `C` for a client; the firm's own list is the catalogue `/tipos/contactos`.
+    #[doc(alias = "tipo")]
     pub kind: Option<Pair>,
     /// `estado`.
+    #[doc(alias = "estado")]
     pub state: Option<Pair<State>>,
     /// `riesgo`.
+    #[doc(alias = "riesgo")]
     pub risk: Option<Pair>,
     /// `logo`, whose form the contract does not tell.
     pub logo: Option<Data>,
     /// `banco`.
+    #[doc(alias = "banco")]
     pub bank: Option<Bank>,
     /// Everything else, as it came.
     pub extra: Record,
@@ -144,24 +158,34 @@ impl fmt::Debug for Contact {
 /// A contact's bank (contract 3.4). Its `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "banco")]
 pub struct Bank {
     /// `codigo`.
+    #[doc(alias = "codigo")]
     pub code: Option<String>,
     /// `descripcion`.
+    #[doc(alias = "descripcion")]
     pub description: Option<String>,
     /// `domicilio`.
+    #[doc(alias = "domicilio")]
     pub address: Option<String>,
     /// `poblacion`.
+    #[doc(alias = "poblacion")]
     pub city: Option<String>,
     /// `codPostal`.
+    #[doc(alias = "codPostal")]
     pub postal_code: Option<String>,
     /// `pais`, whose form the contract does not tell.
+    #[doc(alias = "pais")]
     pub country: Option<Data>,
     /// `sucursal`.
+    #[doc(alias = "sucursal")]
     pub branch: Option<String>,
     /// `digito`.
+    #[doc(alias = "digito")]
     pub check_digits: Option<String>,
     /// `cuenta`.
+    #[doc(alias = "cuenta")]
     pub account: Option<String>,
     /// `iban`, with the blanks it came with.
     pub iban: Option<String>,
@@ -218,6 +242,8 @@ fn id_of(received: &Received) -> Result<u64, Problem> {
 impl Client {
     /// `GET /contactos/{id}` (contract 3.2): one contact. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// What the call met; [`Problem::UnexpectedShape`] for a contact without `id` or with a field of another shape.
     ///
@@ -228,30 +254,70 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("contactos", "contacto", "cliente"))]
     pub async fn contact(&self, id: u64) -> Result<Contact, Error> {
         self.ask(Ask::new(READ).id("id", id), |received| received.one(Contact::read)).await
     }
 
     /// `GET /contactos/{id}/acciones` (contract 3.2): its commercial actions, whose fields the contract does not tell. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// What the call met; a list of anything but objects is [`Problem::UnexpectedShape`].
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (person, client) = (kit.person(), kit.client);
+    /// for action in client.contact_actions(person).await? {
+    ///     println!("{:?}", action.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "acciones")]
     pub async fn contact_actions(&self, id: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(ACTIONS).id("id", id), Received::records).await
     }
 
     /// `GET /contactos/{id}/domicilios` (contract 3.2): its addresses. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`contact_actions`](Self::contact_actions).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (person, client) = (kit.person(), kit.client);
+    /// for address in client.contact_addresses(person).await? {
+    ///     println!("{:?}", address.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "domicilios")]
     pub async fn contact_addresses(&self, id: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(ADDRESSES).id("id", id), Received::records).await
     }
 
     /// `GET /contactos/{id}/titulares` (contract 3.2): its holders. May be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`contact_actions`](Self::contact_actions).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (person, client) = (kit.person(), kit.client);
+    /// for holder in client.contact_holders(person).await? {
+    ///     println!("{:?}", holder.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "titulares")]
     pub async fn contact_holders(&self, id: u64) -> Result<Vec<Record>, Error> {
         self.ask(Ask::new(HOLDERS).id("id", id), Received::records).await
     }
@@ -259,17 +325,48 @@ impl Client {
     /// `POST /contactos` (contract 3.2, P5): the number of the contact, which may well be one that existed before; the service does
     /// not tell, so neither does this (trap 5). The body's fields are the caller's. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// A validation error if the body is no JSON object; what the call met, where [`Error::is_outcome_unknown`] tells that it may
     /// have been created.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use serde_json::json;
+    ///
+    /// let body = json!({ "tipo": "C", "codigo": "0042" });
+    /// let id = client.get_or_create_contact(&body).await?; // new, or there before
+    /// println!("{id}");
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "contacto")]
     pub async fn get_or_create_contact(&self, body: &(impl Serialize + ?Sized)) -> Result<u64, Error> {
         self.ask(Ask::new(CREATE).json(body)?, id_of).await
     }
 
     /// `POST /contactos/search` (contract 3.2, 3.3): the contacts that match. Reads only, and may be repeated.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// A validation error for a condition that cannot be right; what the call met. A bad field is an error of its row.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use apiges_sync::Search;
+    ///
+    /// let found = client.search_contacts(&Search::all().equal("codigo", ["0001"])).await?;
+    /// for contact in &found.rows {
+    ///     println!("{} {:?}", contact.id, contact.code);
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "contactos")]
     pub async fn search_contacts(&self, search: &Search) -> Result<Found<Contact>, Error> {
         self.search(SEARCH, search, Contact::read).await
     }
@@ -277,16 +374,44 @@ impl Client {
     /// `POST /contactos/{id}/titulares` (contract 3.2): adds a holder; answers what the service says, which may be nothing. Never
     /// repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`get_or_create_contact`](Self::get_or_create_contact).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (person, client) = (kit.person(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.add_contact_holder(person, &json!({ "idTitular": 2 })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "titular")]
     pub async fn add_contact_holder(&self, id: u64, body: &(impl Serialize + ?Sized)) -> Result<Data, Error> {
         self.write(Ask::new(ADD_HOLDER).id("id", id), body).await
     }
 
     /// `POST /contactos/{id}/domicilios` (contract 3.2): adds an address. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`get_or_create_contact`](Self::get_or_create_contact).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (person, client) = (kit.person(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.add_contact_address(person, &json!({ "direccion": "Calle Mayor 1", "poblacion": "Madrid" })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "domicilio")]
     pub async fn add_contact_address(
         &self,
         id: u64,
@@ -297,8 +422,22 @@ impl Client {
 
     /// `PUT /contactos/{id}/domicilios/{idDomicilio}` (contract 3.2): changes an address. Never repeated by itself.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`get_or_create_contact`](Self::get_or_create_contact).
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (person, client) = (kit.person(), kit.client);
+    /// use serde_json::json;
+    ///
+    /// let answer = client.change_contact_address(person, 1, &json!({ "direccion": "Calle Mayor 2" })).await?;
+    /// println!("{:?}", answer.record());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "domicilio")]
     pub async fn change_contact_address(
         &self,
         id: u64,

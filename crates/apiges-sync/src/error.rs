@@ -30,6 +30,7 @@ pub struct Said {
     /// The HTTP status.
     pub status: u16,
     /// `statusCode` of the envelope, if there is one.
+    #[doc(alias = "statusCode")]
     pub inner: Option<i64>,
     /// `message` of the envelope, if there is one: on one line, without what it repeats of the request, and at most 400 characters.
     pub message: Option<String>,

@@ -6,16 +6,27 @@
 //! * **Layer B**, the web synchronisation, is **our own design**: the transport of the vendor's portal is not public. Its rules follow
 //!   what the vendor's user guide says; its types ([`web`]) and their HTTP mapping are ours and are not the vendor's protocol.
 //!
-//! ```no_run
-//! use apiges_sync::{Client, Search};
+//! ```
+//! use apiges_sync::{Client, Environment, Search};
+//! use integration_sandbox::{Sandbox, apiges::Seed};
 //!
-//! # async fn run() -> Result<(), apiges_sync::Error> {
-//! let client = Client::from_env()?; // APIGES_BASE_URL, APIGES_USERNAME, APIGES_PASSWORD
-//! let found = client.search_case_files(&Search::all().equal("idCliente", [4879])).await?;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The embedded sandbox stands in for the firm's program: no installation, no network. In earnest `Client::from_env()?`
+//! // takes APIGES_BASE_URL, APIGES_USERNAME and APIGES_PASSWORD.
+//! let sandbox = Sandbox::start().await?;
+//! let service = sandbox.apiges();
+//! service.seed(Seed::new(3, 9));
+//! let environment = Environment::at(service.base_url())?;
+//! let client =
+//!     Client::builder().environment(environment).credentials(service.username(), service.password()).build()?;
+//!
+//! let found = client.search_case_files(&Search::all()).await?;
 //! for file in &found.rows {
 //!     println!("{} expires {:?}", file.id, file.expires);
 //! }
 //! println!("{} rows could not be read", found.unreadable.len());
+//! # assert_eq!(found.rows.len(), 9);
 //! # Ok(())
 //! # }
 //! ```
@@ -41,6 +52,7 @@
 //! | read and write calendar dates | [`CalendarDate`] |
 //! | show instants in the firm's own zone | [`BusinessZone`] |
 //! | check the tax numbers of Brazilian contacts and holders | [`Cpf`], [`Cnpj`], [`CpfOrCnpj`] |
+//! | find what the service calls something else | [`wire_names`] |
 //!
 //! # What is assumed of layer A
 //!
@@ -82,6 +94,13 @@ pub mod visible;
 pub mod web;
 mod wire;
 mod zone;
+
+/// Where the names of the service and its manual are here: names on the wire, and the words of the trade in its language.
+///
+/// What is not in the list is called the same, in Rust's spelling. The search box above finds all of them, too.
+///
+#[doc = include_str!("../doc/wire-names.md")]
+pub mod wire_names {}
 
 pub use assumptions::{Assumptions, LoginStyle, SearchBody};
 pub use case_file::{CaseFile, Description};

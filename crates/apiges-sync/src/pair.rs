@@ -16,18 +16,23 @@ open_enum! {
     /// assert_eq!(State::from("B"), State::Closed);
     /// assert_eq!(State::from("Z").as_str(), "Z"); // kept, and not taken for either
     /// ```
+    #[doc(alias = "estado")]
     State {
         /// Alta.
+        #[doc(alias = "A")]
         Open = "A",
         /// Baja.
+        #[doc(alias = "B")]
         Closed = "B",
     }
 }
 
 open_enum! {
     /// The kind of right that a case file is about; firms define their own (contract S13).
+    #[doc(alias = "modalidad")]
     Modality {
         /// Marca Nacional.
+        #[doc(alias = "M")]
         NationalTrademark = "M",
     }
 }
@@ -36,8 +41,10 @@ open_enum! {
     /// A code of `GET /filtros`: how a search compares (contract P4).
     Comparison {
         /// Equal to one or several values.
+        #[doc(alias = "EQ")]
         Equal = "EQ",
         /// Between two values.
+        #[doc(alias = "BT")]
         Between = "BT",
     }
 }
@@ -56,8 +63,10 @@ open_enum! {
 #[non_exhaustive]
 pub struct Pair<C = String> {
     /// `codigo`: text, leading zeros kept.
+    #[doc(alias = "codigo")]
     pub code: C,
     /// `descripcion`.
+    #[doc(alias = "descripcion")]
     pub description: Option<String>,
     /// Everything else, as it came.
     pub extra: Record,

@@ -96,6 +96,7 @@ enum Asked {
 /// ```
 #[derive(Clone)]
 #[must_use]
+#[doc(alias("filtros", "busqueda", "búsqueda"))]
 pub struct Search(Asked);
 
 /// Fields and comparisons; what is searched for is somebody's reference, most likely.
@@ -124,11 +125,13 @@ impl Search {
     }
 
     /// `EQ`: the field equals one of these values.
+    #[doc(alias = "EQ")]
     pub fn equal<T: Into<Term>>(self, field: impl Into<String>, values: impl IntoIterator<Item = T>) -> Self {
         self.compared(field, Comparison::Equal, values)
     }
 
     /// `BT`: the field lies between these two, of the same kind.
+    #[doc(alias = "BT")]
     pub fn between<T: Into<Term>>(self, field: impl Into<String>, from: T, to: T) -> Self {
         self.compared(field, Comparison::Between, [from, to])
     }

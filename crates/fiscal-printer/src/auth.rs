@@ -27,6 +27,7 @@ use serde_json::Value;
 ///     }
 /// }
 /// ```
+#[doc(alias = "jwt")]
 pub trait TokenProvider: fmt::Debug + Send + Sync + 'static {
     /// The token, asked for once per call; hold it in memory if getting it is slow.
     ///

@@ -72,6 +72,20 @@ impl Batch {
     }
 
     /// The next result; `None` when all are done or the batch has stopped.
+    ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) for each document (contract 9.2); dropping the batch between two stops in good
+    /// order.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (documents, client) = ([kit.invoice(1), kit.invoice(2)], kit.client);
+    /// let mut batch = client.issue_all(documents);
+    /// while let Some(item) = batch.next().await {
+    ///     println!("{item:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn next(&mut self) -> Option<BatchItem> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }

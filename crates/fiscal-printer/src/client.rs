@@ -317,6 +317,8 @@ impl Client {
 
     /// What [`issue`](Self::issue) would send, after all its checks, without sending it.
     ///
+    /// Idempotency: no call to the service (contract 3.1).
+    ///
     /// # Errors
     /// As [`issue`](Self::issue) before sending.
     ///
@@ -342,6 +344,8 @@ impl Client {
 
     /// Issues a document. **Never repeated** once a byte may have left; repeated up to three times while nothing has.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3, 9.2).
+    ///
     /// # Errors
     /// Decide by [`Error::outcome`] (contract 9.2): not sent (mend and repeat), refused (read [`Refusal`](crate::Refusal),
     /// correct, issue again with the **same** internal number), or unknown (look it up; never issue it again blindly).
@@ -366,6 +370,7 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("facturacion", "facturación", "facturar", "emitir"))]
     pub async fn issue(&self, document: &Document) -> Result<Issued, Error> {
         let prepared = self.prepare(document).await?;
         let call = Call::new(ISSUE)
@@ -382,6 +387,20 @@ impl Client {
     }
 
     /// Issues documents one after another, as a stream of results; stops at the first outcome that is not certain.
+    ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) for each document (contract 9.2).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (documents, client) = ([kit.invoice(1), kit.invoice(2)], kit.client);
+    /// let mut batch = client.issue_all(documents); // nothing is sent yet
+    /// while let Some(item) = batch.next().await {
+    ///     println!("{item:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "lote")]
     pub fn issue_all(&self, documents: impl IntoIterator<Item = Document>) -> Batch {
         Batch::new(self.clone(), documents.into_iter().collect())
     }
@@ -390,6 +409,8 @@ impl Client {
     ///
     /// Annul only what was not yet handed to the buyer; afterwards a credit note is the way. A lost call is repeated, since
     /// annulling twice changes nothing more (observed).
+    ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) by the control number (contract 4.2).
     ///
     /// # Errors
     /// As for every call; a refusal with code 3 means that the RIF does not match **or** that no such document exists. A reason
@@ -412,6 +433,7 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("anulacion", "anulación", "anular"))]
     pub async fn annul(&self, number: &ControlNumber, reason: &str) -> Result<Receipt, Error> {
         let (authorization, hint) = self.authorize().await?;
         let mut faults = Faults::new();
@@ -426,6 +448,8 @@ impl Client {
     }
 
     /// Asks the service to mail an issued document. Success means accepted, not delivered.
+    ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) unless the mail is repeatable (contract 4.2).
     ///
     /// # Errors
     /// As for every call. An unknown outcome is not repeated unless the mail is [`repeatable`](Mail::repeatable). An empty address
@@ -447,6 +471,7 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("email", "correo", "enviar"))]
     pub async fn mail(&self, mail: &Mail) -> Result<Receipt, Error> {
         let (authorization, hint) = self.authorize().await?;
         let mut faults = Faults::new();

@@ -17,7 +17,9 @@ pub(crate) const ISSUE: Operation = Operation::post("issue", "/facturacion", Ide
 /// Everything but the control number is optional, and nothing in it can make an issued document look like a failed one:
 /// what cannot be read is kept as text and reported in [`warnings`](Self::warnings).
 #[derive(Debug, Clone)]
+#[doc(alias = "numerodocumento")]
 pub struct Issued {
+    #[doc(alias = "numerodocumento")]
     control_text: String,
     identifier: Option<String>,
     correlative: Option<String>,
@@ -80,6 +82,7 @@ impl Issued {
 
     /// The control number as the service wrote it; never empty.
     #[must_use]
+    #[doc(alias = "numerodocumento")]
     pub fn control_text(&self) -> &str {
         &self.control_text
     }

@@ -1,11 +1,18 @@
 //! Typed client for the SMART digital fiscal printing house (Venezuela): issue, annul and mail fiscal documents, with every
 //! amount right and with a clear answer to "did it happen?".
 //!
-//! ```no_run
-//! use fiscal_printer::{Buyer, Client, Document, Line};
+//! ```
+//! use fiscal_printer::{Buyer, Client, Document, Environment, Line};
+//! use integration_sandbox::Sandbox;
 //!
-//! # async fn run() -> Result<(), fiscal_printer::Error> {
-//! let client = Client::from_env()?; // FISCAL_PRINTER_BASE_URL, FISCAL_PRINTER_TOKEN
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The embedded sandbox stands in for the service: no account, no network. In earnest `Client::from_env()?` takes
+//! // FISCAL_PRINTER_BASE_URL and FISCAL_PRINTER_TOKEN.
+//! let sandbox = Sandbox::start().await?;
+//! let environment = Environment::custom(sandbox.fiscal().base_url())?;
+//! let client = Client::builder().environment(environment).token(sandbox.fiscal().token()).build()?;
+//!
 //! let invoice = Document::invoice("J-12345678-4", 42)
 //!     .buyer(Buyer::new("Comercial Ejemplo", "V-12345678").address("Calle 1").phone("0412-1234567"))
 //!     .line(Line::new("A2", "Dos", "20.00", 1))
@@ -15,6 +22,7 @@
 //!     Err(error) if error.is_outcome_unknown() => println!("look it up, do not repeat: {error}"),
 //!     Err(error) => println!("nothing was issued: {error}"),
 //! }
+//! assert_eq!(sandbox.fiscal().documents().len(), 1);
 //! # Ok(())
 //! # }
 //! ```
@@ -30,6 +38,7 @@
 //! | issue exactly once, over crashes and several machines | the module `journal` (feature `journal`) |
 //! | understand a failure | [`Error::outcome`], [`Error::faults`], [`Refusal`] |
 //! | follow the service's cents | [`RoundingPolicy`], [`server`] |
+//! | find what the service calls something else | [`wire_names`] |
 //!
 //! # Rules
 //!
@@ -62,6 +71,13 @@ mod number;
 mod profile;
 mod rates;
 mod wire;
+
+/// Where the names of the service and its manual are here: names on the wire, and the words of the trade in its language.
+///
+/// What is not in the list is called the same, in Rust's spelling. The search box above finds all of them, too.
+///
+#[doc = include_str!("../doc/wire-names.md")]
+pub mod wire_names {}
 
 pub use auth::{SwappableToken, TokenHint, TokenProvider};
 pub use batch::{Batch, BatchItem};

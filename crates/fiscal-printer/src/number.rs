@@ -43,6 +43,7 @@ impl NumberError {
 /// # Ok::<(), fiscal_printer::NumberError>(())
 /// ```
 #[derive(Debug, Clone)]
+#[doc(alias("numero de control", "número de control", "numerodocumento"))]
 pub struct ControlNumber {
     original: String,
     identifier: u8,
@@ -122,6 +123,7 @@ impl Hash for ControlNumber {
 /// # Ok::<(), fiscal_printer::NumberError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[doc(alias("numerointerno", "numero interno"))]
 pub struct InternalNumber(String);
 
 const INTERNAL_FORM: &str = "an internal number (one to ten digits)";

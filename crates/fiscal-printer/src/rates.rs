@@ -24,6 +24,7 @@ use serde::Deserialize;
 /// # Ok::<(), integration_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(alias("alicuotas", "tasas"))]
 pub struct Rates {
     /// General VAT rate, `tasag`.
     pub general: Decimal,

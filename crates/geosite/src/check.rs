@@ -115,6 +115,8 @@ impl Client {
     /// Tests the connection for these features: login, `desc` of each, and the presence of `fid` and of the configured columns
     /// (role, parent, ports, customers, last change). Writes nothing.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.2 F1).
+    ///
     /// ```no_run
     /// # async fn run(client: geosite::Client) {
     /// use geosite::Feature;

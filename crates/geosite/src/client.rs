@@ -409,8 +409,18 @@ impl Client {
 
     /// Logs in, unless that was done and is still good.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 2.2).
+    ///
     /// # Errors
     /// What the login met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// client.log_in().await?; // not needed: every call does it
+    /// # Ok(()) });
+    /// ```
     pub async fn log_in(&self) -> Result<(), Error> {
         self.0.caller.authorize(&*self.0.credentials).await.map(|_| ())
     }
@@ -430,8 +440,22 @@ impl Client {
 
     /// The columns of a feature (F1), as they were read within the last hour.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.2).
+    ///
     /// # Errors
     /// What the call met, or [`Problem::UnexpectedShape`].
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::Feature;
+    ///
+    /// let schema = client.schema(Feature::Cto).await?;
+    /// println!("{schema:?}");
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("desc", "colunas"))]
     pub async fn schema(&self, feature: Feature) -> Result<Arc<Schema>, Error> {
         let now = self.clock().elapsed();
         let known = self.schemas().get(&feature).cloned();
@@ -452,8 +476,21 @@ impl Client {
 
     /// The columns of a feature as they are now.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.2).
+    ///
     /// # Errors
     /// As [`schema`](Self::schema).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::Feature;
+    ///
+    /// let schema = client.read_schema(Feature::Cto).await?; // asks, however fresh the kept one is
+    /// println!("{schema:?}");
+    /// # Ok(()) });
+    /// ```
     pub async fn read_schema(&self, feature: Feature) -> Result<Arc<Schema>, Error> {
         let read = |value: Value, route: &Route| Schema::read(feature, &value, route);
         let schema = Arc::new(self.ask(Ask::of(DESCRIBE, feature), read).await?);

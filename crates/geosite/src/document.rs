@@ -25,6 +25,7 @@ use crate::error::Problem;
 /// assert_eq!(format!("{document:?}"), "Document(..35)");
 /// ```
 #[derive(Clone)]
+#[doc(alias("cpf", "cnpj"))]
 pub struct Document {
     given: String,
     normalized: String,
@@ -159,10 +160,12 @@ impl<'de> serde::Deserialize<'de> for Document {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[allow(clippy::exhaustive_structs)]
+#[doc(alias("cliente", "contrato", "cpf", "cnpj"))]
 pub struct CustomerKey {
     /// CPF or CNPJ.
     pub document: Document,
     /// `contrato`.
+    #[doc(alias = "contrato")]
     pub contract: u64,
 }
 

@@ -24,6 +24,7 @@ pub(crate) const CABLE: Operation =
 /// Where to look.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
+#[doc(alias("endereco", "endereço", "cep"))]
 pub enum Place {
     /// A free text.
     Address(String),
@@ -67,12 +68,14 @@ pub struct NearBox {
     /// Its number.
     pub fid: Option<Fid>,
     /// `tipoCodigo` as it came, such as `CTO: CTO-000042`.
+    #[doc(alias = "tipoCodigo")]
     pub type_code: Option<String>,
     /// The part after the prefix: `CTO-000042`.
     pub code: Option<String>,
     /// What it is, by its type; nothing if the type is missing or not a known one.
     pub kind: Option<ElementKind>,
     /// `fidTipoCaixaEmenda` as it came.
+    #[doc(alias = "fidTipoCaixaEmenda")]
     pub box_type: Option<i64>,
     /// Metres.
     pub distance: Option<f64>,
@@ -83,26 +86,37 @@ pub struct NearBox {
     /// How many ports are free: `qtdDisponivel`, else `qtdTotalDisponivel`, else those of its splitters.
     pub free: FreePorts,
     /// `qtdOcupada`
+    #[doc(alias = "qtdOcupada")]
     pub occupied: Option<i64>,
     /// `capacidade`
+    #[doc(alias = "capacidade")]
     pub capacity: Option<i64>,
     /// `qtdClientes`
+    #[doc(alias = "qtdClientes")]
     pub customers: Option<i64>,
     /// `qtdSplitter`
+    #[doc(alias = "qtdSplitter")]
     pub splitters: Option<i64>,
     /// `qtdPortasSplitter`
+    #[doc(alias = "qtdPortasSplitter")]
     pub splitter_ports: Option<i64>,
     /// `qtdPortasSplitterOcup`
+    #[doc(alias = "qtdPortasSplitterOcup")]
     pub splitter_ports_occupied: Option<i64>,
     /// `qtdPortasSplitterDisp`, else the difference of the two before it.
+    #[doc(alias = "qtdPortasSplitterDisp")]
     pub splitter_ports_free: Option<i64>,
     /// `qtdPortasEthernet`
+    #[doc(alias = "qtdPortasEthernet")]
     pub ethernet_ports: Option<i64>,
     /// `qtdPortasEthernetOcup`
+    #[doc(alias = "qtdPortasEthernetOcup")]
     pub ethernet_ports_occupied: Option<i64>,
     /// `qtdPortasEthernetDisp`
+    #[doc(alias = "qtdPortasEthernetDisp")]
     pub ethernet_ports_free: Option<i64>,
     /// `qtdEquipamentosPacpon`
+    #[doc(alias = "qtdEquipamentosPacpon")]
     pub pacpon_devices: Option<i64>,
     /// Every other field.
     pub extra: Map<String, Value>,
@@ -115,8 +129,10 @@ pub struct NearBox {
 #[non_exhaustive]
 // There is one per question.
 #[allow(clippy::large_enum_variant)]
+#[doc(alias = "viabilidade")]
 pub enum Feasibility {
     /// There is a box with a free port.
+    #[doc(alias("disponivel", "disponível"))]
     Available {
         /// The nearest of them.
         nearest: NearBox,
@@ -126,6 +142,7 @@ pub enum Feasibility {
         failed: Vec<RowError>,
     },
     /// There are boxes, and none has a free port: lack of ports, not of network.
+    #[doc(alias("lotada", "sem portas"))]
     AllFull {
         /// By distance.
         boxes: Vec<NearBox>,
@@ -136,6 +153,7 @@ pub enum Feasibility {
         boxes: Vec<NearBox>,
     },
     /// There is no box in this radius. It does not prove that the address cannot be served.
+    #[doc(alias("sem rede", "sem viabilidade"))]
     NoNetwork {
         /// Metres.
         radius: u32,
@@ -225,6 +243,8 @@ pub struct NearElement {
 impl Client {
     /// Asks for boxes within `radius` metres of a place (V1).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.4).
+    ///
     /// # Errors
     /// That nobody could be asked: what the call met, a refusal, another shape. A validation error for a place that cannot be asked
     /// for.
@@ -240,6 +260,7 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("viabilidade", "cobertura"))]
     pub async fn feasibility(&self, place: &Place, radius: u32) -> Result<Feasibility, Error> {
         let ask = near(Ask::new(BOXES), place, radius)?;
         self.ask(ask, |value, route| {
@@ -251,8 +272,22 @@ impl Client {
 
     /// Asks for elements of these features within `radius` metres of a place (V2), nearest first.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.4).
+    ///
     /// # Errors
     /// As [`feasibility`](Self::feasibility); a row that cannot be read is an error too.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::{Feature, Place};
+    ///
+    /// let near = client.facilities(&Place::Cep("13400-000".into()), 300, [Feature::Cto]).await?;
+    /// println!("{} boxes within 300 m", near.len());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("viabilidade", "facilidades"))]
     pub async fn facilities(
         &self,
         place: &Place,
@@ -276,8 +311,23 @@ impl Client {
 
     /// Asks whether a cable passes within `radius` metres (V3).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.4).
+    ///
     /// # Errors
     /// As [`feasibility`](Self::feasibility).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (client, cto) = (kit.client.clone(), kit.cto());
+    /// # let cto = client.get(geosite::Feature::Cto, cto).await?.ok_or("gone")?;
+    /// # let position = cto.position.ok_or("no position")?;
+    /// if !client.has_cable(position, 200).await? {
+    ///     println!("no cable passes within 200 m");
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "cabo")]
     pub async fn has_cable(&self, position: Position, radius: u32) -> Result<bool, Error> {
         let (latitude, longitude) = (position.latitude.degrees(), position.longitude.degrees());
         let body = json!({"latitude": latitude, "longitude": longitude, "raio_metros": radius});

@@ -18,12 +18,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[doc(alias("camada", "elemento"))]
 pub enum Feature {
     /// Splitters of both roles.
+    #[doc(alias = "divisor")]
     Splitter,
     /// Splice boxes (CEO); boxes of every type in some installations (assumed).
     CaixaEmenda,
     /// Terminal boxes, with customers' ports.
+    #[doc(alias("caixa de atendimento", "caixa"))]
     Cto,
     /// Distribution cabinets.
     Cah,
@@ -191,6 +194,7 @@ impl ElementKind {
 /// offers ports.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
+#[doc(alias("atendimento", "distribuicao", "distribuição"))]
 pub enum SplitterRole {
     /// Tipo is Atendimento (documented).
     Service,

@@ -174,22 +174,28 @@ fn granted(value: &Value) -> Result<(Secret, Duration), Problem> {
 #[non_exhaustive]
 pub enum By {
     /// `nome_razaosocial`
+    #[doc(alias = "nome_razaosocial")]
     Name,
     /// `nome_fantasia`
+    #[doc(alias = "nome_fantasia")]
     TradeName,
     /// `cpf_cnpj`
     CpfCnpj,
     /// `codigo_cliente`
+    #[doc(alias = "codigo_cliente")]
     Code,
     /// `telefone`
+    #[doc(alias = "telefone")]
     Phone,
     /// `login_radius`
+    #[doc(alias = "login_radius")]
     RadiusLogin,
     /// `ipv4`
     Ipv4,
     /// `mac`
     Mac,
     /// `id_cliente_servico`: the `contrato` of GeoSite.
+    #[doc(alias = "id_cliente_servico")]
     Contract,
 }
 
@@ -251,8 +257,10 @@ pub enum Inactive {
 #[non_exhaustive]
 pub enum OrderBy {
     /// `data_cadastro`
+    #[doc(alias = "data_cadastro")]
     Registered,
     /// `data_fechamento`
+    #[doc(alias = "data_fechamento")]
     Closed,
 }
 
@@ -347,12 +355,16 @@ impl OrderBy {
 /// A customer, without what nobody asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "cliente")]
 pub struct Customer {
     /// `id_cliente`
+    #[doc(alias = "id_cliente")]
     pub id: u64,
     /// `cpf_cnpj` as it came; HubSoft's own samples hold numbers that are not valid.
+    #[doc(alias = "cpf_cnpj")]
     pub document: Option<Document>,
     /// `servicos`
+    #[doc(alias = "servicos")]
     pub services: Vec<Service>,
 }
 
@@ -361,20 +373,26 @@ pub struct Customer {
 #[non_exhaustive]
 pub struct Service {
     /// `id_cliente_servico`: the `contrato` of GeoSite.
+    #[doc(alias = "id_cliente_servico")]
     pub contract: u64,
     /// `status_prefixo`
+    #[doc(alias = "status_prefixo")]
     pub status: Option<ServiceStatus>,
     /// `porta_atendimento`, where it was asked for.
+    #[doc(alias = "porta_atendimento")]
     pub port: Option<ServicePort>,
 }
 
 /// The port that a service is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias("porta de atendimento", "porta"))]
 pub struct ServicePort {
     /// `numero`
+    #[doc(alias = "numero")]
     pub number: Option<u32>,
     /// `equipamento`
+    #[doc(alias = "equipamento")]
     pub equipment: Option<String>,
 }
 
@@ -394,30 +412,43 @@ open_enum! {
     /// `status_prefixo`; values that are not listed are kept.
     ServiceStatus {
         /// `agendado_para_instalacao`
+        #[doc(alias = "agendado_para_instalacao")]
         ScheduledForInstallation = "agendado_para_instalacao",
         /// `aguardando_assinatura_contrato`
+        #[doc(alias = "aguardando_assinatura_contrato")]
         AwaitingSignature = "aguardando_assinatura_contrato",
         /// `aguardando_configuracao`
+        #[doc(alias = "aguardando_configuracao")]
         AwaitingConfiguration = "aguardando_configuracao",
         /// `aguardando_instalacao`
+        #[doc(alias = "aguardando_instalacao")]
         AwaitingInstallation = "aguardando_instalacao",
         /// `aguardando_liberacao_ti`
+        #[doc(alias = "aguardando_liberacao_ti")]
         AwaitingRelease = "aguardando_liberacao_ti",
         /// `aguardando_migracao`
+        #[doc(alias = "aguardando_migracao")]
         AwaitingMigration = "aguardando_migracao",
         /// `cancelado`
+        #[doc(alias = "cancelado")]
         Cancelled = "cancelado",
         /// `franquia_excedida`
+        #[doc(alias = "franquia_excedida")]
         AllowanceExceeded = "franquia_excedida",
         /// `inativo`
+        #[doc(alias = "inativo")]
         Inactive = "inativo",
         /// `servico_habilitado`
+        #[doc(alias = "servico_habilitado")]
         Enabled = "servico_habilitado",
         /// `suspenso_debito`
+        #[doc(alias = "suspenso_debito")]
         SuspendedForDebt = "suspenso_debito",
         /// `suspenso_parcialmente`
+        #[doc(alias = "suspenso_parcialmente")]
         PartlySuspended = "suspenso_parcialmente",
         /// `suspenso_pedido_cliente`
+        #[doc(alias = "suspenso_pedido_cliente")]
         SuspendedOnRequest = "suspenso_pedido_cliente",
     }
 }
@@ -425,10 +456,13 @@ open_enum! {
 /// A box as HubSoft knows it (H4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias("caixa optica", "caixa óptica"))]
 pub struct OpticalBox {
     /// `id_caixa_optica`
+    #[doc(alias = "id_caixa_optica")]
     pub id: u64,
     /// `nome`
+    #[doc(alias = "nome")]
     pub name: Option<String>,
     /// `display`
     pub display: Option<String>,
@@ -462,17 +496,46 @@ impl HubSoft {
 
     /// Looks for customers (H2) by one criterion, at most 100.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.5).
+    ///
     /// # Errors
     /// As [`find`](Self::find).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let hub = kit.hub();
+    /// use geosite::hubsoft::By;
+    ///
+    /// for customer in hub.search(By::CpfCnpj, "529.982.247-25").await? {
+    ///     println!("{} {:?}", customer.id, customer.keys());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "cliente")]
     pub async fn search(&self, by: By, term: &str) -> Result<Vec<Customer>, Error> {
         self.find(&Search::new(by, term)).await
     }
 
     /// Looks for customers (H2). Safe to repeat.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.5).
+    ///
     /// # Errors
     /// A validation error for an empty term and for a limit that is not 1 to 100, both at once and before anything is sent; what the
     /// call met; [`Problem::ApiRefused`], [`Problem::UnexpectedShape`].
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let hub = kit.hub();
+    /// use geosite::hubsoft::{By, Search};
+    ///
+    /// for customer in hub.find(&Search::new(By::Phone, "11 91234-5678").limit(20).cancelled(true)).await? {
+    ///     println!("{} {:?}", customer.id, customer.keys());
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn find(&self, search: &Search) -> Result<Vec<Customer>, Error> {
         let faults = search.faults();
         if !faults.is_empty() {
@@ -482,6 +545,22 @@ impl HubSoft {
     }
 
     /// Lists customers (H3), `per_page` (1 to 500) at a time, from page 0 to the last, which is among them.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.5).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let hub = kit.hub();
+    /// use geosite::hubsoft::Listing;
+    ///
+    /// let mut pages = hub.customers(Listing::default(), 100);
+    /// while let Some(page) = pages.next_page().await? {
+    ///     println!("{} customers", page.items.len());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "clientes")]
     pub fn customers(&self, listing: Listing, per_page: u32) -> Pages<Customer> {
         let client = self.clone();
         let per_page = per_page.clamp(1, 500);
@@ -506,8 +585,19 @@ impl HubSoft {
 
     /// Lists the boxes (H4).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.5).
+    ///
     /// # Errors
     /// As [`search`](Self::search).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let hub = kit.hub();
+    /// println!("{} boxes", hub.optical_boxes().await?.len());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "caixas opticas")]
     pub async fn optical_boxes(&self) -> Result<Vec<OpticalBox>, Error> {
         let read = |envelope: Envelope, about: &About<'_>| {
             let list =

@@ -1,10 +1,20 @@
 //! Typed client for the GeoSite Telecom FTTH map: read the plant whole and without mistakes, ask for coverage, recognise customers.
 //!
-//! ```no_run
-//! use geosite::{Client, Feature, Read};
+//! ```
+//! use geosite::{Client, Environment, Feature, Read};
+//! use integration_sandbox::{Sandbox, geosite::Network};
 //!
-//! # async fn run() -> Result<(), geosite::Error> {
-//! let client = Client::from_env()?; // GEOSITE_BASE_URL, GEOSITE_USERNAME, GEOSITE_PASSWORD
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The embedded sandbox stands in for the service, with a generated network: no account. In earnest `Client::from_env()?`
+//! // takes GEOSITE_BASE_URL, GEOSITE_USERNAME and GEOSITE_PASSWORD.
+//! let sandbox = Sandbox::start().await?;
+//! let service = sandbox.geosite();
+//! service.generate(Network::new(200));
+//! let environment = Environment::at(service.base_url())?;
+//! let client =
+//!     Client::builder().environment(environment).credentials(service.username(), service.password()).build()?;
+//!
 //! let mut boxes = client.read_all(Feature::Cto);
 //! while let Some(read) = boxes.next().await {
 //!     if let Read::Row(record) = read? {
@@ -13,6 +23,7 @@
 //! }
 //! let whole = boxes.summary().is_some_and(|summary| summary.complete);
 //! println!("{}", if whole { "that is all of them" } else { "there may be more: nothing may be deleted" });
+//! # assert!(whole);
 //! # Ok(())
 //! # }
 //! ```
@@ -32,6 +43,7 @@
 //! | link customers to ports, and tell GeoSite afterwards | [`link`] |
 //! | draw the register | [`picture`] |
 //! | understand a failure | [`ErrorExt::problem`], [`Problem`], [`Error::outcome`] |
+//! | find what the service calls something else | [`wire_names`] |
 //!
 //! | feature | brings |
 //! |---|---|
@@ -82,6 +94,13 @@ mod schema;
 pub mod sync;
 mod time;
 mod wire;
+
+/// Where the names of the service and its manual are here: names on the wire, and the words of the trade in its language.
+///
+/// What is not in the list is called the same, in Rust's spelling. The search box above finds all of them, too.
+///
+#[doc = include_str!("../doc/wire-names.md")]
+pub mod wire_names {}
 
 pub use assumptions::{Assumptions, CustomerColumns, GuardLimits, NotFoundRule, Paging, WriteBack};
 pub use check::Finding;

@@ -100,6 +100,20 @@ impl Total {
 
 impl Client {
     /// Starts a list of a feature's elements.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.2 F3); nothing is sent before one of its functions is awaited.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::Feature;
+    ///
+    /// let page = client.list(Feature::Cto).columns(["fid", "codigo"]).limit(10).all().await?;
+    /// println!("{} rows", page.records.len());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "listar")]
     pub fn list(&self, feature: Feature) -> List {
         let client = self.clone();
         List {
@@ -119,9 +133,25 @@ impl Client {
     /// "Nothing" is an authoritative answer: it takes the configured [`NotFoundRule`](crate::NotFoundRule). Every other shape is an
     /// error.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.2).
+    ///
     /// # Errors
     /// What the call met; [`Problem::UnexpectedShape`], [`Problem::WrongRecord`] if another element came,
     /// [`Problem::RowUnreadable`], [`Problem::AmbiguousColumn`], [`Problem::ApiRefused`].
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (client, cto) = (kit.client.clone(), kit.cto());
+    /// use geosite::Feature;
+    ///
+    /// match client.get(Feature::Cto, cto).await? {
+    ///     Some(element) => println!("{} {:?}", element.fid, element.name),
+    ///     None => println!("the service says that there is none"),
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "buscar")]
     pub async fn get(&self, feature: Feature, fid: impl Into<Fid>) -> Result<Option<Record>, Error> {
         let fid = fid.into();
         let ask = Ask::of(GET, feature).query("fid", fid);
@@ -281,9 +311,27 @@ impl List {
     ///
     /// A column that the kept description does not have, or that the service does not know, leads to one new look at `desc`.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.2 F3).
+    ///
     /// # Errors
     /// [`Problem::ColumnUnknown`] without columns or with unknown ones, [`Problem::AmbiguousColumn`], [`Problem::FilterInvalid`],
     /// all before anything is sent; what the call met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::Feature;
+    ///
+    /// let mut rows = client.list(Feature::Cto).columns(["fid", "codigo"]).open().await?;
+    /// while let Some(row) = rows.next().await {
+    ///     match row? {
+    ///         Ok(element) => println!("{}", element.fid),
+    ///         Err(unreadable) => println!("{unreadable:?}"),
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn open(&self) -> Result<Rows, Error> {
         let mut schema = self.client.schema(self.feature).await?;
         if self.named().any(|name| !schema.has(name)) {
@@ -337,8 +385,21 @@ impl List {
 
     /// Reads the page whole, into memory.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.2 F3).
+    ///
     /// # Errors
     /// As [`open`](Self::open) and [`Rows::next`].
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::Feature;
+    ///
+    /// let page = client.list(Feature::Cto).columns(["fid", "codigo"]).limit(10).all().await?;
+    /// println!("{} rows of {:?}", page.records.len(), page.total);
+    /// # Ok(()) });
+    /// ```
     pub async fn all(&self) -> Result<Page, Error> {
         let mut rows = self.open().await?;
         let (mut records, mut failed) = (Vec::new(), Vec::new());
@@ -403,11 +464,25 @@ impl Rows {
 
     /// The next row; `None` once the whole answer was read and was a success.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.7); the request is not sent again, and what came stays.
+    ///
     /// # Errors
     /// Within the result: [`Problem::UnexpectedShape`], [`Problem::UnexpectedContentType`], [`Problem::ApiRefused`],
     /// [`Problem::AmbiguousColumn`]; [`ErrorKind::Timeout`] when nothing came for too long, or the page was not taken in within the
     /// time of a call; [`ErrorKind::TooLarge`] beyond [`ClientBuilder::page_limit`](crate::ClientBuilder::page_limit);
     /// [`ErrorKind::Interrupted`].
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::Feature;
+    ///
+    /// let mut rows = client.list(Feature::Cto).columns(["fid"]).open().await?;
+    /// let first = rows.next().await.ok_or("no row")??;
+    /// println!("{first:?}");
+    /// # Ok(()) });
+    /// ```
     pub async fn next(&mut self) -> Option<Result<Result<Record, RowError>, Error>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }

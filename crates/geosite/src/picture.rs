@@ -28,8 +28,10 @@ pub struct Element<'e> {
     /// Its number.
     pub fid: u64,
     /// `codigo`
+    #[doc(alias = "codigo")]
     pub code: Option<&'e str>,
     /// `nome`
+    #[doc(alias = "nome")]
     pub name: Option<&'e str>,
     /// Where it is.
     pub position: Option<Position>,

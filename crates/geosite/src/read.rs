@@ -162,6 +162,24 @@ enum Step {
 
 impl Client {
     /// Reads a whole feature: every column that this crate understands and the installation has.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.8).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::{Feature, Read};
+    ///
+    /// let mut boxes = client.read_all(Feature::Cto);
+    /// while let Some(read) = boxes.next().await {
+    ///     if let Read::Row(element) = read? {
+    ///         println!("{} {:?}", element.fid, element.position);
+    ///     }
+    /// }
+    /// assert!(boxes.summary().is_some_and(|summary| summary.complete));
+    /// # Ok(()) });
+    /// ```
     pub fn read_all(&self, feature: Feature) -> ReadAll {
         let assumptions = self.assumptions();
         let understood = self.reader(feature).wanted().map(str::to_owned).collect();
@@ -184,6 +202,23 @@ impl Client {
     /// Reads several features, so many of them at the same time.
     ///
     /// Each item names its feature; an error of one ends that one alone.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.8).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::{Feature, Read};
+    ///
+    /// let mut all = client.read_many([Feature::Cto, Feature::Splitter], 2);
+    /// while let Some((feature, read)) = all.next().await {
+    ///     if let Read::Row(element) = read? {
+    ///         println!("{feature:?} {}", element.fid);
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub fn read_many(&self, features: impl IntoIterator<Item = Feature>, at_once: usize) -> ReadMany {
         let waiting = features.into_iter().map(|feature| self.read_all(feature)).collect();
         ReadMany { waiting, running: Vec::new(), at_once: at_once.max(1), turn: 0, summaries: Vec::new() }
@@ -254,9 +289,25 @@ impl ReadAll {
 
     /// The next of it; `None` at the end, after which there is a [`summary`](Self::summary).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.8).
+    ///
     /// # Errors
     /// Within the result: [`Problem::PageDrift`], [`Problem::Incomplete`], and as [`List::open`] and [`Rows::next`]. Nothing comes
     /// after an error.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::Feature;
+    ///
+    /// let mut boxes = client.read_all(Feature::Cto);
+    /// while let Some(read) = boxes.next().await {
+    ///     read?;
+    /// }
+    /// println!("{:?}", boxes.summary());
+    /// # Ok(()) });
+    /// ```
     pub async fn next(&mut self) -> Option<Result<Read, Error>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
@@ -654,6 +705,23 @@ pub struct ReadMany {
 
 impl ReadMany {
     /// The next of any feature; `None` once all have ended.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.8).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use geosite::Feature;
+    ///
+    /// let mut all = client.read_many([Feature::Cto, Feature::Splitter], 2);
+    /// while let Some((feature, read)) = all.next().await {
+    ///     if let Err(error) = read {
+    ///         println!("{feature:?}: {error}"); // the others go on
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn next(&mut self) -> Option<(Feature, Result<Read, Error>)> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }

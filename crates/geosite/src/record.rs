@@ -57,28 +57,38 @@ pub enum PlacedBy {
 /// An element of the plant. Its `Debug` shows no names, texts or places, which are customers' data in some features.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
+#[doc(alias = "elemento")]
 pub struct Record {
     /// The feature it was listed under.
     pub feature: Feature,
     /// Its number.
     pub fid: Fid,
     /// `codigo`
+    #[doc(alias = "codigo")]
     pub code: Option<String>,
     /// `nome`
+    #[doc(alias = "nome")]
     pub name: Option<String>,
     /// `descricao`
+    #[doc(alias = "descricao")]
     pub description: Option<String>,
     /// `endereco` or `logradouro`
+    #[doc(alias("endereco", "logradouro"))]
     pub address: Option<String>,
     /// `bairro`
+    #[doc(alias = "bairro")]
     pub district: Option<String>,
     /// `observacao` or `obs`
+    #[doc(alias("observacao", "obs"))]
     pub note: Option<String>,
     /// `modelo` or `fidModelo`
+    #[doc(alias("modelo", "fidModelo"))]
     pub model: Option<String>,
     /// `capacidade`: fibres or ports.
+    #[doc(alias = "capacidade")]
     pub capacity: Option<i64>,
     /// `dataCadastro` or `data_cadastro`, in the configured zone.
+    #[doc(alias("dataCadastro", "data_cadastro"))]
     pub registered: Option<When>,
     /// The configured change column, in the configured zone.
     pub changed: Option<When>,
@@ -131,6 +141,7 @@ pub enum Detail {
 /// What a splitter has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "divisor")]
 pub struct Splitter {
     /// What it is for.
     pub role: SplitterRole,
@@ -143,10 +154,12 @@ pub struct Splitter {
 /// What a customer's point has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "cliente")]
 pub struct Customer {
     /// CPF or CNPJ as it came.
     pub document: Option<Document>,
     /// `contrato`
+    #[doc(alias = "contrato")]
     pub contract: Option<u64>,
     /// The splitter whose port he is on.
     pub splitter: Option<Fid>,
@@ -216,8 +229,10 @@ pub struct RowError {
     /// Its number, if that could be read.
     pub fid: Option<Fid>,
     /// `codigo`, if that could be read: for whoever is to find it in GeoSite.
+    #[doc(alias = "codigo")]
     pub code: Option<String>,
     /// `nome`, likewise.
+    #[doc(alias = "nome")]
     pub name: Option<String>,
     /// Everything that is wrong with it, each with the column.
     pub faults: Vec<Fault>,

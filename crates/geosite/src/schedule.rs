@@ -53,6 +53,7 @@ pub enum RunMode {
 /// # Ok::<(), integration_core::Error>(())
 /// ```
 #[derive(Debug, Clone)]
+#[doc(alias = "agendamento")]
 pub struct Schedule {
     zone: TimeZone,
     at: Time,

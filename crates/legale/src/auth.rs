@@ -37,6 +37,7 @@ const KEY_HEADER: HeaderName = HeaderName::from_static("legale-api-key");
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
+#[doc(alias("credencial", "api key", "token"))]
 pub enum Credential {
     /// E-mail and password: logs in by itself, renews early and after a 401.
     Password {

@@ -29,6 +29,7 @@ pub(crate) const DELETE: Operation =
 /// A contact as the service shows it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[doc(alias = "contacto")]
 pub struct Contact {
     /// `id`
     pub id: ContactId,
@@ -47,6 +48,7 @@ pub struct Contact {
     /// `country_code`
     pub country_code: Option<String>,
     /// `rut` as it came, right or wrong; see [`rut`](Self::rut).
+    #[doc(alias = "rut")]
     pub rut_text: Option<String>,
     /// `is_user`: shown among the service's users.
     pub is_user: Option<bool>,
@@ -265,15 +267,47 @@ pub(crate) fn is_email(text: &str) -> bool {
 
 impl Client {
     /// Lists the contacts, page by page (contract 3.1 row 13).
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1 row 13): a page that was lost is asked for again.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// # client.create_contact(&legale::NewContact::new("ana@example.com", "Ana", "Rojas")).await?;
+    /// let mut pages = client.contacts();
+    /// while let Some(page) = pages.next_page().await? {
+    ///     for contact in page.items {
+    ///         println!("{} {:?}", contact.id, contact.email);
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "contactos")]
     pub fn contacts(&self) -> Pages<Contact> {
         page::v2(self, LIST)
     }
 
     /// Creates a contact (contract 3.1 row 14). Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// A validation error for a missing name, a bad address or a wrong RUT; [`Code::ContactDuplicated`];
     /// [`Code::NoProductNumber`] if no viewer licence is left; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use legale::{NewContact, Rut};
+    ///
+    /// let ana = NewContact::new("ana@example.com", "Ana", "Rojas").rut("12.345.678-5".parse::<Rut>()?);
+    /// let contact = client.create_contact(&ana).await?;
+    /// assert_eq!(contact.email.as_deref(), Some("ana@example.com"));
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "contacto")]
     pub async fn create_contact(&self, contact: &NewContact) -> Result<Contact, Error> {
         check(&contact.0, CREATE.name)?;
         self.ask(Ask::v2(CREATE).json(&contact.0)?, Contact::read).await
@@ -281,8 +315,24 @@ impl Client {
 
     /// Changes the given fields of a contact and leaves the others (contract 3.1 row 14). Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once); repeating one whose outcome is unknown is harmless, yet the crate leaves it to the
+    /// caller.
+    ///
     /// # Errors
     /// As [`create_contact`](Self::create_contact).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// # let id = client.create_contact(&legale::NewContact::new("ana@example.com", "Ana", "Rojas")).await?.id;
+    /// use legale::{ContactPatch, Patch};
+    ///
+    /// let patch = ContactPatch { phone: Patch::Set("+56 9 1234 5678".into()), ..ContactPatch::default() };
+    /// let contact = client.update_contact(&id, &patch).await?;
+    /// assert_eq!(contact.phone.as_deref(), Some("+56 9 1234 5678"));
+    /// # Ok(()) });
+    /// ```
     pub async fn update_contact(&self, id: &ContactId, patch: &ContactPatch) -> Result<Contact, Error> {
         check(patch, UPDATE.name)?;
         self.ask(Ask::v2(UPDATE).param("id", id).json(patch)?, Contact::read).await
@@ -290,9 +340,22 @@ impl Client {
 
     /// Reads one contact: a call that exists by analogy only (assumed, contract 3.1 row 15).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// A configuration error unless [`ClientBuilder::allow_contact_by_id`](crate::ClientBuilder::allow_contact_by_id) is on; else as
     /// every call.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// # let id = client.create_contact(&legale::NewContact::new("ana@example.com", "Ana", "Rojas")).await?.id;
+    /// // `ClientBuilder::allow_contact_by_id(true)`: nothing public shows this call.
+    /// let contact = client.contact(&id).await?;
+    /// assert_eq!(contact.firstname.as_deref(), Some("Ana"));
+    /// # Ok(()) });
+    /// ```
     pub async fn contact(&self, id: &ContactId) -> Result<Contact, Error> {
         self.by_id_allowed()?;
         self.ask(Ask::v2(READ).param("id", id), Contact::read).await
@@ -300,8 +363,21 @@ impl Client {
 
     /// Deletes one contact: a call that exists by analogy only (assumed, contract 3.1 row 15). Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`contact`](Self::contact).
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// # let id = client.create_contact(&legale::NewContact::new("ana@example.com", "Ana", "Rojas")).await?.id;
+    /// // `ClientBuilder::allow_contact_by_id(true)`: nothing public shows this call.
+    /// client.delete_contact(&id).await?;
+    /// assert!(client.contact(&id).await.unwrap_err().is_not_found());
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_contact(&self, id: &ContactId) -> Result<(), Error> {
         self.by_id_allowed()?;
         self.ask(Ask::v2(DELETE).param("id", id).may_be_empty(), |_| Ok(())).await
@@ -318,8 +394,23 @@ impl Client {
     /// Makes sure that there is a contact with these names and this RUT, as an advanced signature needs (contract 4.3, assumed):
     /// looks for the e-mail without case, creates the contact if there is none, and updates only what differs.
     ///
+    /// Idempotency: each call that it makes by its own class; calling it again after any failure is right.
+    ///
     /// # Errors
     /// As the calls that it makes.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use legale::{NewContact, Rut};
+    ///
+    /// let ana = NewContact::new("ana@example.com", "Ana", "Rojas").rut("12.345.678-5".parse::<Rut>()?);
+    /// let first = client.ensure_contact(&ana).await?;
+    /// assert_eq!(client.ensure_contact(&ana).await?.id, first.id);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "contacto")]
     pub async fn ensure_contact(&self, wanted: &NewContact) -> Result<Contact, Error> {
         check(&wanted.0, CREATE.name)?;
         if let Some(found) = self.contact_of(wanted).await? {

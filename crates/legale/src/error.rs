@@ -24,6 +24,7 @@ open_enum! {
     /// A code of the service (contract 3.8). Codes that are not listed are kept.
     guarded Code {
         /// `ERROR_WRONG_PASSWORD`: e-mail and password do not belong together.
+        #[doc(alias = "ERROR_WRONG_PASSWORD")]
         WrongPassword = "ERROR_WRONG_PASSWORD",
         /// `DOCUMENT_NOT_FOUND`, sent with HTTP 400. Normal in the sandbox, whose data may vanish (trap 26).
         DocumentNotFound = "DOCUMENT_NOT_FOUND",
@@ -32,8 +33,10 @@ open_enum! {
         /// `NOT_API_DOCUMENT`: it was uploaded in the web application; the list shows it, its detail is refused.
         NotApiDocument = "NOT_API_DOCUMENT",
         /// `ERROR_CONTACT_DUPLICATED`: a contact with this e-mail exists.
+        #[doc(alias = "ERROR_CONTACT_DUPLICATED")]
         ContactDuplicated = "ERROR_CONTACT_DUPLICATED",
         /// `ERROR_NO_PRODUCT_NUMBER`: no viewer licence is left.
+        #[doc(alias = "ERROR_NO_PRODUCT_NUMBER")]
         NoProductNumber = "ERROR_NO_PRODUCT_NUMBER",
     }
 }

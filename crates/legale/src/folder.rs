@@ -18,6 +18,7 @@ pub(crate) const DELETE: Operation =
 /// A folder (observed).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[doc(alias = "carpeta")]
 pub struct Folder {
     /// `id`
     pub id: FolderId,
@@ -76,8 +77,22 @@ impl Client {
     /// Lists the account's folders: as the call was seen, without paging (observed). Should the answer be a page that says that there
     /// is more, the next ones are asked for by number until one is the last or brings nothing new.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1 row 10).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// # client.create(&legale::Upload::new("a.pdf", "A", legale::Source::bytes("%PDF-1.7 ...")).folder("Contratos/2025")).await?;
+    /// for folder in client.folders().await? {
+    ///     println!("{} {:?}: {:?} documents", folder.id, folder.title, folder.total_document_number);
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "carpetas")]
     pub async fn folders(&self) -> Result<Vec<Folder>, Error> {
         let (mut folders, mut has_next) = self.ask(Ask::v1(LIST), read_all).await?;
         let mut seen: HashSet<FolderId> = folders.iter().map(|folder| folder.id.clone()).collect();
@@ -94,8 +109,20 @@ impl Client {
 
     /// Deletes a folder. Sent once; whether its documents go with it is not documented.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1 row 10).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// # client.create(&legale::Upload::new("a.pdf", "A", legale::Source::bytes("%PDF-1.7 ...")).folder("Contratos")).await?;
+    /// # let id = client.folders().await?.remove(0).id;
+    /// client.delete_folder(&id).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_folder(&self, id: &FolderId) -> Result<(), Error> {
         self.ask(Ask::v1(DELETE).param("id", id).may_be_empty(), |_| Ok(())).await
     }

@@ -54,6 +54,7 @@ use crate::template::{BatchStarted, SmartDocument, TemplateItem, Workflow};
 /// # }
 /// ```
 #[derive(Debug, Clone)]
+#[doc(alias = "permisos")]
 pub struct GatedClient {
     client: Client,
     gate: Arc<SharedGate>,
@@ -145,8 +146,21 @@ impl GatedClient {
 
     /// [`Client::documents`]. With [`in_folder`](Self::in_folder) it is refused: the list holds all folders.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`].
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// let mut pages = gated.documents()?;
+    /// while let Some(page) = pages.next_page().await? {
+    ///     println!("{} documents", page.items.len());
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub fn documents(&self) -> Result<Pages<Document>, Error> {
         self.allow(ApiCall::List, "all documents", None)?;
         Ok(self.client.documents())
@@ -154,8 +168,19 @@ impl GatedClient {
 
     /// [`Client::detail`].
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, gated) = (kit.guid().await, kit.gated());
+    /// let detail = gated.detail(&guid).await?;
+    /// println!("{} signers", detail.sign_list.len());
+    /// # Ok(()) });
+    /// ```
     pub async fn detail(&self, guid: &DocumentId) -> Result<Detail, Error> {
         self.allow_plain(ApiCall::Detail, guid.as_str())?;
         let detail = self.client.detail(guid).await?;
@@ -167,8 +192,19 @@ impl GatedClient {
 
     /// [`Client::create`], in the upload's folder. One that replaces a document takes the right to edit that one, too.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (upload, gated) = (kit.upload(), kit.gated());
+    /// let created = gated.create(&upload).await?;
+    /// println!("{}", created.document.guid);
+    /// # Ok(()) });
+    /// ```
     pub async fn create(&self, upload: &Upload) -> Result<Created, Error> {
         self.allow_upload(ApiCall::Create, upload).await?;
         self.client.create(upload).await
@@ -176,8 +212,18 @@ impl GatedClient {
 
     /// [`Client::delete`].
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, gated) = (kit.guid().await, kit.gated());
+    /// gated.delete(&guid).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete(&self, guid: &DocumentId) -> Result<(), Error> {
         self.allow_document(ApiCall::Delete, guid).await?;
         self.client.delete(guid).await
@@ -185,8 +231,19 @@ impl GatedClient {
 
     /// [`Client::download`].
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and what looking the folder up met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, gated) = (kit.guid().await, kit.gated());
+    /// let mut file = Vec::new();
+    /// gated.download(&guid).await?.to_writer(&mut file).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn download(&self, guid: &DocumentId) -> Result<Download, Error> {
         self.allow_document(ApiCall::Download, guid).await?;
         Ok(self.client.download(guid))
@@ -194,8 +251,19 @@ impl GatedClient {
 
     /// [`Client::start`]; a flow in which the account itself signs takes the right to sign as well.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, flow, gated) = (kit.guid().await, kit.flow(), kit.gated());
+    /// let started = gated.start(&guid, &flow).await?;
+    /// println!("{} links", started.links.len());
+    /// # Ok(()) });
+    /// ```
     pub async fn start(&self, guid: &DocumentId, flow: &Flow) -> Result<Started, Error> {
         self.allow_document(ApiCall::Start { signs_itself: flow.signs_itself() }, guid).await?;
         self.client.start(guid, flow).await
@@ -203,8 +271,19 @@ impl GatedClient {
 
     /// [`Client::send`]: takes what creating and starting take.
     ///
+    /// Idempotency: each call that it makes by its own class, and a lost answer is looked into.
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sending, gated) = (kit.sending(), kit.gated());
+    /// let sent = gated.send(&sending).await?;
+    /// println!("{}", sent.guid);
+    /// # Ok(()) });
+    /// ```
     pub async fn send(&self, sending: &Sending) -> Result<Sent, SendError> {
         self.allow_sending(sending).await?;
         self.client.send(sending).await
@@ -212,8 +291,18 @@ impl GatedClient {
 
     /// [`Client::send_observed`]: takes what [`send`](Self::send) takes.
     ///
+    /// Idempotency: each call that it makes by its own class, and a lost answer is looked into.
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sending, gated) = (kit.sending(), kit.gated());
+    /// gated.send_observed(&sending, |step| println!("{step:?}")).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn send_observed(
         &self,
         sending: &Sending,
@@ -224,11 +313,34 @@ impl GatedClient {
     }
 
     /// [`Client::send_all`]: each item takes what [`send`](Self::send) takes, and one that is refused stops no other.
+    ///
+    /// Idempotency: each call that it makes by its own class, and a lost answer is looked into.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sending, gated) = (kit.sending(), kit.gated());
+    /// for result in gated.send_all([sending]).await {
+    ///     println!("{}", result?.guid);
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn send_all(&self, items: impl IntoIterator<Item = Sending>) -> Vec<Result<Sent, SendError>> {
         self.send_all_at(CONCURRENCY, items).await
     }
 
     /// As [`send_all`](Self::send_all), with at most `concurrency` at once.
+    ///
+    /// Idempotency: each call that it makes by its own class, and a lost answer is looked into (contract 4.5).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sending, gated) = (kit.sending(), kit.gated());
+    /// let results = gated.send_all_at(2, [sending]).await;
+    /// assert!(results.iter().all(Result::is_ok));
+    /// # Ok(()) });
+    /// ```
     pub async fn send_all_at(
         &self,
         concurrency: usize,
@@ -243,8 +355,22 @@ impl GatedClient {
 
     /// [`Client::send_recorded`]: takes what [`send`](Self::send) takes, also where the journal has it done already.
     ///
+    /// Idempotency: each call that it makes by its own class; under one key nothing is sent twice.
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and then nothing is written down; else as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sending, gated) = (kit.sending(), kit.gated());
+    /// use integration_store::Store;
+    /// use legale::Journal;
+    ///
+    /// let journal = Journal::new(&Store::open("memory:").await?, "worker-1");
+    /// gated.send_recorded(&journal, "order-2025-0042", &sending).await?;
+    /// # Ok(()) });
+    /// ```
     #[cfg(feature = "store")]
     pub async fn send_recorded(
         &self,
@@ -258,8 +384,22 @@ impl GatedClient {
 
     /// [`Client::resolve`]: reads the list, as [`find_created`](Self::find_created) does.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// use integration_store::Store;
+    /// use legale::Journal;
+    ///
+    /// let journal = Journal::new(&Store::open("memory:").await?, "worker-1");
+    /// assert!(gated.resolve(&journal).await?.is_empty());
+    /// # Ok(()) });
+    /// ```
     #[cfg(feature = "store")]
     pub async fn resolve(&self, journal: &Journal) -> Result<Vec<(String, Option<DocumentId>)>, Error> {
         self.allow(ApiCall::List, "all documents", None)?;
@@ -268,8 +408,19 @@ impl GatedClient {
 
     /// [`Client::find_started`].
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, flow, gated) = (kit.guid().await, kit.flow(), kit.gated());
+    /// # gated.start(&guid, &flow).await?;
+    /// assert!(gated.find_started(&guid, &["ana@example.com"]).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn find_started(&self, guid: &DocumentId, emails: &[&str]) -> Result<bool, Error> {
         self.allow_document(ApiCall::Detail, guid).await?;
         self.client.find_started(guid, emails).await
@@ -277,8 +428,19 @@ impl GatedClient {
 
     /// [`Client::find_created`]: reads the list, which holds all folders, so a grant for a folder does not do.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// let lost = legale::Reference::Token("order-2025-0042".into());
+    /// assert_eq!(gated.find_created(&lost).await?, None);
+    /// # Ok(()) });
+    /// ```
     pub async fn find_created(&self, reference: &Reference) -> Result<Option<DocumentId>, Error> {
         self.allow(ApiCall::List, "all documents", None)?;
         self.client.find_created(reference).await
@@ -286,8 +448,18 @@ impl GatedClient {
 
     /// [`Client::sign_status`].
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, gated) = (kit.guid().await, kit.gated());
+    /// println!("{}", gated.sign_status(&guid).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn sign_status(&self, guid: &DocumentId) -> Result<SignStatus, Error> {
         self.allow_document(ApiCall::Status, guid).await?;
         self.client.sign_status(guid).await
@@ -295,8 +467,18 @@ impl GatedClient {
 
     /// [`Client::approve`].
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// gated.approve("https://app.example.com/approve/0a1b2c").await?; // as the start of the flow gave it
+    /// # Ok(()) });
+    /// ```
     pub async fn approve(&self, url: &str) -> Result<(), Error> {
         // The URL is a secret of its own: the audit does not get it.
         self.allow(ApiCall::Approve, "an approval URL", None)?;
@@ -305,8 +487,18 @@ impl GatedClient {
 
     /// [`Client::folders`].
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// println!("{} folders", gated.folders().await?.len());
+    /// # Ok(()) });
+    /// ```
     pub async fn folders(&self) -> Result<Vec<FolderRecord>, Error> {
         self.allow(ApiCall::Folders, "all folders", None)?;
         self.client.folders().await
@@ -314,8 +506,20 @@ impl GatedClient {
 
     /// [`Client::delete_folder`].
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// # gated.create(&legale::Upload::new("a.pdf", "A", legale::Source::bytes("%PDF-1.7 ...")).folder("Contratos")).await?;
+    /// # let id = gated.folders().await?.remove(0).id;
+    /// gated.delete_folder(&id).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_folder(&self, id: &FolderId) -> Result<(), Error> {
         self.allow(ApiCall::DeleteFolder, id.as_str(), None)?;
         self.client.delete_folder(id).await
@@ -323,8 +527,19 @@ impl GatedClient {
 
     /// [`Client::start_batch`].
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, items, gated) = (legale::TemplateId::from(1), Vec::new(), kit.gated());
+    /// let batch = gated.start_batch(&id, &items).await?;
+    /// println!("{}", batch.raw);
+    /// # Ok(()) });
+    /// ```
     pub async fn start_batch(&self, id: &TemplateId, items: &[TemplateItem]) -> Result<BatchStarted, Error> {
         self.allow(ApiCall::StartBatch, id.as_str(), None)?;
         self.client.start_batch(id, items).await
@@ -332,8 +547,19 @@ impl GatedClient {
 
     /// [`Client::start_workflow`].
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, workflow, gated) = (legale::TemplateId::from(1), legale::Workflow::new(), kit.gated());
+    /// let started = gated.start_workflow(&id, &workflow).await?;
+    /// println!("{} links", started.links.len());
+    /// # Ok(()) });
+    /// ```
     pub async fn start_workflow(&self, id: &TemplateId, workflow: &Workflow) -> Result<Started, Error> {
         self.allow(ApiCall::StartWorkflow, id.as_str(), None)?;
         self.client.start_workflow(id, workflow).await
@@ -341,8 +567,19 @@ impl GatedClient {
 
     /// [`Client::smart_documents`].
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`].
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// let first = gated.smart_documents()?.next_page().await?;
+    /// println!("{}", first.map_or(0, |page| page.items.len()));
+    /// # Ok(()) });
+    /// ```
     pub fn smart_documents(&self) -> Result<Pages<SmartDocument>, Error> {
         self.allow(ApiCall::SmartDocuments, "all smart documents", None)?;
         Ok(self.client.smart_documents())
@@ -350,8 +587,21 @@ impl GatedClient {
 
     /// [`Client::migrate`].
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// use legale::{Migration, Source};
+    ///
+    /// let scan = Migration::new("Contrato_1998.pdf", "Contrato de 1998", Source::bytes("%PDF-1.4 ..."));
+    /// println!("{}", gated.migrate(&scan).await?.guid);
+    /// # Ok(()) });
+    /// ```
     pub async fn migrate(&self, migration: &Migration) -> Result<Migrated, Error> {
         self.allow(ApiCall::Migrate, "a finished document", None)?;
         self.client.migrate(migration).await
@@ -359,8 +609,19 @@ impl GatedClient {
 
     /// [`Client::contacts`].
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`].
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// let first = gated.contacts()?.next_page().await?;
+    /// println!("{}", first.map_or(0, |page| page.items.len()));
+    /// # Ok(()) });
+    /// ```
     pub fn contacts(&self) -> Result<Pages<Contact>, Error> {
         self.allow(ApiCall::Contacts, "all contacts", None)?;
         Ok(self.client.contacts())
@@ -368,8 +629,19 @@ impl GatedClient {
 
     /// [`Client::create_contact`].
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// let contact = gated.create_contact(&legale::NewContact::new("ana@example.com", "Ana", "Rojas")).await?;
+    /// println!("{}", contact.id);
+    /// # Ok(()) });
+    /// ```
     pub async fn create_contact(&self, contact: &NewContact) -> Result<Contact, Error> {
         self.allow(ApiCall::SaveContact, "a new contact", None)?;
         self.client.create_contact(contact).await
@@ -377,8 +649,22 @@ impl GatedClient {
 
     /// [`Client::update_contact`].
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// # let id = gated.create_contact(&legale::NewContact::new("ana@example.com", "Ana", "Rojas")).await?.id;
+    /// use legale::{ContactPatch, Patch};
+    ///
+    /// let patch = ContactPatch { phone: Patch::Clear, ..ContactPatch::default() };
+    /// gated.update_contact(&id, &patch).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn update_contact(&self, id: &ContactId, patch: &ContactPatch) -> Result<Contact, Error> {
         self.allow(ApiCall::SaveContact, id.as_str(), None)?;
         self.client.update_contact(id, patch).await
@@ -386,8 +672,19 @@ impl GatedClient {
 
     /// [`Client::ensure_contact`]: reads the contacts, and saves one.
     ///
+    /// Idempotency: each call that it makes by its own class.
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// let contact = gated.ensure_contact(&legale::NewContact::new("ana@example.com", "Ana", "Rojas")).await?;
+    /// println!("{}", contact.id);
+    /// # Ok(()) });
+    /// ```
     pub async fn ensure_contact(&self, wanted: &NewContact) -> Result<Contact, Error> {
         self.allow(ApiCall::Contacts, "all contacts", None)?;
         self.allow(ApiCall::SaveContact, "a contact", None)?;
@@ -396,8 +693,19 @@ impl GatedClient {
 
     /// [`Client::contact`].
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// # let id = gated.create_contact(&legale::NewContact::new("ana@example.com", "Ana", "Rojas")).await?.id;
+    /// println!("{:?}", gated.contact(&id).await?.email);
+    /// # Ok(()) });
+    /// ```
     pub async fn contact(&self, id: &ContactId) -> Result<Contact, Error> {
         self.allow(ApiCall::Contacts, id.as_str(), None)?;
         self.client.contact(id).await
@@ -405,8 +713,19 @@ impl GatedClient {
 
     /// [`Client::delete_contact`].
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// [`ErrorKind::Forbidden`], and as the call itself.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let gated = kit.gated();
+    /// # let id = gated.create_contact(&legale::NewContact::new("ana@example.com", "Ana", "Rojas")).await?.id;
+    /// gated.delete_contact(&id).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_contact(&self, id: &ContactId) -> Result<(), Error> {
         self.allow(ApiCall::DeleteContact, id.as_str(), None)?;
         self.client.delete_contact(id).await

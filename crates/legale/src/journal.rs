@@ -219,9 +219,26 @@ impl Client {
     /// `callback_key`, and the flow without its callbacks. Their digests are written down as well, for which the files are read once
     /// more.
     ///
+    /// Idempotency: each call that it makes by its own class; under one key nothing is sent twice (contract 4.5).
+    ///
     /// # Errors
     /// As [`send`](Self::send); [`ErrorKind::Conflict`], not sent, if the key is written down for another content; [`ErrorKind::Store`] if the journal fails, [`ErrorKind::Blocked`] while another worker is at it. After
     /// an unknown outcome call it again: it asks first.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sending, client) = (kit.sending(), kit.client);
+    /// use integration_store::Store;
+    /// use legale::Journal;
+    ///
+    /// let journal = Journal::new(&Store::open("memory:").await?, "worker-1"); // in earnest `sqlite:journal.db`
+    /// let sent = client.send_recorded(&journal, "order-2025-0042", &sending).await?;
+    /// let again = client.send_recorded(&journal, "order-2025-0042", &sending).await?; // sends nothing
+    /// assert_eq!(again.guid, sent.guid);
+    /// assert_eq!(kit.sandbox.legale().documents().len(), 1);
+    /// # Ok(()) });
+    /// ```
     pub async fn send_recorded(
         &self,
         journal: &Journal,
@@ -293,8 +310,24 @@ impl Client {
     /// it finds. What is not there stays open: [`send_recorded`](Self::send_recorded) with its key sends it, since only that has
     /// the file. Gives the keys with the documents that were found.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.5): it only asks.
+    ///
     /// # Errors
     /// [`ErrorKind::Store`] if the journal fails; else what asking met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use integration_store::Store;
+    /// use legale::Journal;
+    ///
+    /// let journal = Journal::new(&Store::open("memory:").await?, "worker-1");
+    /// for (key, found) in client.resolve(&journal).await? {
+    ///     println!("{key}: {found:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn resolve(&self, journal: &Journal) -> Result<Vec<(String, Option<DocumentId>)>, Error> {
         let open = Query::in_states([State::InFlight, State::Unknown]);
         let mut resolved = Vec::new();

@@ -1,15 +1,29 @@
 //! Typed client for the Legale e-signature service: send documents to be signed, follow, remind, fetch the signed file.
 //!
-//! ```no_run
-//! use legale::{Client, Upload};
+//! ```
+//! use integration_sandbox::Sandbox;
+//! use legale::flow::{Flow, SignMethod, Signer};
+//! use legale::{Client, Credential, Environment, Sending, Source, Upload};
 //!
-//! # async fn run(flow: legale::flow::Flow) -> Result<(), legale::Error> {
-//! let client = Client::from_env()?; // LEGALE_BASE_URL, and LEGALE_API_KEY or LEGALE_EMAIL + LEGALE_PASSWORD
-//! let created = client.create(&Upload::path("Contrato_ClienteX_2025.pdf", "Contrato de arriendo")).await?;
-//! client.start(&created.document.guid, &flow).await?;
-//! // … later:
-//! let signed = client.download(&created.document.guid).to_folder("signed").await?;
-//! println!("{} bytes, SHA-256 {}", signed.length, signed.sha256);
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The embedded sandbox stands in for the service: no account, no network. In earnest `Client::from_env()?` takes
+//! // LEGALE_BASE_URL, and LEGALE_API_KEY or LEGALE_EMAIL and LEGALE_PASSWORD.
+//! let sandbox = Sandbox::start().await?;
+//! let environment = Environment::root(sandbox.legale().base_url())?;
+//! let credential = Credential::api_key(sandbox.legale().api_key());
+//! let client = Client::builder().environment(environment).credential(credential).build()?;
+//!
+//! let ana = Signer::outsider(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas");
+//! let file = Source::bytes("%PDF-1.7 ..."); // in earnest `Upload::path`
+//! let upload = Upload::new("Contrato_ClienteX_2025.pdf", "Contrato de arriendo", file);
+//! let sent = client.send(&Sending::new(upload, Flow::sequential().signer(ana).build()?)).await?;
+//!
+//! sandbox.legale().sign(sent.guid.as_str(), 1)?; // Ana signs
+//! println!("{}", client.sign_status(&sent.guid).await?);
+//! let mut signed = Vec::new();
+//! client.download(&sent.guid).to_writer(&mut signed).await?;
+//! assert!(signed.starts_with(b"%PDF"));
 //! # Ok(())
 //! # }
 //! ```
@@ -24,6 +38,7 @@
 //! | start from a smart document | [`Client::start_batch`], [`Client::start_workflow`] |
 //! | contacts, folders, migration | [`Client::ensure_contact`], [`Client::folders`], [`Client::migrate`] |
 //! | understand a failure | [`Error::outcome`], [`ErrorExt`], [`Code`] |
+//! | find what the service calls something else | [`wire_names`] |
 //!
 //! The layers on the client's side, each of them usable without the network:
 //!
@@ -79,6 +94,13 @@ pub mod reminder;
 pub mod status;
 pub mod tracking;
 pub mod webhook;
+
+/// Where the names of the service and its manual are here: names on the wire, and the words of the trade in its language.
+///
+/// What is not in the list is called the same, in Rust's spelling. The search box above finds all of them, too.
+///
+#[doc = include_str!("../doc/wire-names.md")]
+pub mod wire_names {}
 
 pub use auth::Credential;
 pub use client::{Client, ClientBuilder, Environment, Language, idempotency_table};

@@ -28,6 +28,7 @@ pub(crate) const MIGRATE: Operation =
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
+#[doc(alias("migracion", "migración"))]
 pub struct Migration {
     file_name: String,
     description: String,
@@ -41,6 +42,7 @@ pub struct Migration {
 /// Somebody who has signed a migrated document, or not.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
+#[doc(alias = "firmante")]
 pub struct MigratedSigner {
     method: SignMethod,
     status: SignStatus,
@@ -65,6 +67,7 @@ impl MigratedSigner {
     }
 
     /// `firstname` and `lastname1`
+    #[doc(alias("firstname", "lastname1"))]
     pub fn name(self, firstname: impl Into<String>, lastname1: impl Into<String>) -> Self {
         self.text("firstname", firstname).text("lastname1", lastname1)
     }
@@ -112,6 +115,7 @@ fn texts(pairs: &[(&'static str, String)]) -> Map<String, Value> {
 
 impl Migration {
     /// `file_name`, `description` (at most 1023 characters) and the file.
+    #[doc(alias("file_name", "description"))]
     pub fn new(file_name: impl Into<String>, description: impl Into<String>, source: Source) -> Self {
         Self {
             file_name: file_name.into(),
@@ -219,8 +223,27 @@ fn guid(data: Value) -> Result<DocumentId, Unreadable> {
 impl Client {
     /// Imports a finished document (contract 3.1 row 12). Sent **once**, the file streamed as in [`create`](Self::create).
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As [`create`](Self::create).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use legale::flow::SignMethod;
+    /// use legale::status::SignStatus;
+    /// use legale::{MigratedSigner, Migration, Source};
+    ///
+    /// let scan = Migration::new("Contrato_1998.pdf", "Contrato de 1998", Source::bytes("%PDF-1.4 ..."))
+    ///     .sign_status(SignStatus::Signed)
+    ///     .signer(MigratedSigner::new(SignMethod::NoSms, SignStatus::Signed, "ana@example.com").name("Ana", "Rojas"));
+    /// let migrated = client.migrate(&scan).await?;
+    /// assert_eq!(migrated.length, 12);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("migrar", "migracion", "migración"))]
     pub async fn migrate(&self, migration: &Migration) -> Result<Migrated, Error> {
         let mut faults = Faults::new();
         check_text("document.file_name", &migration.file_name, None, &mut faults);

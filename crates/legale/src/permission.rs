@@ -226,6 +226,7 @@ impl User {
 
 /// Users and what they may do: pure rules, no clock, no memory outside.
 #[derive(Debug, Clone)]
+#[doc(alias = "permisos")]
 pub struct Gate {
     users: BTreeMap<String, User>,
     inactive_after: SignedDuration,

@@ -77,6 +77,7 @@ pub enum Seen {
     /// There it is.
     Found(Detail),
     /// `DOCUMENT_NOT_FOUND`, or 404.
+    #[doc(alias = "DOCUMENT_NOT_FOUND")]
     NotFound,
     /// It exists but its detail is refused: `NOT_OWNER`, `NOT_API_DOCUMENT` (trap 5).
     Denied {

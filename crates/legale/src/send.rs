@@ -225,6 +225,8 @@ type Observer<'o> = &'o (dyn Fn(&Step) + Send + Sync);
 impl Client {
     /// Creates a document and starts its flow (contract 4.5). A lost answer is looked into, never repeated blindly.
     ///
+    /// Idempotency: each call that it makes by its own class, and a lost answer is looked into.
+    ///
     /// # Errors
     /// [`SendError`], with the document if there is one: a refused start leaves it at the service.
     ///
@@ -238,14 +240,26 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("enviar a firmar", "firmar"))]
     pub async fn send(&self, send: &Sending) -> Result<Sent, SendError> {
         self.send_observed(send, |_| ()).await
     }
 
     /// As [`send`](Self::send), and tells `observe` every step as it is done.
     ///
+    /// Idempotency: each call that it makes by its own class, and a lost answer is looked into (contract 4.5).
+    ///
     /// # Errors
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sending, client) = (kit.sending(), kit.client);
+    /// let sent = client.send_observed(&sending, |step| println!("{step:?}")).await?;
+    /// println!("{}", sent.guid);
+    /// # Ok(()) });
+    /// ```
     pub async fn send_observed(
         &self,
         send: &Sending,
@@ -260,11 +274,37 @@ impl Client {
     }
 
     /// Sends many, at most four at once; the results are in the order of the items, and a failure stops nothing.
+    ///
+    /// Idempotency: each call that it makes by its own class, and a lost answer is looked into (contract 4.5).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sending, client) = (kit.sending(), kit.client);
+    /// for result in client.send_all([sending]).await {
+    ///     match result {
+    ///         Ok(sent) => println!("{}", sent.guid),
+    ///         Err(failed) => println!("{:?}: {}", failed.document(), failed.error()),
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn send_all(&self, items: impl IntoIterator<Item = Sending>) -> Vec<Result<Sent, SendError>> {
         self.send_all_at(CONCURRENCY, items).await
     }
 
     /// As [`send_all`](Self::send_all), with at most `concurrency` at once.
+    ///
+    /// Idempotency: each call that it makes by its own class, and a lost answer is looked into (contract 4.5).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sending, client) = (kit.sending(), kit.client);
+    /// let results = client.send_all_at(2, [sending]).await;
+    /// assert!(results.iter().all(Result::is_ok));
+    /// # Ok(()) });
+    /// ```
     pub async fn send_all_at(
         &self,
         concurrency: usize,
@@ -279,9 +319,23 @@ impl Client {
 
     /// Looks for a document whose creation was lost, through all pages of the list (contract 4.5).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Conflict`] if more than one document fits; [`ErrorKind::UnexpectedAnswer`] if none of those shown fits and the list
     /// shows fewer than it announces; else as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sending, client) = (kit.sending(), kit.client);
+    /// use legale::Reference;
+    ///
+    /// client.send(&sending.reference("order-2025-0042")).await?;
+    /// let found = client.find_created(&Reference::Token("order-2025-0042".into())).await?;
+    /// assert!(found.is_some());
+    /// # Ok(()) });
+    /// ```
     pub async fn find_created(&self, reference: &Reference) -> Result<Option<DocumentId>, Error> {
         let (mut found, mut pages) = (Vec::new(), self.documents());
         let (mut seen, mut announced) = (0u64, 0u64);

@@ -37,6 +37,7 @@ impl fmt::Debug for SignLink {
 /// A started flow.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
+#[doc(alias = "sign_urls")]
 pub struct Started {
     /// The addresses that the answer holds: of remote signers with `skip_email`, and of `approve_api`. The success body is not
     /// documented, so every shape that was seen or is likely is read (assumed).
@@ -94,6 +95,8 @@ impl Client {
     /// Starts a flow (contract 3.1 row 7). Sent **once**: a lost answer is an unknown outcome, settled by
     /// [`find_started`](Self::find_started).
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As every call. If the service refuses, the document stays as it is.
     ///
@@ -106,6 +109,7 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("iniciar firma", "sign/start"))]
     pub async fn start(&self, guid: &DocumentId, flow: &Flow) -> Result<Started, Error> {
         let ask = Ask::v1(START).param("GUID", guid).json(&flow.to_body())?;
         let ask = ask.map(|call| flow.secrets().fold(call, Call::with_secret));
@@ -115,8 +119,20 @@ impl Client {
     /// Whether a lost start took effect: what the document's `sign_list` says, compared with `emails`, the signers that were asked for
     /// (contract 4.5). Detail has no status per signer, so e-mail addresses are all there is to compare, without case.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As [`detail`](Self::detail); [`ErrorKind::Conflict`] if the document has **other** signers.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, flow, client) = (kit.guid().await, kit.flow(), kit.client);
+    /// assert!(!client.find_started(&guid, &["ana@example.com"]).await?);
+    /// client.start(&guid, &flow).await?;
+    /// assert!(client.find_started(&guid, &["ana@example.com"]).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn find_started(&self, guid: &DocumentId, emails: &[&str]) -> Result<bool, Error> {
         let detail = self.detail(guid).await?;
         started_by(&detail, emails)
@@ -125,8 +141,20 @@ impl Client {
     /// Approves at an address that the start of a flow gave for `approve_api` (contract 3.1 row 9, observed). Credentials go along
     /// only if it is at the host of the API.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// A validation error if it is no usable address; else as every call.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (started, client) = (kit.client.start(&kit.guid().await, &kit.flow()).await?, kit.client);
+    /// let link = started.links.first().ok_or("no link")?;
+    /// client.approve(&link.url).await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("aprobar", "approve_api"))]
     pub async fn approve(&self, url: &str) -> Result<(), Error> {
         let link = Link::parse(url).map_err(|error| {
             let invalid = Error::validation(APPROVE.name, Vec::new());
@@ -142,8 +170,23 @@ impl Client {
 
     /// A document's `sign_status`: at the path of statuses, which is assumed to exist, else from the detail (contract 3.1 row 8).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, flow, client) = (kit.guid().await, kit.flow(), kit.client);
+    /// # client.start(&guid, &flow).await?;
+    /// use legale::status::SignStatus;
+    ///
+    /// # kit.sandbox.legale().sign(guid.as_str(), 1)?;
+    /// assert_eq!(client.sign_status(&guid).await?, SignStatus::Signed);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("estado", "sign/status"))]
     pub async fn sign_status(&self, guid: &DocumentId) -> Result<SignStatus, Error> {
         let operation = Operation::get(STATUS.name, self.rules().status_path);
         match self.ask(Ask::v1(operation).param("GUID", guid), |data| status(&data)).await {

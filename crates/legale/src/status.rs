@@ -11,12 +11,15 @@ use jiff::{SignedDuration, Timestamp};
 /// `sign_status` as it stands on the wire: 0, 1, 2, or a number that the contract does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[doc(alias("sign_status", "estado"))]
 pub enum SignStatus {
     /// 0: not signed (yet).
     NotSigned,
     /// 1: signed by all.
+    #[doc(alias = "firmado")]
     Signed,
     /// 2: rejected by somebody.
+    #[doc(alias = "rechazado")]
     Rejected,
     /// Any other number, kept.
     Other(i64),
@@ -89,6 +92,7 @@ open_enum! {
 /// Where a document stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[doc(alias = "estado")]
 pub enum Status {
     /// At the service, and no start of a flow is known.
     Uploaded,

@@ -31,6 +31,7 @@ const ANCHOR_LIMIT: usize = 63;
 /// A smart document.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[doc(alias("plantilla", "documento inteligente"))]
 pub struct SmartDocument {
     /// `id`
     pub id: TemplateId,
@@ -63,6 +64,7 @@ pub struct SmartItem {
     /// `name`
     pub name: Option<String>,
     /// `type`, open.
+    #[doc(alias = "type")]
     pub kind: Option<String>,
     /// `format`
     pub format: Option<String>,
@@ -127,6 +129,7 @@ impl Listed for SmartDocument {
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[must_use]
+#[doc(alias = "firmante")]
 pub struct TemplateSigner {
     #[serde(serialize_with = "as_wire")]
     sign_method: SignMethod,
@@ -472,11 +475,30 @@ fn outcome(item: &Value) -> BatchOutcome {
 
 impl Client {
     /// Lists the smart documents, page by page (contract 3.1 row 16).
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// # kit.sandbox.legale().add_smart_document("Contrato de trabajo", &["name"]);
+    /// let mut pages = client.smart_documents();
+    /// while let Some(page) = pages.next_page().await? {
+    ///     for template in page.items {
+    ///         println!("{}: {} items", template.id, template.items.len());
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("documentos inteligentes", "plantillas"))]
     pub fn smart_documents(&self) -> Pages<SmartDocument> {
         page::v2(self, LIST)
     }
 
     /// Starts a flow for each item (contract 3.1 row 11), all in one request, which is sent **once**.
+    ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
     ///
     /// # Errors
     /// A validation error with every fault of every item; else as every call.
@@ -494,6 +516,7 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("envio masivo", "envío masivo", "plantilla"))]
     pub async fn start_batch(&self, id: &TemplateId, items: &[TemplateItem]) -> Result<BatchStarted, Error> {
         let mut faults = Faults::new();
         if items.is_empty() {
@@ -518,8 +541,26 @@ impl Client {
 
     /// Starts one flow from a smart document (contract 3.1 row 16), sent **once**. The answer holds the addresses of remote signers.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// A validation error with every fault; else as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// # let id = kit.sandbox.legale().add_smart_document("Contrato de trabajo", &["name"]);
+    /// # let id = i64::try_from(id)?.into();
+    /// use legale::flow::SignMethod;
+    /// use legale::{TemplateSigner, Workflow};
+    ///
+    /// let ana = TemplateSigner::new(SignMethod::NoSms, "ana@example.com").name("Ana", "Rojas").anchor("Firma");
+    /// let started = client.start_workflow(&id, &Workflow::new().variable(1, "Ana Rojas").signer(ana)).await?;
+    /// println!("{} links", started.links.len());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("smart-document", "plantilla"))]
     pub async fn start_workflow(&self, id: &TemplateId, workflow: &Workflow) -> Result<Started, Error> {
         let mut faults = Faults::new();
         workflow.0.check("", true, &mut faults);

@@ -337,6 +337,19 @@ impl<'c> ConnectionCheck<'c> {
     }
 
     /// Looks at everything that can be looked at. Nothing is written; what goes wrong is a finding.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.1, 4.8): every call of it only reads.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (crm, billing) = (kit.crm, kit.billing);
+    /// use sugester::connection::ConnectionCheck;
+    ///
+    /// let report = ConnectionCheck::new(&crm, &billing).run().await;
+    /// println!("ready: {}", report.is_ready());
+    /// # Ok(()) });
+    /// ```
     pub async fn run(self) -> ConnectionReport {
         let mut report = ConnectionReport::default();
         report.add(Part::Token, self.token());

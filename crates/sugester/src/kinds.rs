@@ -67,6 +67,7 @@ open_enum! {
         /// Sent.
         Sent = "sent",
         /// Paid.
+        #[doc(alias("pagada", "cobrada"))]
         Paid = "paid",
         /// Paid in part.
         Partial = "partial",

@@ -1,22 +1,46 @@
 //! Typed clients for Sugester CRM and its sister BitFactura invoicing (and the brands that run the same code), and what keeps both in
 //! step: a client is the same in both, each invoice is one deal with its link, nothing is made twice, nothing is deleted.
 //!
-//! ```no_run
+//! ```
+//! use integration_sandbox::Sandbox;
+//! use sugester::BaseUrl;
 //! use sugester::bitfactura::{self, Buyer, NewInvoice, PositionFields};
 //! use sugester::crm::NewClient;
 //!
-//! # async fn run() -> Result<(), sugester::Error> {
-//! let crm = sugester::Client::from_env()?; // SUGESTER_BASE_URL (before /app), SUGESTER_API_TOKEN
-//! let billing = bitfactura::Client::from_env()?; // BITFACTURA_BASE_URL, BITFACTURA_API_TOKEN
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The embedded sandbox stands in for both services: no account, no network. In earnest `Client::from_env()?` takes
+//! // SUGESTER_BASE_URL (before /app) and SUGESTER_API_TOKEN, or BITFACTURA_BASE_URL and BITFACTURA_API_TOKEN.
+//! let sandbox = Sandbox::start().await?;
+//! let service = sandbox.sugester();
+//! let crm = sugester::Client::builder()
+//!     .base_url(BaseUrl::parse(service.base_url())?)
+//!     .account(service.account().parse()?)
+//!     .token(service.token().parse()?)
+//!     .build()?;
+//! let service = sandbox.bitfactura();
+//! let billing = bitfactura::Client::builder()
+//!     .base_url(BaseUrl::parse(service.base_url())?)
+//!     .account(service.account().parse()?)
+//!     .token(service.token().parse()?)
+//!     .build()?;
 //!
 //! // Number 17 of a program of one's own is one client, however often this runs and whatever becomes of the answer.
 //! let acme = crm.create_client_keyed(&"shop".parse()?, 17, &NewClient::company("Acme SpA")).await?;
 //! println!("client {}", acme.into_inner().id);
 //!
-//! let position = PositionFields { name: "Consulting".into(), tax: "19".into(), ..PositionFields::default() };
-//! let wanted = NewInvoice::new(Buyer::Existing(881)).position(position).oid("order-2026-0042");
+//! let buyer = billing.create_client(&bitfactura::NewClient::company("Acme SpA")).await?;
+//! let position = PositionFields {
+//!     name: "Consultoría".into(),
+//!     quantity: rust_decimal::Decimal::ONE.into(),
+//!     price_net: rust_decimal::Decimal::from(500).into(),
+//!     tax: "19".into(),
+//!     ..PositionFields::default()
+//! };
+//! let wanted = NewInvoice::new(Buyer::Existing(buyer.id)).position(position).oid("order-2026-0042");
 //! let invoice = billing.create_invoice_keyed(&wanted).await?.into_inner();
-//! billing.invoice_pdf(invoice.id).save_to("invoice.pdf").await?;
+//! let mut pdf = Vec::new();
+//! billing.invoice_pdf(invoice.id).write_to(&mut pdf).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -33,6 +57,7 @@
 //! | read a token, and know whether it may link both systems | [`ApiToken`], [`AccountName`] |
 //! | read and write what the services write | [`value`], [`kinds`], [`tax`] |
 //! | find a refusal in an answer, and keep secrets out of it | [`refusal`] |
+//! | find what the service calls something else | [`wire_names`] |
 //!
 //! Features: `store` (the synchronisation, and hints over restarts), `axum` (a router for webhooks). The guide `docs/sugester.md` goes from
 //! nothing to production.
@@ -65,6 +90,13 @@ pub mod token;
 pub mod value;
 pub mod webhook;
 mod wire;
+
+/// Where the names of the service and its manual are here: names on the wire, and the words of the trade in its language.
+///
+/// What is not in the list is called the same, in Rust's spelling. The search box above finds all of them, too.
+///
+#[doc = include_str!("../doc/wire-names.md")]
+pub mod wire_names {}
 
 pub use client::{Client, ClientBuilder};
 pub use desk::AuthMode;

@@ -107,6 +107,7 @@ fn is_account(text: &str) -> bool {
 /// # Ok::<(), sugester::Error>(())
 /// ```
 #[derive(Clone)]
+#[doc(alias("api_token", "clave"))]
 pub struct ApiToken {
     whole: Secret,
     prefix: Option<AccountName>,

@@ -274,6 +274,7 @@ struct Allowed {
 /// # }
 /// ```
 #[derive(Debug, Clone)]
+#[doc(alias = "documentos")]
 pub struct Documents {
     portal: Arc<dyn WebSyncTransport>,
     annotations: Arc<dyn Annotations>,
@@ -304,6 +305,8 @@ impl Documents {
     /// May be repeated at any time and after any crash: the same document goes out under the same version and key. One that has been
     /// hidden or removed is refused, and withdrawn if it is at the portal.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed): repeated, it goes out under the same version and key (contract 3.7, 4.8).
+    ///
     /// # Errors
     /// * A validation error with all faults of `new` at once; nothing was asked or sent.
     /// * [`Problem::Refused`] with `hidden`, `external-document`, `annotation-unknown` or `document-unknown`: it is not shown, or not any
@@ -312,6 +315,26 @@ impl Documents {
     /// * [`Problem::Stale`] if the portal has a later version that the store knows nothing of.
     /// * A [`Refusal`] of the portal, such as `case-unknown`, or `digest` if the document changed while it was read.
     /// * What the book, the store or the portal met. Repeat then.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, documents) = (office.seen().await, office.documents);
+    /// # let firm = office.kit.sandbox.apiges();
+    /// # let note = firm.add_annotation(case.try_into()?, "Certificate")?;
+    /// # let pdf = integration_sandbox::apiges::Document::new("C:\\letters\\certificate.pdf", "application/pdf", "%PDF-1.7 ...");
+    /// # let document = firm.add_document(case.try_into()?, note, pdf)?;
+    /// # let (annotation, document) = (note.to_string(), document.to_string());
+    /// use apiges_sync::documents::NewDocument;
+    ///
+    /// let new = NewDocument::new(case, annotation, document).title("Certificate of registration");
+    /// let published = documents.publish(&new).await?;
+    /// assert!(documents.publish(&new).await?.was_there); // repeated, it is there once
+    /// println!("{} bytes at {}", published.bytes, published.place);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "publicar")]
     pub async fn publish(&self, new: &NewDocument) -> Result<Published, Error> {
         let place = self.checked(new)?;
         let allowed = self.allowed_or_gone(&place, Outcome::NotSent).await?;
@@ -360,8 +383,28 @@ impl Documents {
 
     /// Takes a document away from the portal (W62); nothing is done if it is not there.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed): repeated, it goes out under the same version and key (contract 4.8).
+    ///
     /// # Errors
     /// What the store or the portal met. Repeat then: it goes out under the same version and key.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, documents) = (office.seen().await, office.documents);
+    /// # let firm = office.kit.sandbox.apiges();
+    /// # let note = firm.add_annotation(case.try_into()?, "Certificate")?;
+    /// # let pdf = integration_sandbox::apiges::Document::new("C:\\letters\\certificate.pdf", "application/pdf", "%PDF-1.7 ...");
+    /// # let document = firm.add_document(case.try_into()?, note, pdf)?;
+    /// # let (annotation, document) = (note.to_string(), document.to_string());
+    /// # let new = apiges_sync::documents::NewDocument::new(case, annotation, document);
+    /// use apiges_sync::web::Reason;
+    ///
+    /// let place = documents.publish(&new).await?.place;
+    /// assert!(documents.withdraw(&place, &Reason::DocumentRemoved).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn withdraw(&self, place: &DocumentPlace, reason: &Reason) -> Result<bool, Error> {
         self.gone(place, reason).await
     }
@@ -371,8 +414,26 @@ impl Documents {
     /// What is absent is withdrawn only if the book was read whole. What another store published is not known here:
     /// [`adopt`](Self::adopt) it.
     ///
+    /// Idempotency: each call that it makes by its own class (contract 4.8).
+    ///
     /// # Errors
     /// What the book, the store or the portal met; a book that cannot be had withdraws nothing. Repeat then.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, documents) = (office.seen().await, office.documents);
+    /// # let firm = office.kit.sandbox.apiges();
+    /// # let note = firm.add_annotation(case.try_into()?, "Certificate")?;
+    /// # let pdf = integration_sandbox::apiges::Document::new("C:\\letters\\certificate.pdf", "application/pdf", "%PDF-1.7 ...");
+    /// # let document = firm.add_document(case.try_into()?, note, pdf)?;
+    /// # let (annotation, document) = (note.to_string(), document.to_string());
+    /// for (place, reason) in documents.recheck(case).await?.withdrawn {
+    ///     println!("{place}: {reason}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn recheck(&self, case: u64) -> Result<Rechecked, Error> {
         let mut done = Rechecked::default();
         let known = self.ledger.of_case(case).await?;
@@ -405,8 +466,26 @@ impl Documents {
     ///
     /// The portal tells documents by entry (W61), so those of an entry that is neither in the book nor in the store are not found.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) at the portal (contract 4.8).
+    ///
     /// # Errors
     /// What the book, the store or the portal met. Repeat then.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, documents) = (office.seen().await, office.documents);
+    /// # let firm = office.kit.sandbox.apiges();
+    /// # let note = firm.add_annotation(case.try_into()?, "Certificate")?;
+    /// # let pdf = integration_sandbox::apiges::Document::new("C:\\letters\\certificate.pdf", "application/pdf", "%PDF-1.7 ...");
+    /// # let document = firm.add_document(case.try_into()?, note, pdf)?;
+    /// # let (annotation, document) = (note.to_string(), document.to_string());
+    /// for place in documents.adopt(case).await? {
+    ///     println!("watched from now on: {place}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn adopt(&self, case: u64) -> Result<Vec<DocumentPlace>, Error> {
         let mut adopted = Vec::new();
         for annotation in self.entries(case).await? {
@@ -432,8 +511,26 @@ impl Documents {
 
     /// Case files of which something was published, in order, after one of them: for a recheck of all of them from time to time.
     ///
+    /// Idempotency: no call to the service (contract 4.8).
+    ///
     /// # Errors
     /// What the store met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, documents) = (office.seen().await, office.documents);
+    /// # let firm = office.kit.sandbox.apiges();
+    /// # let note = firm.add_annotation(case.try_into()?, "Certificate")?;
+    /// # let pdf = integration_sandbox::apiges::Document::new("C:\\letters\\certificate.pdf", "application/pdf", "%PDF-1.7 ...");
+    /// # let document = firm.add_document(case.try_into()?, note, pdf)?;
+    /// # let (annotation, document) = (note.to_string(), document.to_string());
+    /// for case in documents.cases(None, 100).await? {
+    ///     documents.recheck(case).await?;
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn cases(&self, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Error> {
         self.ledger.cases(after, limit).await
     }

@@ -46,10 +46,13 @@ impl std::fmt::Display for CaseField {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HolderRole {
     /// `idCliente`.
+    #[doc(alias("idCliente", "cliente"))]
     Client,
     /// `idIntermediario`.
+    #[doc(alias = "idIntermediario")]
     Intermediary,
     /// `idAgente`.
+    #[doc(alias = "idAgente")]
     Agent,
 }
 

@@ -46,6 +46,7 @@ enum Pair {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a grant does nothing until it is sent"]
+#[doc(alias("autorizacion", "autorización", "permiso"))]
 pub struct WebGrant {
     contact: ContactRef,
     contact_id: u64,

@@ -117,6 +117,7 @@ pub struct TakenIn {
 /// # }
 /// ```
 #[derive(Clone)]
+#[doc(alias = "mensajes")]
 pub struct Messages {
     portal: Arc<dyn WebSyncTransport>,
     logs: Logs,
@@ -159,12 +160,26 @@ impl Messages {
     /// Posts a message to a case file's thread (W70). It is written down first: repeat it, or [`resume`](Self::resume), after a lost
     /// answer or a crash, and it is there once.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) by the id of the message (contract 4.9).
+    ///
     /// # Errors
     /// * A validation error with all faults at once; nothing was sent.
     /// * A [`Refusal`] `message-exists` if a message of this id says something else, here or at the portal: what is written stays, a
     ///   correction is a new message that replaces it.
     /// * Another refusal of the portal, such as `not-found` for a case file that it does not have; it is not repeated.
     /// * What the store or the portal met. Repeat then.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// let message = messages.compose("u1", "es", "Su marca ha sido concedida.")?;
+    /// let stored = messages.post(case, &message).await?;
+    /// messages.post(case, &message).await?; // repeated, it is there once
+    /// println!("record {} of the evidence", stored.seq);
+    /// # Ok(()) });
+    /// ```
     pub async fn post(&self, case: u64, message: &Message) -> Result<MessageStored, Error> {
         message_faults(message).into_result(POST)?;
         self.sent(Outgoing { case, item: Item::Message(message.clone()) }).await
@@ -172,8 +187,25 @@ impl Messages {
 
     /// Tells what became of a viewer's message at the firm (W72).
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) by the id of the receipt (contract 4.9).
+    ///
     /// # Errors
     /// As [`post`](Self::post).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// # let answer = messages.compose("u1", "es", "Hola")?;
+    /// # messages.post(case, &answer).await?;
+    /// # let answer = answer.message_id;
+    /// use apiges_sync::web::ReceiptEvent;
+    ///
+    /// let read = messages.receipt("u1", &answer, ReceiptEvent::Read)?;
+    /// messages.report(case, &read).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn report(&self, case: u64, receipt: &Receipt) -> Result<ReceiptStored, Error> {
         receipt_faults(receipt).into_result(REPORT)?;
         let MessageStored { seq, hash } =
@@ -198,8 +230,21 @@ impl Messages {
 
     /// Sends again what was written down and not answered, under the same ids and keys.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed): under the ids that were written down (contract 4.9).
+    ///
     /// # Errors
     /// What the store met. What the portal met is in the result of each.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// for resumed in messages.resume().await? {
+    ///     println!("{resumed:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn resume(&self) -> Result<Vec<Resumed>, Error> {
         let mut resumed = Vec::new();
         for outgoing in self.logs.outgoing().await?.into_values() {
@@ -216,8 +261,25 @@ impl Messages {
     /// Takes in the next page of what viewers did (W74), `limit` events at most. Its events and the cursor behind them are one commit:
     /// killed at any moment, the page comes again or was taken in whole.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) at the portal; the page and its cursor are one commit (contract 4.9).
+    ///
     /// # Errors
     /// What the store or the portal met; a page that does not move the cursor is [`ErrorKind::UnexpectedAnswer`]. Repeat then.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// loop {
+    ///     let page = messages.take_in(Some(100)).await?;
+    ///     println!("{} new", page.new.len());
+    ///     if !page.more {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn take_in(&self, limit: Option<u32>) -> Result<TakenIn, Error> {
         for _ in 0..TRIES {
             let look = self.logs.look().await?;
@@ -246,8 +308,19 @@ impl Messages {
 
     /// Receipts that have waited for their message for 24 hours or longer (X3). Each is told until its message comes.
     ///
+    /// Idempotency: no call to the service (contract 4.9).
+    ///
     /// # Errors
     /// What the store met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// assert!(messages.overdue().await?.is_empty());
+    /// # Ok(()) });
+    /// ```
     pub async fn overdue(&self) -> Result<Vec<Parked>, Error> {
         let (now, long) = (self.clock.wall(), PARKED_FOR.as_nanos());
         let late = |parked: &Parked| {
@@ -259,48 +332,122 @@ impl Messages {
 
     /// What viewers did, new to whoever remembers the last key that was handled: events in their order, after that key.
     ///
+    /// Idempotency: no call to the service (contract 4.9).
+    ///
     /// # Errors
     /// What the store met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// for (key, event) in messages.inbound(None, 100).await? {
+    ///     println!("{key}: {event:?}"); // handle it, then remember the key
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn inbound(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, Event)>, Error> {
         self.logs.inbound(after, limit).await
     }
 
     /// Events that could not be taken in, as they came, after a key.
     ///
+    /// Idempotency: no call to the service (contract 4.9).
+    ///
     /// # Errors
     /// What the store met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// for (key, event) in messages.aside(None, 100).await? {
+    ///     println!("{key}: {event:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn aside(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, Event)>, Error> {
         self.logs.aside(after, limit).await
     }
 
     /// The messages of a case file that are known here, in the order in which they became known.
     ///
+    /// Idempotency: no call to the service (contract 4.9).
+    ///
     /// # Errors
     /// What the store met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// for message in messages.messages(case).await? {
+    ///     println!("{}: {}", message.author, message.body);
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn messages(&self, case: u64) -> Result<Vec<Message>, Error> {
         Ok(self.logs.of(case).await?.messages().cloned().collect())
     }
 
     /// The thread of a case file: states and receipts of its messages.
     ///
+    /// Idempotency: no call to the service (contract 4.9).
+    ///
     /// # Errors
     /// What the store met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// println!("{:?}", messages.thread(case).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn thread(&self, case: u64) -> Result<Thread, Error> {
         Ok(self.logs.of(case).await?.thread)
     }
 
     /// How far a message is; nothing if it is not known here.
     ///
+    /// Idempotency: no call to the service (contract 4.9).
+    ///
     /// # Errors
     /// What the store met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// let message = messages.compose("u1", "es", "Su marca ha sido concedida.")?;
+    /// assert!(messages.state(case, &message.message_id).await?.is_none()); // not posted yet
+    /// # Ok(()) });
+    /// ```
     pub async fn state(&self, case: u64, message: &MessageId) -> Result<Option<ThreadState>, Error> {
         Ok(self.thread(case).await?.state(message).cloned())
     }
 
     /// The last head of a case file's evidence: of the last export, or of what was posted since.
     ///
+    /// Idempotency: no call to the service (contract 4.9).
+    ///
     /// # Errors
     /// What the store met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// let head = messages.head(case).await?;
+    /// println!("{head:?}");
+    /// # Ok(()) });
+    /// ```
     pub async fn head(&self, case: u64) -> Result<Option<Head>, Error> {
         self.logs.head(case).await
     }
@@ -308,9 +455,23 @@ impl Messages {
     /// The evidence of a case file (W75, with the bodies of W71), verified whole and against the last head that was kept; its own head
     /// is kept then.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.7, 4.9).
+    ///
     /// # Errors
     /// [`Integrity`](crate::evidence::Integrity) as cause, and the class [`Integrity`](crate::ErrorClass::Integrity), if it does not
     /// hold: the head that was kept stays. What the store or the portal met.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, messages) = (office.seen().await, office.messages);
+    /// # let message = messages.compose("u1", "es", "Su marca ha sido concedida.")?;
+    /// # messages.post(case, &message).await?;
+    /// let evidence = messages.export(case).await?;
+    /// println!("{}", serde_json::to_string(&evidence)?);
+    /// # Ok(()) });
+    /// ```
     pub async fn export(&self, case: u64) -> Result<Evidence, Error> {
         let kept = self.logs.head(case).await?;
         let chain = self.portal.evidence(case).await?;

@@ -51,6 +51,7 @@ use crate::{Clock, SystemClock};
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
+#[doc(alias("sincronizacion web", "sincronización web"))]
 pub struct WebSync(pub(crate) Arc<Engine>);
 
 /// Everything behind a [`WebSync`].
@@ -197,24 +198,64 @@ impl WebSync {
     /// A file was saved, its graphic included. Durable when it returns; sent by [`run`](Self::run) or [`drain`](Self::drain). Of all
     /// sources of changes this is the only one that meets seconds.
     ///
+    /// Idempotency: no call to the service; one entry for a file that is saved many times (contract 4.5).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// use apiges_sync::{Clock, SystemClock};
+    ///
+    /// sync.saved(case, SystemClock::new().wall()).await?;
+    /// sync.drain().await?; // in earnest `run`, beside the program
+    /// # Ok(()) });
+    /// ```
     pub async fn saved(&self, case: u64, saved_at: impl Into<Instant>) -> Result<(), Error> {
         self.marked(case, Cause::Saved, saved_at.into()).await
     }
 
     /// A file's graphic was saved. As [`saved`](Self::saved).
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// use apiges_sync::{Clock, SystemClock};
+    ///
+    /// sync.graphic_saved(case, SystemClock::new().wall()).await?;
+    /// sync.drain().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn graphic_saved(&self, case: u64, saved_at: impl Into<Instant>) -> Result<(), Error> {
         self.marked(case, Cause::Graphic, saved_at.into()).await
     }
 
     /// A file was removed: everybody loses it, if [`CaseSource::case`] finds it no more. As [`saved`](Self::saved).
     ///
+    /// Idempotency: no call to the service (contract 4.6).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// sync.removed(case).await?;
+    /// sync.drain().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn removed(&self, case: u64) -> Result<(), Error> {
         self.marked(case, Cause::Saved, self.0.now()).await
     }
@@ -225,8 +266,21 @@ impl WebSync {
 
     /// A contact joined or left a group: all files of that member are looked at again (N5). Call it when [`Groups`] says so already.
     ///
+    /// Idempotency: no call to the service (contract 4.2, 4.5).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// # let member = office.person;
+    /// sync.membership_changed(&contact, member).await?; // its groups say so already
+    /// sync.drain().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn membership_changed(&self, contact: &ContactRef, contact_id: u64) -> Result<(), Error> {
         let job = Job::Member(contact.clone(), contact_id);
         let mark = Mark { job, rank: Rank::Grant, cause: Cause::Grant, saved_at: self.0.now() };
@@ -237,9 +291,21 @@ impl WebSync {
     ///
     /// May be dropped at any moment.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) by version and key of each entry (contract 4.5).
+    ///
     /// # Errors
     /// [`Blocked`](ErrorKind::Blocked) if another program is at work for this tenant: only one sends at a time. The store's own failures;
     /// those of single entries are in [`dead`](Self::dead) and [`numbers`](Self::numbers).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// let drained = sync.drain().await?;
+    /// println!("{drained:?}");
+    /// # Ok(()) });
+    /// ```
     pub async fn drain(&self) -> Result<Drained, Error> {
         let mut never = pin!(std::future::pending::<()>());
         self.0.helm.kept(self.0.work_off(&mut never)).await.map(|(drained, _)| drained)
@@ -250,8 +316,20 @@ impl WebSync {
     /// Of all programs that run over one store, one sends at a time, and the others stand by: when it ends, one of them goes on, and when
     /// it is killed too, at once if it ran on the same machine, else after [`Settings::lease`].
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) by version and key of each entry (contract 4.5).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// let stop = std::future::ready(()); // in earnest a signal
+    /// sync.run(stop).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn run(&self, until: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let mut until = pin!(until);
         loop {
@@ -268,24 +346,61 @@ impl WebSync {
 
     /// What was set aside (O6).
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// for entry in sync.dead().await? {
+    ///     println!("{entry:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn dead(&self) -> Result<Vec<DeadEntry>, Error> {
         self.0.queue.dead().await
     }
 
     /// Tries something that was set aside again. `false` if there is no such entry, or if its lane is under way.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// for entry in sync.dead().await? {
+    ///     sync.replay(entry.id).await?;
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn replay(&self, id: i64) -> Result<bool, Error> {
         self.0.queue.replay(id, &self.0.settings).await
     }
 
     /// The engine in numbers (O8, Y9).
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// println!("{} waiting", sync.numbers().await?.pending);
+    /// # Ok(()) });
+    /// ```
     pub async fn numbers(&self) -> Result<Numbers, Error> {
         let pending = self.0.queue.count(&[State::Prepared, State::InFlight, State::Unknown]).await?;
         let dead = self.0.queue.count(&[State::Dead]).await?;
@@ -295,8 +410,22 @@ impl WebSync {
 
     /// A contact's grant as the portal has it, to be changed and handed to [`revise`](Self::revise).
     ///
+    /// Idempotency: no call to the service (contract 4.2).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// match sync.grant(&contact).await? {
+    ///     Some(_) => println!("{contact} sees something"),
+    ///     None => println!("{contact} sees nothing"),
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn grant(&self, contact: &ContactRef) -> Result<Option<WebGrant>, Error> {
         let book = self.0.ledger.look(&[]).await?;
         Ok(book.grants.get(contact).and_then(|row| row.grant.clone()).map(WebGrant::stored))
@@ -304,8 +433,19 @@ impl WebSync {
 
     /// Every grant.
     ///
+    /// Idempotency: no call to the service (contract 4.2).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// assert_eq!(sync.grants().await?.len(), 1);
+    /// # Ok(()) });
+    /// ```
     pub async fn grants(&self) -> Result<Vec<crate::web::Grant>, Error> {
         let book = self.0.ledger.look(&[]).await?;
         Ok(book.grants.values().filter_map(|row| row.grant.clone()).collect())
@@ -313,8 +453,21 @@ impl WebSync {
 
     /// Who changed which grant, with numbers to go on after, some hundreds at a time (N8).
     ///
+    /// Idempotency: no call to the service (contract 4.2).
+    ///
     /// # Errors
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// for (number, entry) in sync.audit(0).await? {
+    ///     println!("{number} at {} by {}", entry.at(), entry.by());
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn audit(&self, after: u64) -> Result<Vec<(u64, AuditEntry)>, Error> {
         self.0.ledger.audit_page(after).await
     }

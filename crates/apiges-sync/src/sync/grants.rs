@@ -32,9 +32,27 @@ pub enum GrantOutcome {
 impl WebSync {
     /// Opens files to a contact; they are sent by [`run`](Self::run) or [`drain`](Self::drain). `by` is who did it, for the audit.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) (contract 4.2).
+    ///
     /// # Errors
     /// A validation error with every fault of the grant; [`Conflict`](ErrorKind::Conflict) if the contact has one already; the portal's
     /// refusal. Nothing is changed then.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await;
+    /// # let (contact, id, sync) = (office.contact.clone(), office.person, office.sync.clone());
+    /// use apiges_sync::grant::WebGrant;
+    /// use apiges_sync::web::FieldBox;
+    ///
+    /// // Deny by default: of the references only the first is shown.
+    /// let grant = WebGrant::new(contact, id).show(FieldBox::Referencia1).activated()?;
+    /// sync.open(&grant, "ana").await?;
+    /// sync.drain().await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("abrir", "autorizar"))]
     pub async fn open(&self, grant: &WebGrant, by: &str) -> Result<GrantOutcome, Error> {
         let wanted = grant.to_wire(&self.0.settings.rules)?;
         let contact = wanted.contact.clone();
@@ -48,8 +66,20 @@ impl WebSync {
 
     /// Changes what a contact's grant opens. Take it from [`grant`](Self::grant) first.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) (contract 4.2).
+    ///
     /// # Errors
     /// As [`open`](Self::open); [`Conflict`](ErrorKind::Conflict) if the contact has none, or if it changed meanwhile.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// let grant = sync.grant(&contact).await?.ok_or("no grant")?;
+    /// sync.revise(&grant.exclude_modality("P"), "ana").await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn revise(&self, grant: &WebGrant, by: &str) -> Result<GrantOutcome, Error> {
         let wanted = grant.to_wire(&self.0.settings.rules)?;
         let contact = wanted.contact.clone();
@@ -66,8 +96,20 @@ impl WebSync {
 
     /// The portal refuses the contact; the data stays (N2).
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) (contract 4.2).
+    ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) unless the grant is active; the portal's refusal.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// sync.suspend(&contact, "ana").await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "suspender")]
     pub async fn suspend(&self, contact: &ContactRef, by: &str) -> Result<GrantOutcome, Error> {
         let moved =
             |row: &GrantRow| WebGrant::stored(stored(row)?.clone()).suspended().map(|_| Want::Suspend);
@@ -76,8 +118,21 @@ impl WebSync {
 
     /// Opens it again; a single push follows (N2).
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) (contract 4.2).
+    ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) unless the grant is suspended; the portal's refusal.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// sync.suspend(&contact, "ana").await?;
+    /// sync.resume(&contact, "ana").await?;
+    /// sync.drain().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn resume(&self, contact: &ContactRef, by: &str) -> Result<GrantOutcome, Error> {
         let moved = |row: &GrantRow| WebGrant::stored(stored(row)?.clone()).resumed().map(|_| Want::Resume);
         self.0.grant_changed(contact, None, by, moved).await
@@ -85,16 +140,40 @@ impl WebSync {
 
     /// Takes the grant and everything it opened away (N2).
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) (contract 4.2).
+    ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) if there is none; the portal's refusal.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// sync.revoke(&contact, "ana").await?;
+    /// assert!(sync.grant(&contact).await?.is_none());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "revocar")]
     pub async fn revoke(&self, contact: &ContactRef, by: &str) -> Result<GrantOutcome, Error> {
         self.0.grant_changed(contact, None, by, |row| stored(row).map(|_| Want::Revoke)).await
     }
 
     /// The contact's code is another from now on; its data stays (W15).
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) (contract 3.7, 4.2).
+    ///
     /// # Errors
     /// A validation error for a code that names nobody; [`Conflict`](ErrorKind::Conflict) if there is no grant or the code is taken.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// sync.rename(&contact, "0099", "ana").await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn rename(
         &self,
         contact: &ContactRef,
@@ -113,8 +192,21 @@ impl WebSync {
     /// Who would be in a union if `joining` had this pair (N7). Show the members to a person; their consent is the preview's id, given to
     /// [`WebGrant::confirmed`].
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.2).
+    ///
     /// # Errors
     /// The portal's refusal, and what the call met.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// # let tag: apiges_sync::grant::PairTag = unreachable!();
+    /// let preview = sync.preview_union(&tag, &contact).await?;
+    /// println!("{preview:?}"); // a person consents to it
+    /// # Ok(()) });
+    /// ```
     pub async fn preview_union(
         &self,
         pair_tag: &PairTag,

@@ -67,9 +67,24 @@ impl WebSync {
     ///
     /// May be dropped at any moment. Progress is told to the [`Observer`](super::Observer).
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) (contract 4.4).
+    ///
     /// # Errors
     /// What the calls met; [`Refusal::would_withdraw`] if the guard held a commit back: look, then call again with
     /// [`LoadOptions::allow_withdrawals`].
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// use apiges_sync::sync::LoadOptions;
+    ///
+    /// let report = sync.initial_load(&LoadOptions::new()).await?;
+    /// println!("{} sent", report.sent);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "carga inicial")]
     pub async fn initial_load(&self, options: &LoadOptions) -> Result<LoadReport, Error> {
         let book = self.0.ledger.look(&[]).await?;
         let active = book.grants.values().filter_map(|row| row.grant.as_ref());
@@ -80,8 +95,22 @@ impl WebSync {
 
     /// Sends everything of one contact (S8): the single push. As [`initial_load`](Self::initial_load).
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) (contract 4.4).
+    ///
     /// # Errors
     /// As [`initial_load`](Self::initial_load).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// use apiges_sync::sync::LoadOptions;
+    ///
+    /// let report = sync.push_contact(&contact, &LoadOptions::new()).await?;
+    /// println!("{} sent", report.sent);
+    /// # Ok(()) });
+    /// ```
     pub async fn push_contact(
         &self,
         contact: &ContactRef,

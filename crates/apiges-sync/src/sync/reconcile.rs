@@ -25,9 +25,22 @@ impl WebSync {
     /// a suspended one gets everything anew when it is resumed. What differs is written down for a single push, which
     /// [`run`](Self::run) or [`drain`](Self::drain) does.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) at the portal (contract 4.6).
+    ///
     /// # Errors
     /// [`Blocked`](integration_core::ErrorKind::Blocked) if another program is at work for this tenant; what the calls met, and the store's
     /// own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// let found = sync.reconcile().await?;
+    /// println!("{found:?}");
+    /// sync.drain().await?; // mends what differs
+    /// # Ok(()) });
+    /// ```
     pub async fn reconcile(&self) -> Result<Reconciled, Error> {
         let _no_load = self.0.loading.lock().await;
         self.0.helm.kept(self.0.reconciled()).await

@@ -70,8 +70,25 @@ impl WebSync {
     /// Takes in what a journal reports since the last time. The first time, or with a cursor that cannot be right, everything is looked at
     /// by a [`scan`](Self::scan) in place of it.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.7).
+    ///
     /// # Errors
     /// What the calls met; the cursor stays then.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// # let journal = Quiet;
+    /// # #[derive(Debug)] struct Quiet;
+    /// # impl apiges_sync::sync::ChangeSource for Quiet {
+    /// #     fn since(&self, _: apiges_sync::web::Instant) -> apiges_sync::sync::Asked<'_, apiges_sync::sync::ChangePage> { Box::pin(async { Ok(apiges_sync::sync::ChangePage::default()) }) }
+    /// # }
+    /// let seen = sync.follow(&journal).await?; // your `ChangeSource`
+    /// println!("{} of {} changed", seen.changed, seen.looked_at);
+    /// # Ok(()) });
+    /// ```
     pub async fn follow(&self, source: &dyn ChangeSource) -> Result<Scanned, Error> {
         let engine = &self.0;
         let own = engine.clock.wall();
@@ -96,8 +113,20 @@ impl WebSync {
     /// Looks at every file that a grant reaches or has, and writes down those that are not as they were at the last scan, or that somebody
     /// has otherwise than he should.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.7).
+    ///
     /// # Errors
     /// What the calls met. What was written down until then stays.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let office = kit.office().await.opened().await;
+    /// # let (case, contact, sync) = (office.seen().await, office.contact.clone(), office.sync.clone());
+    /// let seen = sync.scan().await?;
+    /// println!("{} of {} changed", seen.changed, seen.looked_at);
+    /// # Ok(()) });
+    /// ```
     pub async fn scan(&self) -> Result<Scanned, Error> {
         let cases = self.0.cases_in_reach().await?;
         let known = self.0.ledger.scanned().await?;

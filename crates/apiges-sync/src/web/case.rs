@@ -225,6 +225,7 @@ pub struct StoredWithdrawal {
 pub struct ViewerFiles {
     /// The files, each once.
     #[serde(rename = "cases", alias = "items")]
+    #[doc(alias = "cases")]
     pub items: Vec<ViewerFile>,
 }
 

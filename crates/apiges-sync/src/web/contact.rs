@@ -13,12 +13,16 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 open_enum! {
     /// The kind of a contact. Only `C` is documented; the letters of intermediary and agent are **assumed**, and a firm's own kinds
     /// are [`ContactKind::Other`].
+    #[doc(alias = "tipo de contacto")]
     ContactKind {
         /// A client, `C`.
+        #[doc(alias = "C")]
         Client = "C",
         /// An intermediary, `I` (assumed).
+        #[doc(alias("I", "intermediario"))]
         Intermediary = "I",
         /// An agent, `A` (assumed).
+        #[doc(alias("A", "agente"))]
         Agent = "A",
     }
 }

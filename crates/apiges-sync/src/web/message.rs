@@ -61,6 +61,7 @@ pub struct Author {
     pub role: AuthorRole,
     /// Who there: a user of the firm, or a contact as `C/4879`.
     #[serde(rename = "ref")]
+    #[doc(alias = "ref")]
     pub reference: String,
 }
 
@@ -73,6 +74,7 @@ impl fmt::Display for Author {
 /// Body of W70. A thread only grows: a correction is a new message that `replaces` another (X1). `Debug` does not show the body.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[doc(alias = "mensaje")]
 pub struct Message {
     /// Names it, so that it can be sent again without being doubled.
     pub message_id: MessageId,
@@ -138,6 +140,7 @@ pub struct StoredMessage {
 /// Body of W72.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[doc(alias("acuse de recibo", "acuse"))]
 pub struct Receipt {
     /// Names it: a known one is a no-op (X3).
     pub receipt_id: ReceiptId,
@@ -189,6 +192,7 @@ pub struct Event {
     pub cursor: String,
     /// What it is.
     #[serde(rename = "type")]
+    #[doc(alias = "type")]
     pub kind: EventKind,
     /// The file.
     #[serde(deserialize_with = "number::read")]

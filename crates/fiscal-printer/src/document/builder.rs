@@ -146,6 +146,7 @@ impl DocumentBuilder {
     }
 
     /// Adds an item.
+    #[doc(alias = "cuerpofactura")]
     pub fn line(mut self, line: Line) -> Self {
         self.0.lines.push(Some(line));
         self
@@ -158,6 +159,7 @@ impl DocumentBuilder {
     }
 
     /// Adds a payment. The IGTF base follows from those in foreign currency.
+    #[doc(alias = "formasdepago")]
     pub fn payment(mut self, payment: Payment) -> Self {
         self.0.payments.push(Some(payment));
         self
@@ -166,6 +168,7 @@ impl DocumentBuilder {
     /// Prices the document in a foreign currency: all amounts are in it. `exchange_rate` is bolívars for one unit, above zero
     /// with at most four decimals (I16): the BCV rate of the day of the taxable event, rounded half-up to four decimals once.
     /// Notes take their invoice's rate in practice.
+    #[doc(alias("tipomoneda", "tasadecambio"))]
     pub fn currency(mut self, currency: Currency, exchange_rate: impl Into<Numeric>) -> Self {
         self.0.currency = currency;
         self.0.exchange_rate = Some(exchange_rate.into());
@@ -173,6 +176,7 @@ impl DocumentBuilder {
     }
 
     /// Shows the day's exchange rate on a document in bolívars; 0 goes out unless set.
+    #[doc(alias = "tasadecambio")]
     pub fn exchange_rate(mut self, rate: impl Into<Numeric>) -> Self {
         self.0.exchange_rate = Some(rate.into());
         self
@@ -180,6 +184,7 @@ impl DocumentBuilder {
 
     /// Sets the IGTF base by hand, where it does not follow from the payments: an amount with at most two decimals, at most
     /// `subtotal` + VAT (I10).
+    #[doc(alias("baseigft", "baseigtf"))]
     pub fn igtf_base(self, base: impl Into<Numeric>) -> Self {
         self.claim(HeaderAmount::IgtfBase, base)
     }
@@ -212,6 +217,7 @@ impl DocumentBuilder {
     }
 
     /// Allows lines at the luxury rate. Only the observed service has the group (`tasaa`, `basea`, `impuestoa`).
+    #[doc(alias = "tasaa")]
     pub fn luxury_rate(mut self) -> Self {
         self.0.luxury = true;
         self
@@ -219,18 +225,21 @@ impl DocumentBuilder {
 
     /// Asks the service to mail the document when it is issued (`sendmail` 1). Mailing it in a step of its own is better:
     /// a failing mail then cannot blur whether the document was issued.
+    #[doc(alias = "sendmail")]
     pub fn mail_at_issue(mut self) -> Self {
         self.0.mail_at_issue = true;
         self
     }
 
     /// Sets `trackingid`, at most 50 characters. The service stores it and promises nothing.
+    #[doc(alias = "trackingid")]
     pub fn tracking_id(mut self, id: impl Into<String>) -> Self {
         self.0.tracking_id = Some(id.into());
         self
     }
 
     /// Names the issuer's branch (`sucursal`, at most 10 characters, and `direccionsucursal`, at most 500).
+    #[doc(alias("sucursal", "direccionsucursal"))]
     pub fn branch(mut self, id: impl Into<String>, address: impl Into<String>) -> Self {
         self.0.branch = Some(id.into());
         self.0.branch_address = Some(address.into());
@@ -238,12 +247,14 @@ impl DocumentBuilder {
     }
 
     /// Adds a general remark (`observacion`, at most 200 characters). The law asks for the reason on notes.
+    #[doc(alias("observacion", "observación"))]
     pub fn remark(mut self, text: impl Into<String>) -> Self {
         self.0.remark = Some(text.into());
         self
     }
 
     /// Sets the due date (`fechavence`, observed only; its form is not documented).
+    #[doc(alias("fechavence", "vencimiento"))]
     pub fn due_date(mut self, text: impl Into<String>) -> Self {
         self.0.due_date = Some(text.into());
         self

@@ -17,30 +17,43 @@ pub enum HeaderAmount {
     /// `subtotal`: total before taxes.
     Subtotal,
     /// `exento`: untaxed amount.
+    #[doc(alias = "exento")]
     Exempt,
     /// `tasag`: general VAT rate in percent.
+    #[doc(alias = "tasag")]
     GeneralRate,
     /// `baseg`: base at the general rate.
+    #[doc(alias = "baseg")]
     GeneralBase,
     /// `impuestog`: tax at the general rate.
+    #[doc(alias = "impuestog")]
     GeneralTax,
     /// `tasar`: reduced VAT rate in percent.
+    #[doc(alias = "tasar")]
     ReducedRate,
     /// `baser`: base at the reduced rate.
+    #[doc(alias = "baser")]
     ReducedBase,
     /// `impuestor`: tax at the reduced rate.
+    #[doc(alias = "impuestor")]
     ReducedTax,
     /// `tasaa`: luxury VAT rate in percent (observed only).
+    #[doc(alias = "tasaa")]
     LuxuryRate,
     /// `basea`: base at the luxury rate (observed only).
+    #[doc(alias = "basea")]
     LuxuryBase,
     /// `impuestoa`: tax at the luxury rate (observed only).
+    #[doc(alias = "impuestoa")]
     LuxuryTax,
     /// `tasaigtf`: IGTF rate in percent.
+    #[doc(alias = "tasaigtf")]
     IgtfRate,
     /// `baseigft` / `baseigtf`: what was paid in foreign currency, the IGTF itself left out.
+    #[doc(alias("baseigft", "baseigtf"))]
     IgtfBase,
     /// `impuestoigtf`: IGTF amount.
+    #[doc(alias = "impuestoigtf")]
     IgtfTax,
     /// `total`: total of the operation.
     Total,

@@ -7,16 +7,22 @@
 /// printed one on the test host before relying on either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[doc(alias("idtipodocumento", "tipo de documento"))]
 pub enum DocumentType {
     /// 1, `factura`.
+    #[doc(alias = "factura")]
     Invoice,
     /// 2, `nota de débito`: raises an invoice. Amounts are positive.
+    #[doc(alias("nota de débito", "nota de debito"))]
     DebitNote,
     /// 3, `nota de crédito`: lowers an invoice. Amounts are positive; the type carries the sense.
+    #[doc(alias("nota de crédito", "nota de credito"))]
     CreditNote,
     /// 4, `guía de despacho`.
+    #[doc(alias("guía de despacho", "guia de despacho"))]
     DispatchGuide,
     /// 5, `nota de entrega`.
+    #[doc(alias = "nota de entrega")]
     DeliveryNote,
 }
 
@@ -53,6 +59,7 @@ impl DocumentType {
 /// The currency of a document, `tipomoneda`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
+#[doc(alias("tipomoneda", "moneda"))]
 pub enum Currency {
     /// 1: bolívar, ISO VES.
     #[default]

@@ -26,6 +26,7 @@ pub(crate) enum LineTax {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
+#[doc(alias("cuerpofactura", "renglon", "renglón"))]
 pub struct Line {
     pub(crate) code: String,
     pub(crate) description: String,
@@ -43,6 +44,7 @@ pub struct Line {
 impl Line {
     /// An item by `codigo` (operation code, at most 50 characters), `descripcion` (at most 250), `precio` per unit
     /// and `cantidad`. Price and quantity may have more than two decimals.
+    #[doc(alias("codigo", "descripcion", "precio", "cantidad"))]
     pub fn new(
         code: impl Into<String>,
         description: impl Into<String>,
@@ -65,6 +67,7 @@ impl Line {
     }
 
     /// Takes the reduced VAT rate.
+    #[doc(alias("tasar", "alicuota reducida"))]
     pub fn reduced(mut self) -> Self {
         self.tax = LineTax::Reduced;
         self
@@ -72,12 +75,14 @@ impl Line {
 
     /// Takes the luxury VAT rate; the document must allow it with
     /// [`luxury_rate`](super::DocumentBuilder::luxury_rate), since the documented service has no such group.
+    #[doc(alias("tasaa", "alicuota adicional"))]
     pub fn luxury(mut self) -> Self {
         self.tax = LineTax::Luxury;
         self
     }
 
     /// Untaxed: `exento` true, rate and tax zero. Exports at 0 % go out like this too.
+    #[doc(alias = "exento")]
     pub fn exempt(mut self) -> Self {
         self.tax = LineTax::Exempt;
         self.exempt = Some(true);
@@ -85,30 +90,35 @@ impl Line {
     }
 
     /// Takes a VAT rate by its percentage, which must be one of the document's.
+    #[doc(alias("tasa", "alicuota", "alícuota"))]
     pub fn percent(mut self, rate: impl Into<Numeric>) -> Self {
         self.tax = LineTax::Percent(rate.into());
         self
     }
 
     /// Takes off an **amount** (not a percentage) from price x quantity.
+    #[doc(alias = "descuento")]
     pub fn discount(mut self, amount: impl Into<Numeric>) -> Self {
         self.discount = Some(amount.into());
         self
     }
 
     /// Adds further text, at most 150 characters; `//` separates rows and a vertical bar two columns when printed.
+    #[doc(alias = "comentario")]
     pub fn comment(mut self, text: impl Into<String>) -> Self {
         self.comment = text.into();
         self
     }
 
     /// Brings a `monto` computed elsewhere: it is verified (I1), not trusted.
+    #[doc(alias = "monto")]
     pub fn amount(mut self, amount: impl Into<Numeric>) -> Self {
         self.claimed_amount = Some(amount.into());
         self
     }
 
     /// Brings an `impuesto` computed elsewhere: it is verified (I3), not trusted.
+    #[doc(alias("impuesto", "iva"))]
     pub fn tax(mut self, tax: impl Into<Numeric>) -> Self {
         self.claimed_tax = Some(tax.into());
         self
@@ -131,6 +141,7 @@ impl Line {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
+#[doc(alias("formasdepago", "forma de pago", "pago"))]
 pub struct Payment {
     pub(crate) form: String,
     pub(crate) value: Numeric,
@@ -140,6 +151,7 @@ pub struct Payment {
 
 impl Payment {
     /// A payment in bolívars: `forma` (free text, at most 20 characters) and `valor` in the document's currency.
+    #[doc(alias("forma", "valor"))]
     pub fn new(form: impl Into<String>, value: impl Into<Numeric>) -> Self {
         Self { form: form.into(), value: value.into(), foreign: false, extras: Extras::default() }
     }

@@ -62,6 +62,7 @@ use resolve::Resolved;
 /// Document::credit_note("J-12345678-4", 7, InternalNumber::from(42));
 /// ```
 #[derive(Debug, Clone)]
+#[doc(alias("documento", "factura"))]
 pub struct Document {
     resolved: Resolved,
     warnings: Vec<Fault>,
@@ -72,11 +73,13 @@ impl Document {
     ///
     /// The RIF may be written with or without hyphens, dots and spaces; it goes out as `J-12345678-4`, or in the token's own
     /// spelling if that is the one given here.
+    #[doc(alias = "factura")]
     pub fn invoice(rif: impl Into<String>, number: impl Into<InternalNumber>) -> DocumentBuilder {
         plain(DocumentType::Invoice, rif, number)
     }
 
     /// Starts a debit note (type 2) on `invoice`.
+    #[doc(alias("nota de debito", "nota de débito"))]
     pub fn debit_note(
         rif: impl Into<String>,
         number: impl Into<InternalNumber>,
@@ -86,6 +89,7 @@ impl Document {
     }
 
     /// Starts a credit note (type 3) on `invoice`.
+    #[doc(alias("nota de credito", "nota de crédito"))]
     pub fn credit_note(
         rif: impl Into<String>,
         number: impl Into<InternalNumber>,
@@ -96,6 +100,7 @@ impl Document {
 
     /// Starts a debit note on an invoice from before the digital system (`regimenanterior`, observed only): free text of
     /// at most 12 characters, and a remark is required.
+    #[doc(alias = "regimenanterior")]
     pub fn debit_note_on_previous_regime(
         rif: impl Into<String>,
         number: impl Into<InternalNumber>,
@@ -106,6 +111,7 @@ impl Document {
 
     /// Starts a credit note on an invoice from before the digital system, as
     /// [`debit_note_on_previous_regime`](Self::debit_note_on_previous_regime).
+    #[doc(alias = "regimenanterior")]
     pub fn credit_note_on_previous_regime(
         rif: impl Into<String>,
         number: impl Into<InternalNumber>,
@@ -118,12 +124,14 @@ impl Document {
     ///
     /// By law (PA SNAT/2024/000102 art. 10, secondary source) a guide shows no amounts, while the observed service refuses every
     /// document whose `subtotal` is not above zero: a guide without amounts is built with a warning (I13).
+    #[doc(alias("guia de despacho", "guía de despacho"))]
     pub fn dispatch_guide(rif: impl Into<String>, number: impl Into<InternalNumber>) -> DocumentBuilder {
         plain(DocumentType::DispatchGuide, rif, number)
     }
 
     /// Starts a delivery note (type 5; see [`DocumentType`] for the doubt about its number, and
     /// [`dispatch_guide`](Self::dispatch_guide) for amounts).
+    #[doc(alias = "nota de entrega")]
     pub fn delivery_note(rif: impl Into<String>, number: impl Into<InternalNumber>) -> DocumentBuilder {
         plain(DocumentType::DeliveryNote, rif, number)
     }
@@ -158,12 +166,14 @@ impl Document {
 
     /// What kind it is.
     #[must_use]
+    #[doc(alias = "idtipodocumento")]
     pub fn kind(&self) -> DocumentType {
         self.resolved.kind
     }
 
     /// The issuer.
     #[must_use]
+    #[doc(alias("rif", "emisor"))]
     pub fn issuer(&self) -> &Rif {
         &self.resolved.issuer
     }
@@ -175,12 +185,14 @@ impl Document {
 
     /// The issuer's own number.
     #[must_use]
+    #[doc(alias = "numerointerno")]
     pub fn number(&self) -> &InternalNumber {
         &self.resolved.number
     }
 
     /// The control number of the invoice that a note refers to; `None` too for an invoice from before the digital system.
     #[must_use]
+    #[doc(alias = "relacionado")]
     pub fn related(&self) -> Option<&ControlNumber> {
         match &self.resolved.draft.related {
             Related::Invoice(number) => Some(number),
@@ -195,6 +207,7 @@ impl Document {
     }
 
     /// The buyer's e-mail addresses, as they were given.
+    #[doc(alias = "emailcliente")]
     pub fn emails(&self) -> impl Iterator<Item = &str> {
         self.resolved.draft.buyer.emails.iter().map(String::as_str)
     }
@@ -213,12 +226,14 @@ impl Document {
 
     /// The currency of all amounts.
     #[must_use]
+    #[doc(alias("tipomoneda", "moneda"))]
     pub fn currency(&self) -> Currency {
         self.resolved.draft.currency
     }
 
     /// Bolívars for one unit of [`currency`](Self::currency), with four decimals; 0 where none was given.
     #[must_use]
+    #[doc(alias("tasadecambio", "tasa de cambio"))]
     pub fn exchange_rate(&self) -> Decimal {
         self.resolved.exchange_rate
     }

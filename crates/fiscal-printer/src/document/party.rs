@@ -6,6 +6,7 @@ use integration_core::{Fault, Faults};
 /// What kind of number identifies the buyer, `idtipocedulacliente`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[doc(alias("idtipocedulacliente", "cedula", "cédula", "pasaporte"))]
 pub enum IdentityKind {
     /// 1: a Venezuelan identity card, `V-12345678`.
     Cedula,
@@ -50,6 +51,7 @@ impl IdentityKind {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
+#[doc(alias("cliente", "comprador"))]
 pub struct Buyer {
     pub(crate) name: String,
     pub(crate) identity: String,
@@ -61,6 +63,7 @@ pub struct Buyer {
 
 impl Buyer {
     /// A buyer by name (`nombrecliente`) and identity number (`rifcedulacliente`).
+    #[doc(alias("nombrecliente", "rifcedulacliente", "idtipocedulacliente"))]
     pub fn new(name: impl Into<String>, identity: impl Into<String>) -> Self {
         let (name, identity) = (name.into(), identity.into());
         Self { name, identity, kind: None, emails: Vec::new(), address: String::new(), phone: String::new() }
@@ -73,18 +76,21 @@ impl Buyer {
     }
 
     /// Adds an e-mail address (`emailcliente`; several are joined by a vertical bar).
+    #[doc(alias("emailcliente", "correo"))]
     pub fn email(mut self, address: impl Into<String>) -> Self {
         self.emails.push(address.into());
         self
     }
 
     /// Sets the postal address (`direccioncliente`).
+    #[doc(alias("direccioncliente", "direccion", "dirección"))]
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = address.into();
         self
     }
 
     /// Sets the phone (`telefonocliente`); `0412-1234567` and `+58 412 1234567` become `584121234567`.
+    #[doc(alias("telefonocliente", "telefono", "teléfono"))]
     pub fn phone(mut self, phone: impl Into<String>) -> Self {
         self.phone = phone.into();
         self

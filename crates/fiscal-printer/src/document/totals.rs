@@ -19,6 +19,7 @@ use crate::rates::Rates;
 /// A rate in percent, the base it applies to and the tax.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias("alicuota", "alícuota"))]
 pub struct TaxGroup {
     /// Percent.
     pub rate: Decimal,
@@ -31,10 +32,12 @@ pub struct TaxGroup {
 /// All amounts of a document, in its currency, with two decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "totales")]
 pub struct Totals {
     /// `subtotal`: before taxes.
     pub subtotal: Decimal,
     /// `exento`: untaxed.
+    #[doc(alias = "exento")]
     pub exempt: Decimal,
     /// General VAT.
     pub general: TaxGroup,

@@ -77,8 +77,21 @@ impl SequenceAllocator for JournalSequence {
 impl Journal {
     /// The series of this client's issuer, for documents of one type.
     ///
+    /// Idempotency: no call to the service (contract 9.5).
+    ///
     /// # Errors
     /// A validation error if neither the token nor the client's builder names the issuer.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let journal = kit.journal().await;
+    /// use fiscal_printer::DocumentType;
+    ///
+    /// let invoices = journal.own_series(DocumentType::Invoice).await?;
+    /// println!("{invoices:?}");
+    /// # Ok(()) });
+    /// ```
     pub async fn own_series(&self, kind: DocumentType) -> Result<Series, Error> {
         let rif = self.0.client.issuer().await?;
         Ok(Series::new(self.environment(), &rif, kind))
@@ -86,8 +99,21 @@ impl Journal {
 
     /// The number that [`issue_next`](Self::issue_next) would take now.
     ///
+    /// Idempotency: no call to the service (contract 9.5).
+    ///
     /// # Errors
     /// The store's failures and the allocator's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let journal = kit.journal().await;
+    /// use fiscal_printer::DocumentType;
+    ///
+    /// let invoices = journal.own_series(DocumentType::Invoice).await?;
+    /// println!("{}", journal.next_number(&invoices).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn next_number(&self, series: &Series) -> Result<InternalNumber, Error> {
         let known = self.known(series).await?;
         self.0.allocator.next(series, &known).await

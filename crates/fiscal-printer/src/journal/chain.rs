@@ -23,6 +23,8 @@ pub struct ChainReport {
 impl Journal {
     /// Verifies the hash chain of every series and every document's standing against it.
     ///
+    /// Idempotency: no call to the service (contract 9.1).
+    ///
     /// # Errors
     /// [`Store`](ErrorKind::Store) naming the first broken line: series, position, document and what is wrong with it; or the
     /// store's failures.

@@ -107,6 +107,8 @@ impl Journal {
     /// Writes what a search finds as CSV (RFC 4180, UTF-8, with a line of column names), page by page; returns how many documents
     /// it wrote. Texts beginning like a formula are led by an apostrophe.
     ///
+    /// Idempotency: no call to the service (contract 9.1).
+    ///
     /// # Errors
     /// The store's failures and those of `out`.
     ///
@@ -140,8 +142,22 @@ impl Journal {
     /// Writes what a search finds as one JSON array of objects with the columns of [`export_csv`](Self::export_csv), page by page;
     /// returns how many documents it wrote. Totals are texts, so that no reader makes doubles of them.
     ///
+    /// Idempotency: no call to the service (contract 9.1).
+    ///
     /// # Errors
     /// The store's failures and those of `out`.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let journal = kit.journal().await;
+    /// use fiscal_printer::journal::Search;
+    ///
+    /// let mut out = Vec::new();
+    /// let written = journal.export_json(Search::new(), &mut out).await?;
+    /// assert_eq!((written, serde_json::from_slice::<Vec<serde_json::Value>>(&out)?.len()), (0, 0));
+    /// # Ok(()) });
+    /// ```
     pub async fn export_json(&self, search: Search, out: &mut (impl Write + Send)) -> Result<u64, Error> {
         let mut found = self.search(search);
         let mut count = 0u64;

@@ -103,9 +103,24 @@ struct Errand {
 impl Journal {
     /// Mails an issued document, once for each list of addresses: a mail that the journal knows to be accepted is not sent again.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 4.2); what the journal knows to be accepted is not sent again.
+    ///
     /// # Errors
     /// As [`Client::mail`](crate::Client::mail), and the store's failures. After an unknown outcome it is sent again only if the mail
     /// is [`repeatable`](Mail::repeatable).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (invoice, journal) = (kit.invoice(1), kit.journal().await);
+    /// # let control = journal.issue(&invoice).await?.control_text().ok_or("no number")?.parse()?;
+    /// use fiscal_printer::Mail;
+    ///
+    /// let mail = Mail::new(control, "compras@example.com");
+    /// journal.mail(&mail).await?;
+    /// journal.mail(&mail).await?; // no second request
+    /// # Ok(()) });
+    /// ```
     pub async fn mail(&self, mail: &Mail) -> Result<FollowUp, Error> {
         let control = mail.control_number.to_string();
         let text = mail.addresses().join("|");
@@ -117,9 +132,21 @@ impl Journal {
 
     /// Annuls an issued document. Its reason is written down; a second annulment does nothing (and keeps the first reason).
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) by the control number (contract 4.2); a second annulment sends nothing.
+    ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) unless the document is issued and its control number known; otherwise as
     /// [`Client::annul`](crate::Client::annul), and the store's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (invoice, journal) = (kit.invoice(1), kit.journal().await);
+    /// let entry = journal.issue(&invoice).await?;
+    /// journal.annul(&entry, "Precio equivocado").await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("anulacion", "anulación"))]
     pub async fn annul(&self, entry: &JournalEntry, reason: &str) -> Result<FollowUp, Error> {
         let control = entry.control_number().filter(|_| entry.state() == DocumentState::Issued);
         let Some(number) = control else {
@@ -133,8 +160,21 @@ impl Journal {
 
     /// The mails of a document that the journal knows of, oldest first.
     ///
+    /// Idempotency: no call to the service (contract 9.5).
+    ///
     /// # Errors
     /// The store's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (invoice, journal) = (kit.invoice(1), kit.journal().await);
+    /// # let entry = journal.issue(&invoice).await?;
+    /// for mail in journal.mails(&entry).await? {
+    ///     println!("{mail:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn mails(&self, entry: &JournalEntry) -> Result<Vec<FollowUp>, Error> {
         let Some(control) = entry.control_number() else { return Ok(Vec::new()) };
         let mut query = Query::default();

@@ -23,6 +23,8 @@ impl Journal {
     /// Issues a document exactly once. After a crash, a timeout or any other failure it may be called again with the same
     /// document: one that is issued already comes back from the journal, without a request.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) at the service, and exactly once over crashes (contract 9.1).
+    ///
     /// # Errors
     /// Decide by [`Error::outcome`](crate::Error::outcome):
     /// * **not sent**: nothing happened. The input, the token, the network, or the store ([`ErrorKind::Store`]); or the series
@@ -56,6 +58,7 @@ impl Journal {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("facturacion", "facturación"))]
     pub async fn issue(&self, document: &Document) -> Result<JournalEntry, Error> {
         let (job, authorization) = self.job(document, Wanted::Named).await?;
         let _turn = self.0.documents.turn(&job.lane).await;
@@ -75,8 +78,25 @@ impl Journal {
     /// **Not repeatable as [`issue`](Self::issue) is**: a second call is a second document. After an unknown outcome, resolve it;
     /// do not call this again for the same sale. After one that was not sent, do: nothing is kept of it, and its number is free.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) at the service (contract 9.5).
+    ///
     /// # Errors
     /// What `build` returns, and as [`issue`](Self::issue).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let journal = kit.journal().await;
+    /// use fiscal_printer::{Buyer, Document, DocumentType, Line};
+    ///
+    /// let buyer = Buyer::new("Comercial Ejemplo", "V-12345678").address("Calle 1").phone("0412-1234567");
+    /// let entry = journal.issue_next(DocumentType::Invoice, |number| {
+    ///     let line = Line::new("A2", "Dos", "20.00", 1);
+    ///     Document::invoice("J-12345678-4", number).buyer(buyer.clone()).line(line).build()
+    /// });
+    /// println!("{:?}", entry.await?.control_text());
+    /// # Ok(()) });
+    /// ```
     pub async fn issue_next(
         &self,
         kind: DocumentType,
@@ -103,8 +123,19 @@ impl Journal {
     /// numbers, and so does [`issue`](Self::issue) with the same document. It takes the place of another draft of the number, and
     /// of a document that was refused or set aside.
     ///
+    /// Idempotency: no call to the service (contract 9.1).
+    ///
     /// # Errors
     /// As [`issue`](Self::issue) before sending.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (invoice, journal) = (kit.invoice(1), kit.journal().await);
+    /// journal.prepare(&invoice).await?;
+    /// journal.resume().await?; // sends it
+    /// # Ok(()) });
+    /// ```
     pub async fn prepare(&self, document: &Document) -> Result<JournalEntry, Error> {
         let (job, _) = self.job(document, Wanted::Named).await?;
         let new = integration_store::NewEntry::new(&job.lane, &job.key, job.body.clone(), job.record.write());

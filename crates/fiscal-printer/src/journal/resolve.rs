@@ -140,9 +140,24 @@ impl Journal {
     ///
     /// May be dropped and called again at any time.
     ///
+    /// Idempotency: each call that it makes by its own class: probes are repeated, the identical bytes go out once more at most (contract
+    /// 9.3).
+    ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) if the journal does not know the number; the store's failures; a token that
     /// cannot be had or is another issuer's. A service that does not answer is no error: the question stays open.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (invoice, journal) = (kit.invoice(1), kit.journal().await);
+    /// # journal.issue(&invoice).await?;
+    /// use fiscal_printer::DocumentType;
+    ///
+    /// let invoices = journal.own_series(DocumentType::Invoice).await?;
+    /// println!("{:?}", journal.resolve(&invoices, &1.into()).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn resolve(&self, series: &Series, number: &InternalNumber) -> Result<Resolution, Error> {
         let mut resolution = self.resolve_once(series, &series.key(number)).await?;
         for _ in 1..ROUNDS {
@@ -156,8 +171,20 @@ impl Journal {
 
     /// Every open question of this service, oldest first, with what each waits for. Nothing is sent.
     ///
+    /// Idempotency: no call to the service (contract 9.3).
+    ///
     /// # Errors
     /// The store's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let journal = kit.journal().await;
+    /// for open in journal.open_questions().await? {
+    ///     println!("{open:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn open_questions(&self) -> Result<Vec<Open>, Error> {
         let mut found = Vec::new();
         let prefix = Series::lane_prefix(self.environment(), None);
@@ -187,9 +214,25 @@ impl Journal {
 
     /// Writes down what a person found out about an open question: who, why, and now.
     ///
+    /// Idempotency: no call to the service (contract 9.3).
+    ///
     /// # Errors
     /// A validation error without `who` or `why`; [`Conflict`](crate::ErrorKind::Conflict) if it is no open question (any more);
     /// [`Blocked`](crate::ErrorKind::Blocked) if it is said not to be issued while the lost request may still act.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let journal = kit.journal().await;
+    /// # let number = fiscal_printer::InternalNumber::from(7);
+    /// use fiscal_printer::DocumentType;
+    /// use fiscal_printer::journal::Ruling;
+    ///
+    /// let invoices = journal.own_series(DocumentType::Invoice).await?;
+    /// let control = "00-00000042".parse()?;
+    /// journal.resolve_manually(&invoices, &number, Ruling::Issued(Some(control)), "ana", "seen in the portal").await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn resolve_manually(
         &self,
         series: &Series,
@@ -230,8 +273,22 @@ impl Journal {
 
     /// Adds the control number of a document that is known to be issued without it (9.4).
     ///
+    /// Idempotency: no call to the service (contract 9.4).
+    ///
     /// # Errors
     /// As [`resolve_manually`](Self::resolve_manually); `Conflict` unless the document is issued and lacks its control number.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let journal = kit.journal().await;
+    /// # let number = fiscal_printer::InternalNumber::from(7);
+    /// use fiscal_printer::DocumentType;
+    ///
+    /// let invoices = journal.own_series(DocumentType::Invoice).await?;
+    /// journal.add_control_number(&invoices, &number, &"00-00000042".parse()?, "ana", "seen in the portal").await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn add_control_number(
         &self,
         series: &Series,
@@ -259,8 +316,24 @@ impl Journal {
     /// Marks a document that is prepared or an open question as covered by a paper one (contract 9.5, contingency). A prepared
     /// one is set aside; an open question stays open, and is never resent by a program.
     ///
+    /// Idempotency: no call to the service (contract 9.5).
+    ///
     /// # Errors
     /// As [`resolve_manually`](Self::resolve_manually); `Conflict` in any other state.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (invoice, journal) = (kit.invoice(7), kit.journal().await);
+    /// # journal.prepare(&invoice).await?;
+    /// # let number = fiscal_printer::InternalNumber::from(7);
+    /// use fiscal_printer::DocumentType;
+    ///
+    /// let invoices = journal.own_series(DocumentType::Invoice).await?;
+    /// journal.cover_by_paper(&invoices, &number, "00-0001234", "ana", "no network all day").await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "contingencia")]
     pub async fn cover_by_paper(
         &self,
         series: &Series,
@@ -329,8 +402,23 @@ impl Journal {
 
     /// Sets a prepared document aside: it is not sent, and its number is free again.
     ///
+    /// Idempotency: no call to the service (contract 9.1).
+    ///
     /// # Errors
     /// As [`resolve_manually`](Self::resolve_manually); `Conflict` unless it is prepared.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (invoice, journal) = (kit.invoice(7), kit.journal().await);
+    /// # journal.prepare(&invoice).await?;
+    /// # let number = fiscal_printer::InternalNumber::from(7);
+    /// use fiscal_printer::DocumentType;
+    ///
+    /// let invoices = journal.own_series(DocumentType::Invoice).await?;
+    /// journal.discard(&invoices, &number, "ana", "the sale fell through").await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn discard(
         &self,
         series: &Series,

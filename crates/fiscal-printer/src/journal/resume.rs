@@ -85,6 +85,8 @@ impl Journal {
     /// Finishes what earlier runs left behind, once through and without waiting for the settling delay: to be called after a
     /// start, and whenever questions are open. Series of other issuers than this client's are left alone.
     ///
+    /// Idempotency: each call that it makes by its own class: documents are issued once (contract 9.3).
+    ///
     /// # Errors
     /// The store's failures and a token that cannot be had: the first of them, after every series was tried. What single
     /// documents meet is in the result.
@@ -107,8 +109,20 @@ impl Journal {
     /// As [`resume`](Self::resume), telling `observer` each step. Dropping the future stops in good order: what was under way is an
     /// open question for the next run.
     ///
+    /// Idempotency: each call that it makes by its own class: documents are issued once (contract 9.3).
+    ///
     /// # Errors
     /// As [`resume`](Self::resume).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (invoice, journal) = (kit.invoice(1), kit.journal().await);
+    /// # journal.prepare(&invoice).await?;
+    /// let resumed = journal.resume_with(|step| println!("{step:?}")).await?;
+    /// assert!(resumed.is_complete());
+    /// # Ok(()) });
+    /// ```
     pub async fn resume_with(&self, mut observer: impl FnMut(Progress) + Send) -> Result<Resumed, Error> {
         let mut resumed = Resumed::default();
         let mut failure = None;
@@ -123,8 +137,19 @@ impl Journal {
 
     /// As [`resume_with`](Self::resume_with), again and again until no question waits for the settling delay any more.
     ///
+    /// Idempotency: each call that it makes by its own class: documents are issued once (contract 9.3).
+    ///
     /// # Errors
     /// As [`resume`](Self::resume).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let journal = kit.journal().await;
+    /// let resumed = journal.settle(|step| println!("{step:?}")).await?;
+    /// assert!(resumed.is_complete());
+    /// # Ok(()) });
+    /// ```
     pub async fn settle(&self, mut observer: impl FnMut(Progress) + Send) -> Result<Resumed, Error> {
         let mut resumed = self.resume_with(&mut observer).await?;
         for _ in 1..ROUNDS {

@@ -102,8 +102,23 @@ pub struct Found {
 impl Found {
     /// The next documents; `None` after the last. A page may be short, never empty.
     ///
+    /// Idempotency: no call to the service (contract 9.1).
+    ///
     /// # Errors
     /// The store's failures; calling again goes on where it failed.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let journal = kit.journal().await;
+    /// use fiscal_printer::journal::Search;
+    ///
+    /// let mut found = journal.search(Search::new());
+    /// while let Some(page) = found.next_page().await? {
+    ///     println!("{} documents", page.len());
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn next_page(&mut self) -> Result<Option<Vec<JournalEntry>>, Error> {
         while let Some(page) = self.pages.next_page().await.map_err(trouble::before)? {
             let mut found = Vec::new();
@@ -122,8 +137,20 @@ impl Found {
 
     /// Everything that is left, in memory.
     ///
+    /// Idempotency: no call to the service (contract 9.1).
+    ///
     /// # Errors
     /// As [`next_page`](Self::next_page).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let journal = kit.journal().await;
+    /// use fiscal_printer::journal::Search;
+    ///
+    /// assert!(journal.search(Search::new()).all().await?.is_empty());
+    /// # Ok(()) });
+    /// ```
     pub async fn all(mut self) -> Result<Vec<JournalEntry>, Error> {
         let mut all = Vec::new();
         while let Some(page) = self.next_page().await? {
@@ -136,8 +163,22 @@ impl Found {
 impl Journal {
     /// A document by its number.
     ///
+    /// Idempotency: no call to the service (contract 9.1).
+    ///
     /// # Errors
     /// The store's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (invoice, journal) = (kit.invoice(1), kit.journal().await);
+    /// # journal.issue(&invoice).await?;
+    /// use fiscal_printer::DocumentType;
+    ///
+    /// let invoices = journal.own_series(DocumentType::Invoice).await?;
+    /// assert!(journal.find(&invoices, &1.into()).await?.is_some());
+    /// # Ok(()) });
+    /// ```
     pub async fn find(
         &self,
         series: &Series,

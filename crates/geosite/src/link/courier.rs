@@ -136,9 +136,24 @@ impl Courier {
     /// One round: everything that is due is looked up, and sent if it differs. Call it after each confirmation, and every minute
     /// or so; each call tries what had failed once more.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) by document and contract: what GeoSite holds is looked up before anything is sent
+    /// (contract 3.6, 4.5).
+    ///
     /// # Errors
     ///
     /// The store's. What GeoSite says stands in the report.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (client, house) = (kit.client.clone(), kit.house().await);
+    /// # let (links, link) = (house.links.clone(), house.linked().await);
+    /// use geosite::link::HttpLinkWriter;
+    ///
+    /// links.courier().deliver(&HttpLinkWriter::new(&client)?).await?;
+    /// println!("{:?}", links.write_back(&link).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn deliver(&self, writer: &dyn PortLinkWriter) -> Result<Vec<Delivered>, LinkError> {
         self.dispatch().await?;
         let mut report = Vec::new();
@@ -154,9 +169,24 @@ impl Courier {
 
     /// What [`deliver`](Courier::deliver) would do now; it only reads.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.6, 4.5).
+    ///
     /// # Errors
     ///
     /// The store's. What GeoSite says stands in the plan.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (client, house) = (kit.client.clone(), kit.house().await);
+    /// # let (links, link) = (house.links.clone(), house.linked().await);
+    /// use geosite::link::HttpLinkReader;
+    ///
+    /// for planned in links.courier().plan(&HttpLinkReader::new(&client)).await? {
+    ///     println!("{}: {:?}", planned.link.port, planned.step);
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn plan(&self, reader: &dyn PortLinkReader) -> Result<Vec<Planned>, LinkError> {
         let mut plan = Vec::new();
         let mut pages = self.outbox.pages(Query::open());
@@ -175,9 +205,22 @@ impl Courier {
 
     /// Lets what was rejected be tried again, after a person has looked. `false` if nothing of this link was.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// The store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, link) = (house.links.clone(), house.linked().await);
+    /// if links.courier().retry(&link).await? {
+    ///     println!("it is sent again with the next round");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn retry(&self, link: &Link) -> Result<bool, LinkError> {
         for key in [detach_key(link.id), attach_key(link.id)] {
             let Some(entry) = self.outbox.find(&key).await? else { continue };

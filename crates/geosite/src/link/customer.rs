@@ -22,9 +22,11 @@ pub struct Subscriber {
     /// Document and contract.
     pub key: CustomerKey,
     /// `nome`.
+    #[doc(alias = "nome")]
     pub name: String,
     /// `latitude` and `longitude`, if they are to be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[doc(alias("latitude", "longitude"))]
     pub position: Option<Position>,
 }
 

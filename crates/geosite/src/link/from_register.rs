@@ -63,8 +63,22 @@ impl RegisterPlant {
     /// What the register says about a box: the ports of its service splitters, and who sits on them. A figure that cannot be told is
     /// `None`: all of them if the register holds no such box, ports and free ones if a splitter's number of ports is not known.
     ///
+    /// Idempotency: no call to the service (contract 4.12).
+    ///
     /// # Errors
     /// The register's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (cto, register) = (u64::from(kit.cto()), kit.register());
+    /// # kit.sync_into(register.clone()).await.run(geosite::sync::Request::full()).await?;
+    /// use geosite::link::RegisterPlant;
+    ///
+    /// let plant = RegisterPlant::new(register, "provider-1");
+    /// println!("{:?}", plant.figures(cto).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn figures(&self, box_fid: u64) -> Result<Figures, Error> {
         self.summed(box_fid).await.map_err(unasked)
     }
@@ -72,8 +86,26 @@ impl RegisterPlant {
     /// Plant and register side by side (contract 4.12): what a feasibility answer says about a box, and what was synchronised. Both
     /// values are shown, and neither wins.
     ///
+    /// Idempotency: no call to the service.
+    ///
     /// # Errors
     /// The register's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (client, register) = (kit.client.clone(), kit.register());
+    /// use geosite::link::RegisterPlant;
+    /// use geosite::{Feasibility, Place};
+    ///
+    /// let plant = RegisterPlant::new(register, "provider-1");
+    /// if let Feasibility::Available { nearest, .. } = client.feasibility(&Place::Cep("13400-000".into()), 300).await? {
+    ///     for line in plant.reconcile(&nearest).await? {
+    ///         println!("{line:?}");
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn reconcile(&self, plant: &crate::NearBox) -> Result<[Line; 3], Error> {
         let register = match plant.fid {
             Some(fid) => self.figures(fid.0).await?,

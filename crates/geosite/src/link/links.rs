@@ -45,6 +45,7 @@ pub struct Linked {
 ///
 /// Times are this machine's clock: set several machines' clocks alike, for a reservation ends by the clock of whoever looks.
 #[derive(Debug, Clone)]
+#[doc(alias("porta", "reserva"))]
 pub struct Links {
     ledger: Ledger,
     plant: Arc<dyn Plant>,
@@ -93,19 +94,50 @@ impl Links {
 
     /// How a port stands now.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// The store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, port) = (house.links, house.port);
+    /// println!("{:?}", links.port(port).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn port(&self, port: Port) -> Result<PortState, LinkError> {
         Ok(self.ledger.open().await?.port(port).await?.at(self.clock.wall()))
     }
 
     /// Keeps a free port for a customer. The same customer gets the reservation that stands, with its time as it was.
     ///
+    /// Idempotency: no call to the service; the same customer again gets the same reservation (contract 4.5).
+    ///
     /// # Errors
     ///
     /// [`PortTaken`](LinkError::PortTaken) and [`PortBlocked`](LinkError::PortBlocked); what is wrong with the splitter, the port or the
     /// customer; the store's and the register's own.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, port) = (house.links, house.port);
+    /// use geosite::CustomerKey;
+    /// use geosite::link::{LinkError, Subscriber};
+    ///
+    /// let ana = Subscriber::new(CustomerKey::new("529.982.247-25", 900_001)?, "Ana Souza");
+    /// match links.propose(port, ana).await {
+    ///     Ok(kept) => println!("kept until {}", kept.until),
+    ///     Err(LinkError::PortTaken { .. }) => println!("somebody else has it"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "reservar")]
     pub async fn propose(&self, port: Port, customer: Subscriber) -> Result<Reservation, LinkError> {
         check(&customer)?;
         self.check_plant(port, &customer.key).await?;
@@ -126,11 +158,25 @@ impl Links {
     /// Puts the customer of a reservation on its port, for good. Only from here on GeoSite may be told, and only if write-back is on.
     /// Confirming once more gives the same link.
     ///
+    /// Idempotency: no call to the service; confirming again gives the same link (contract 4.5).
+    ///
     /// # Errors
     ///
     /// [`NotReserved`](LinkError::NotReserved) after its time; [`PortTaken`](LinkError::PortTaken) if somebody else has it;
     /// [`CustomerElsewhere`](LinkError::CustomerElsewhere), since GeoSite keeps one port per customer; otherwise as
     /// [`propose`](Links::propose).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, port, ana) = (house.links, house.port, house.ana);
+    /// let kept = links.propose(port, ana).await?;
+    /// let link = links.confirm(&kept).await?;
+    /// assert_eq!(links.confirm(&kept).await?, link);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("confirmar", "ativar"))]
     pub async fn confirm(&self, reservation: &Reservation) -> Result<Link, LinkError> {
         let (port, key) = (reservation.port, &reservation.customer.key);
         self.check_plant(port, key).await?;
@@ -151,19 +197,45 @@ impl Links {
 
     /// Gives a reservation up. Nothing is sent.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// [`PortTaken`](LinkError::PortTaken) if it was confirmed, or somebody else has the port now; the store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, port, ana) = (house.links, house.port, house.ana);
+    /// let kept = links.propose(port, ana).await?;
+    /// links.cancel(&kept).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn cancel(&self, reservation: &Reservation) -> Result<(), LinkError> {
         self.turn(reservation.port, |port| port.cancel(reservation)).await
     }
 
     /// Takes a customer off a port. GeoSite is told if it had been told of the link.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// [`NotLinked`](LinkError::NotLinked) if it was detached already, [`PortTaken`](LinkError::PortTaken) if somebody else is on the
     /// port now; the store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, link) = (house.links.clone(), house.linked().await);
+    /// use geosite::link::DetachPolicy;
+    ///
+    /// links.detach(&link, DetachPolicy::KeepCustomer, "contract ended").await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "desvincular")]
     pub async fn detach(&self, link: &Link, policy: DetachPolicy, reason: &str) -> Result<(), LinkError> {
         let contrato = link.customer.key.contract;
         let decide = |seen: Seen, writes: &mut Writes| {
@@ -183,27 +255,60 @@ impl Links {
 
     /// Takes a free port out of use.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// [`PortTaken`](LinkError::PortTaken) if somebody holds it; the store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, port) = (house.links, house.port);
+    /// links.block(port, "broken adapter").await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn block(&self, port: Port, reason: &str) -> Result<(), LinkError> {
         self.turn(port, |state| state.block(port, reason)).await
     }
 
     /// Puts a blocked port to use again. One that is not blocked stays as it is.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// The store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, port) = (house.links, house.port);
+    /// links.unblock(port).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn unblock(&self, port: Port) -> Result<(), LinkError> {
         self.turn(port, |state| Ok(state.unblock())).await
     }
 
     /// How far GeoSite has been told of a link.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// The store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, link) = (house.links.clone(), house.linked().await);
+    /// println!("{:?}", links.write_back(&link).await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn write_back(&self, link: &Link) -> Result<Told, LinkError> {
         if !link.written_back {
             return Ok(Told::NotDue);
@@ -214,9 +319,26 @@ impl Links {
     /// Notes whom a sync saw on a port, and gives the conflict if it is somebody else than the register holds. Nobody's port
     /// changes hands by it.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// The store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, port) = (house.links.clone(), house.port);
+    /// # house.linked().await;
+    /// use geosite::CustomerKey;
+    ///
+    /// let seen = CustomerKey::new("12.ABC.345/01DE-35", 900_002)?;
+    /// if let Some(conflict) = links.observe(port, Some(seen)).await? {
+    ///     println!("{conflict:?}"); // a person decides
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn observe(
         &self,
         port: Port,
@@ -230,9 +352,20 @@ impl Links {
     /// Looks again at every link of a splitter that a sync has changed, removed or brought back, and gives those that are orphaned.
     /// They are kept, flagged (Y7, 4.4).
     ///
+    /// Idempotency: no call to the service (contract 4.4, 4.5).
+    ///
     /// # Errors
     ///
     /// The store's and the register's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # let (links, splitter) = (house.links, house.port.splitter);
+    /// assert!(links.examine(splitter).await?.is_empty());
+    /// # Ok(()) });
+    /// ```
     pub async fn examine(&self, splitter: u64) -> Result<Vec<Linked>, LinkError> {
         let facts = self.plant.splitter(splitter).await.map_err(LinkError::Plant)?;
         for linked in self.links_of(splitter).await? {
@@ -248,9 +381,19 @@ impl Links {
     /// Looks again at every port of which something is known: what went under it, and whom the last sync saw on it. This finds what
     /// a notice that was lost in a kill would have told, and conflicts that are over because the other customer has moved.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// The store's and the register's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let links = kit.house().await.links;
+    /// links.examine_all().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn examine_all(&self) -> Result<(), LinkError> {
         let (mut after, mut last) = (None, None);
         loop {
@@ -298,9 +441,21 @@ impl Links {
 
     /// The links on a splitter.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// The store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let house = kit.house().await;
+    /// # house.linked().await;
+    /// # let (links, splitter) = (house.links, house.port.splitter);
+    /// assert_eq!(links.links_of(splitter).await?.len(), 1);
+    /// # Ok(()) });
+    /// ```
     pub async fn links_of(&self, splitter: u64) -> Result<Vec<Linked>, LinkError> {
         let mut links = Vec::new();
         let mut after = Some(Port::new(splitter, 0));
@@ -315,9 +470,24 @@ impl Links {
 
     /// One page of all ports of which something is known, after a port; empty after the last.
     ///
+    /// Idempotency: no call to the service (contract 4.5).
+    ///
     /// # Errors
     ///
     /// The store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let links = kit.house().await.links;
+    /// let mut after = None;
+    /// loop {
+    ///     let page = links.ports_after(after).await?;
+    ///     let Some((last, _)) = page.last() else { break };
+    ///     after = Some(*last);
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn ports_after(&self, after: Option<Port>) -> Result<Vec<(Port, PortState)>, LinkError> {
         let now = self.clock.wall();
         Ok(self.ledger.ports(after).await?.into_iter().map(|(port, state)| (port, state.at(now))).collect())

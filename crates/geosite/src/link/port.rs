@@ -18,6 +18,7 @@ pub const RESERVATION_TTL: SignedDuration = SignedDuration::from_hours(72);
 /// A port of a splitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
+#[doc(alias = "porta")]
 pub struct Port {
     /// The splitter.
     pub splitter: u64,

@@ -48,6 +48,7 @@ pub struct Found {
     /// Its `fid`.
     pub fid: u64,
     /// `nome`, if it has one.
+    #[doc(alias = "nome")]
     pub name: Option<String>,
     /// Its port, if it is on one.
     pub on: Option<Port>,

@@ -128,18 +128,56 @@ impl Runner {
 
     /// What the schedule remembers; `None` before the first tick.
     ///
+    /// Idempotency: no call to the service (contract 4.6).
+    ///
     /// # Errors
     ///
     /// The store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// use std::sync::Arc;
+    ///
+    /// use geosite::SystemClock;
+    /// use geosite::schedule::{Ending, Runner, Schedule};
+    /// use integration_store::Store;
+    ///
+    /// let store = Store::open("memory:").await?; // in earnest one that outlives the process
+    /// let runner = Runner::new(&store, "provider-1", Schedule::brasilia()?, Arc::new(SystemClock::new()));
+    /// assert!(runner.history().await?.is_none()); // before the first tick
+    /// # Ok(()) });
+    /// ```
     pub async fn history(&self) -> Result<Option<History>, ScheduleError> {
         Ok(self.remembered().await?.map(|(history, _)| history))
     }
 
     /// Runs what is due, if something is and nobody else is at it.
     ///
+    /// Idempotency: no call to the service; of several machines one runs what is due (contract 4.6).
+    ///
     /// # Errors
     ///
     /// The store's; `LeaseLost` if another machine took over, which stops the run.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// use std::sync::Arc;
+    ///
+    /// use geosite::SystemClock;
+    /// use geosite::schedule::{Ending, Runner, Schedule};
+    /// use integration_store::Store;
+    ///
+    /// let store = Store::open("memory:").await?; // in earnest one that outlives the process
+    /// let runner = Runner::new(&store, "provider-1", Schedule::brasilia()?, Arc::new(SystemClock::new()));
+    /// let tick = runner.tick(async |order| {
+    ///     println!("{order:?}"); // run the synchronisation here
+    ///     Ending::Succeeded { full: true }
+    /// });
+    /// println!("{:?}", tick.await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn tick<F, Fut>(&self, run: F) -> Result<Tick, ScheduleError>
     where
         F: FnOnce(Order) -> Fut,
@@ -158,6 +196,24 @@ impl Runner {
     ///
     /// A due run waits for one that is under way; there is never more than one waiting, since only the newest date is due.
     /// A store that fails is asked again; what went wrong is logged.
+    ///
+    /// Idempotency: no call to the service; of several machines one runs what is due (contract 4.6).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// use std::sync::Arc;
+    ///
+    /// use geosite::SystemClock;
+    /// use geosite::schedule::{Ending, Runner, Schedule};
+    /// use integration_store::Store;
+    ///
+    /// let store = Store::open("memory:").await?; // in earnest one that outlives the process
+    /// let runner = Runner::new(&store, "provider-1", Schedule::brasilia()?, Arc::new(SystemClock::new()));
+    /// let stop = std::future::ready(()); // in earnest a signal
+    /// runner.run_until(async |_| Ending::Succeeded { full: true }, stop).await;
+    /// # Ok(()) });
+    /// ```
     pub async fn run_until<F, Fut>(&self, mut run: F, stop: impl Future<Output = ()>)
     where
         F: FnMut(Order) -> Fut,
@@ -204,9 +260,26 @@ impl Runner {
 
     /// A run beside the schedule, at any time; it neither replaces nor cancels the scheduled one (T4).
     ///
+    /// Idempotency: no call to the service (contract 4.6).
+    ///
     /// # Errors
     ///
     /// [`RunInProgress`](ScheduleError::RunInProgress), and the store's.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// use std::sync::Arc;
+    ///
+    /// use geosite::SystemClock;
+    /// use geosite::schedule::{Ending, Runner, Schedule};
+    /// use integration_store::Store;
+    ///
+    /// let store = Store::open("memory:").await?; // in earnest one that outlives the process
+    /// let runner = Runner::new(&store, "provider-1", Schedule::brasilia()?, Arc::new(SystemClock::new()));
+    /// runner.run_now(async { Ending::Succeeded { full: true } }).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn run_now(&self, run: impl Future<Output = Ending>) -> Result<Ending, ScheduleError> {
         let Some(lease) = self.claim().await? else { return Err(self.in_progress().await?) };
         let began = self.clock.wall();

@@ -29,8 +29,10 @@ pub struct UnreadRow {
     /// Its number, if that could be read.
     pub fid: Option<i64>,
     /// `codigo`, if that could be read.
+    #[doc(alias = "codigo")]
     pub code: Option<String>,
     /// `nome`, if that could be read.
+    #[doc(alias = "nome")]
     pub name: Option<String>,
     /// What is wrong with it.
     pub why: String,

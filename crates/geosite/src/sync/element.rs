@@ -21,8 +21,10 @@ pub struct Element {
     /// Its number at GeoSite.
     pub fid: i64,
     /// `codigo`.
+    #[doc(alias = "codigo")]
     pub code: Option<String>,
     /// `nome`.
+    #[doc(alias = "nome")]
     pub name: Option<String>,
     /// Degrees north in ten-millionths (about a centimetre).
     pub latitude_e7: Option<i64>,

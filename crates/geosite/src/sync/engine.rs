@@ -28,6 +28,7 @@ use crate::feature::Feature;
 
 /// Keeps one integration's register equal to its plant.
 #[derive(Clone)]
+#[doc(alias("sincronizacao", "sincronização"))]
 pub struct PlantSync(Arc<Shared>);
 
 #[derive(Clone)]
@@ -81,10 +82,27 @@ impl PlantSyncBuilder {
 
     /// Opens the integration: a new one is kept with this project and selection, one that is there must have the same.
     ///
+    /// Idempotency: no call to the service; opening again is the same integration (contract 4.1).
+    ///
     /// # Errors
     ///
     /// [`SelectionInvalid`](SyncErrorKind::SelectionInvalid) if the integration belongs to another project (an integration has
     /// exactly one) or has another selection (which is changed by [`PlantSync::plan_selection`]), and the register's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// use std::sync::Arc;
+    ///
+    /// use geosite::sync::{MemoryRegister, PlantSync, Project, Selection, Settings};
+    ///
+    /// let settings = Settings::new("provider-1", "worker-1").assuming(client.assumptions());
+    /// let builder = PlantSync::builder(Arc::new(client), Arc::new(MemoryRegister::new()), settings);
+    /// let sync = builder.open(&Project::create("Fibre network"), &Selection::everything()).await?;
+    /// println!("{}", sync.settings().integration);
+    /// # Ok(()) });
+    /// ```
     pub async fn open(self, project: &Project, selection: &Selection) -> Result<PlantSync, SyncError> {
         if self.0.settings.page_size == 0 {
             return Err(SyncError::new(
@@ -113,9 +131,26 @@ impl PlantSyncBuilder {
 
     /// Opens an integration that is there already, as it is.
     ///
+    /// Idempotency: no call to the service (contract 4.1).
+    ///
     /// # Errors
     ///
     /// [`NotFound`](SyncErrorKind::NotFound) if it is not, and the register's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (client, register) = (kit.client.clone(), kit.register());
+    /// # kit.sync_into(register.clone()).await;
+    /// use std::sync::Arc;
+    ///
+    /// use geosite::sync::{PlantSync, Settings};
+    ///
+    /// let settings = Settings::new("provider-1", "worker-1").assuming(client.assumptions());
+    /// let sync = PlantSync::builder(Arc::new(client), register, settings).reopen().await?;
+    /// println!("{}", sync.settings().integration);
+    /// # Ok(()) });
+    /// ```
     pub async fn reopen(self) -> Result<PlantSync, SyncError> {
         let sync = PlantSync(Arc::new(self.0));
         sync.integration().await?;
@@ -208,6 +243,8 @@ impl PlantSync {
     ///
     /// What deactivation means beyond "no synchronisation" is not public: that the stored elements stay is assumed.
     ///
+    /// Idempotency: no call to the service (contract 4.1).
+    ///
     /// ```
     /// # use std::sync::Arc;
     /// use geosite::sync::{Kind, MemoryRegister, PlantSync, Project, Request, Selection, Settings, SyncErrorKind};
@@ -233,18 +270,39 @@ impl PlantSync {
 
     /// Lets a deactivated integration be synchronised again, from where its cursors stand.
     ///
+    /// Idempotency: no call to the service (contract 4.1).
+    ///
     /// # Errors
     ///
     /// As [`deactivate`](Self::deactivate).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// sync.deactivate().await?;
+    /// sync.activate().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn activate(&self) -> Result<(), SyncError> {
         self.set_active(true).await
     }
 
     /// Whether the integration is synchronised.
     ///
+    /// Idempotency: no call to the service (contract 4.1).
+    ///
     /// # Errors
     ///
     /// As [`deactivate`](Self::deactivate).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// assert!(sync.is_active().await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn is_active(&self) -> Result<bool, SyncError> {
         Ok(self.integration().await?.0.active)
     }
@@ -287,11 +345,27 @@ impl PlantSync {
     /// [`override_guard`](Self::override_guard) lets it through. So is a feature that could not be read: the run ends as
     /// [`Partial`](Outcome::Partial) or [`Failed`](Outcome::Failed), and its cursor stays.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) at GeoSite, and of the register: a run that was killed is gone on with (contract
+    /// 4.7 to 4.10).
+    ///
     /// # Errors
     ///
     /// [`RunInProgress`](SyncErrorKind::RunInProgress); [`Plant`](SyncErrorKind::Plant) if not even the server's clock could be
     /// asked; [`GuardBlocked`](SyncErrorKind::GuardBlocked) if deselected kinds have grown since they were planned to be deleted;
     /// [`Inactive`](SyncErrorKind::Inactive) if it was deactivated; the register's failures, after which the next run goes on.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// use geosite::sync::Request;
+    ///
+    /// let run = sync.run(Request::full()).await?;
+    /// for (kind, report) in &run.kinds {
+    ///     println!("{}: {} added, {} removed", kind.name(), report.added, report.removed);
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn run(&self, request: Request) -> Result<Run, SyncError> {
         let integration = self.active().await?;
         let cursors = self.register().cursors(self.name()).await?;
@@ -301,6 +375,23 @@ impl PlantSync {
 
     /// The same as a stream of its events, which is the run: nothing happens until it is polled, it waits for whoever takes the
     /// events, and dropped before its end it leaves a run that the next one goes on with.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) at GeoSite (contract 4.7 to 4.11).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// use geosite::sync::Request;
+    ///
+    /// let mut running = sync.watch(Request::full());
+    /// while let Some(event) = running.next().await {
+    ///     println!("{event:?}");
+    /// }
+    /// let run = running.finish().await?;
+    /// println!("{:?}", run.outcome);
+    /// # Ok(()) });
+    /// ```
     pub fn watch(&self, request: Request) -> Running {
         let (watcher, events) = mpsc::channel(WAITING);
         let watched = Self(Arc::new(Shared { watcher: Some(watcher), ..Shared::clone(&self.0) }));
@@ -548,11 +639,24 @@ impl PlantSync {
     /// Lets deletions through that the guard held back in a run: reads the kind whole once more, and deletes what is missing if
     /// that is exactly as much as is said here.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) at GeoSite (contract 4.10).
+    ///
     /// # Errors
     ///
     /// [`NotFound`](SyncErrorKind::NotFound) if the run held nothing of the kind back;
     /// [`GuardBlocked`](SyncErrorKind::GuardBlocked) if the number is not exact, or nothing at all was received and
     /// `force_empty` is not given; and as [`run`](Self::run).
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (sync, run) = (kit.sync().await, 7);
+    /// use geosite::sync::Kind;
+    ///
+    /// // A person has looked at `held_back` and says that these 412 boxes are gone.
+    /// sync.override_guard(run, Kind::Cto, 412, false).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn override_guard(
         &self,
         run: i64,
@@ -591,9 +695,22 @@ impl PlantSync {
 
     /// What a blocked run would have deleted, ascending by shelf and `fid`, after one.
     ///
+    /// Idempotency: no call to the service (contract 4.10).
+    ///
     /// # Errors
     ///
     /// The register's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// # let run = sync.run(geosite::sync::Request::full()).await?;
+    /// for candidate in sync.held_back(run.run_id, None, 100).await? {
+    ///     println!("{candidate:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn held_back(
         &self,
         run: i64,
@@ -605,9 +722,21 @@ impl PlantSync {
 
     /// Runs, newest first, before one.
     ///
+    /// Idempotency: no call to the service (contract 4.11).
+    ///
     /// # Errors
     ///
     /// The register's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// for run in sync.history(None, 20).await? {
+    ///     println!("{} {:?}", run.run_id, run.outcome);
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn history(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, SyncError> {
         let rows = self.register().history(self.name(), before, limit).await?;
         rows.iter().map(with_number).collect()
@@ -615,9 +744,19 @@ impl PlantSync {
 
     /// How well the integration keeps up, from its cursors and its last hundred runs.
     ///
+    /// Idempotency: no call to the service (contract 4.11).
+    ///
     /// # Errors
     ///
     /// The register's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// println!("{:?}", sync.health().await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn health(&self) -> Result<Health, SyncError> {
         let (integration, _) = self.integration().await?;
         let cursors = self.register().cursors(self.name()).await?;
@@ -642,9 +781,22 @@ impl PlantSync {
 
     /// Shows what another selection would delete, and changes nothing.
     ///
+    /// Idempotency: no call to the service (contract 4.2).
+    ///
     /// # Errors
     ///
     /// The register's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// use geosite::sync::Selection;
+    ///
+    /// let plan = sync.plan_selection(Selection::everything()).await?;
+    /// println!("{plan:?}");
+    /// # Ok(()) });
+    /// ```
     pub async fn plan_selection(&self, selection: Selection) -> Result<SelectionPlan, SyncError> {
         let (integration, token) = self.integration().await?;
         let counts = self.register().counts(self.name()).await?;
@@ -665,10 +817,23 @@ impl PlantSync {
 
     /// Applies a plan: the next synchronisation deletes what it showed, and reads what it adds.
     ///
+    /// Idempotency: no call to the service (contract 4.2).
+    ///
     /// # Errors
     ///
     /// [`SelectionInvalid`](SyncErrorKind::SelectionInvalid) if the selection was changed since the plan was made, and the
     /// register's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// use geosite::sync::Selection;
+    ///
+    /// let plan = sync.plan_selection(Selection::everything()).await?;
+    /// sync.apply_selection(&plan).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn apply_selection(&self, plan: &SelectionPlan) -> Result<(), SyncError> {
         let (mut integration, _) = self.integration().await?;
         let added = plan.selection.without(&integration.selection);

@@ -56,6 +56,7 @@ pub enum Examine {
 }
 
 /// Whoever keeps links.
+#[doc(alias("porta", "reserva"))]
 pub trait Links: Send + Sync + 'static {
     /// Which of these splitters customers are linked to.
     fn linked<'a>(&'a self, splitters: &'a [i64]) -> BoxFuture<'a, Result<Vec<i64>, SyncError>>;

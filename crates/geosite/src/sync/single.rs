@@ -31,10 +31,22 @@ struct Found {
 impl PlantSync {
     /// Brings one box and its splitters up to date, at any time, beside a run as well.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) at GeoSite (contract 4.7).
+    ///
     /// # Errors
     ///
     /// [`Plant`](super::SyncErrorKind::Plant) if anything could not be asked or was not understood: nothing is changed then.
     /// [`Inactive`](super::SyncErrorKind::Inactive) if the integration was deactivated. The register's failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (cto, sync) = (i64::from(kit.cto()), kit.sync().await);
+    /// # sync.run(geosite::sync::Request::full()).await?;
+    /// let run = sync.refresh_box(cto).await?;
+    /// println!("{:?}", run.outcome);
+    /// # Ok(()) });
+    /// ```
     pub async fn refresh_box(&self, fid: i64) -> Result<Run, SyncError> {
         let integration = self.active().await?;
         let mut run = self.blank(Mode::Single, Trigger::Single);

@@ -66,15 +66,41 @@ impl Running {
     }
 
     /// The next event; nothing once the run has ended.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) at GeoSite (contract 4.11).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// use geosite::sync::Request;
+    ///
+    /// let mut running = sync.watch(Request::full());
+    /// println!("{:?}", running.next().await);
+    /// # Ok(()) });
+    /// ```
     pub async fn next(&mut self) -> Option<Event> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
     /// Lets the run come to its end, whatever events are left, and gives what became of it.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) at GeoSite (contract 4.11).
+    ///
     /// # Errors
     ///
     /// As [`PlantSync::run`](super::PlantSync::run).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let sync = kit.sync().await;
+    /// use geosite::sync::Request;
+    ///
+    /// let run = sync.watch(Request::full()).finish().await?;
+    /// println!("{:?}", run.outcome);
+    /// # Ok(()) });
+    /// ```
     pub async fn finish(mut self) -> Result<Run, SyncError> {
         while self.next().await.is_some() {}
         let unended = || Err(SyncError::new(SyncErrorKind::Store, "the run has not ended"));

@@ -77,6 +77,7 @@ pub struct Detail {
     /// `sign_list`: who signs. There is no status per signer.
     pub sign_list: Vec<SignEntry>,
     /// `attached_file_list`, under whichever of its four names.
+    #[doc(alias = "attached_file_list")]
     pub attachments: Vec<Attachment>,
     /// Fields that the contract does not know.
     pub extra: Map<String, Value>,
@@ -117,16 +118,22 @@ pub struct SignEntry {
     /// `sign_method`; answers hold some that cannot be sent, such as `bit4id`.
     pub sign_method: Option<SignMethod>,
     /// `signer_info.id`
+    #[doc(alias = "signer_info")]
     pub signer_id: Option<String>,
     /// `signer_info.email`
+    #[doc(alias = "signer_info")]
     pub email: Option<String>,
     /// `signer_info.phone`
+    #[doc(alias = "signer_info")]
     pub phone: Option<String>,
     /// `signer_info.firstname`
+    #[doc(alias = "signer_info")]
     pub firstname: Option<String>,
     /// `signer_info.lastname1`
+    #[doc(alias = "signer_info")]
     pub lastname1: Option<String>,
     /// `signer_info.lastname2`
+    #[doc(alias = "signer_info")]
     pub lastname2: Option<String>,
     /// Fields that the contract does not know.
     pub extra: Map<String, Value>,
@@ -135,10 +142,12 @@ pub struct SignEntry {
 /// A file beside the document.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[doc(alias = "adjunto")]
 pub struct Attachment {
     /// `file_name`
     pub file_name: Option<String>,
     /// `file` or `base64`: its content, unless the answer was too large to be held.
+    #[doc(alias("file", "base64"))]
     pub content: Option<Inline>,
     /// Fields that the contract does not know.
     pub extra: Map<String, Value>,
@@ -247,6 +256,8 @@ impl Client {
     ///
     /// An answer that is too large for the client's limit, because of the file within, is asked for again and read without it.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`Error::is_not_found`](crate::Error::is_not_found); [`Code::NotOwner`](crate::Code::NotOwner) and
     /// [`Code::NotApiDocument`](crate::Code::NotApiDocument) for documents that only the list shows.
@@ -260,6 +271,7 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "documento")]
     pub async fn detail(&self, guid: &DocumentId) -> Result<Detail, Error> {
         let ask = Ask::v1(DETAIL).param("GUID", guid).map(|call| call.body_limit(KEPT_LIMIT));
         match self.ask(ask.clone(), Detail::read).await {

@@ -68,6 +68,8 @@ impl Client {
     /// Fetches a document's file: from the address in its detail, else from `{media}/{GUID}`, else from the detail's own base64
     /// (contract 3.1 row 6).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe), nothing is sent before one of its `to_…` functions is awaited.
+    ///
     /// ```
     /// # use legale::{Client, Credential, Environment, Source, Upload};
     /// # #[tokio::main(flavor = "current_thread")]
@@ -83,6 +85,7 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("descargar", "documento firmado"))]
     pub fn download(&self, guid: &DocumentId) -> Download {
         let (any_type, signed_page, overwrite) = (false, false, false);
         Download { client: self.clone(), guid: guid.clone(), any_type, signed_page, overwrite }
@@ -169,9 +172,21 @@ impl Download {
 
     /// Writes the file to `writer` as it arrives and flushes it. After an error part of it may have been written.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe), but not repeated once `writer` has taken a byte (contract 3.1 row 6).
+    ///
     /// # Errors
     /// As every call; [`ErrorKind::UnexpectedAnswer`] if it is no PDF, and then nothing was written;
     /// [`ErrorKind::TooLarge`] beyond the client's limit; [`ErrorKind::Store`] if the writer fails.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, client) = (kit.guid().await, kit.client);
+    /// let mut file = Vec::new();
+    /// let fetched = client.download(&guid).to_writer(&mut file).await?;
+    /// assert_eq!(fetched.length, file.len() as u64);
+    /// # Ok(()) });
+    /// ```
     pub async fn to_writer(
         &self,
         writer: &mut (impl AsyncWrite + Unpin + Send + ?Sized),
@@ -187,8 +202,20 @@ impl Download {
     /// Saves the file under `path`. It is written under a temporary name beside it and moved there when it is whole; after a
     /// failure nothing is left.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1 row 6).
+    ///
     /// # Errors
     /// As [`to_writer`](Self::to_writer); [`ErrorKind::Store`] if there is such a file already.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, client, folder) = (kit.guid().await, kit.client, tempfile::tempdir()?);
+    /// let path = folder.path().join("signed.pdf");
+    /// let fetched = client.download(&guid).to_file(&path).await?;
+    /// assert_eq!(std::fs::metadata(&path)?.len(), fetched.length);
+    /// # Ok(()) });
+    /// ```
     pub async fn to_file(&self, path: impl AsRef<Path>) -> Result<Fetched, Error> {
         let path = path.as_ref();
         if !self.overwrite && tokio::fs::try_exists(path).await.map_err(unsaved)? {
@@ -204,8 +231,19 @@ impl Download {
 
     /// Saves the file in `folder` as `{GUID}_{file_name}`, so that no two documents have one name.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1 row 6).
+    ///
     /// # Errors
     /// As [`to_file`](Self::to_file).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, client, folder) = (kit.guid().await, kit.client, tempfile::tempdir()?);
+    /// client.download(&guid).to_folder(folder.path()).await?;
+    /// assert!(folder.path().join(format!("{guid}_Contrato_ClienteX_2025.pdf")).is_file());
+    /// # Ok(()) });
+    /// ```
     pub async fn to_folder(&self, folder: impl AsRef<Path>) -> Result<Fetched, Error> {
         let detail = self.client.detail(&self.guid).await?;
         let name = detail.document.file_name.unwrap_or_default();

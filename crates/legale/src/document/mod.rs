@@ -38,6 +38,7 @@ pub(crate) const DELETE: Operation =
 /// `NOT_API_DOCUMENT` or `NOT_OWNER`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[doc(alias = "documento")]
 pub struct Document {
     /// `GUID`
     pub guid: DocumentId,
@@ -109,6 +110,8 @@ impl Client {
 
     /// Lists all documents of the account, page by page (contract 3.1 row 2). The order is not documented.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// ```no_run
     /// # async fn run(client: legale::Client) -> Result<(), legale::Error> {
     /// let mut pages = client.documents();
@@ -120,14 +123,29 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "documentos")]
     pub fn documents(&self) -> Pages<Document> {
         page::v1(self, LIST)
     }
 
     /// Asks for one document, to see whether the credentials are accepted (contract 2.2).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// [`ErrorKind::Authentication`](crate::ErrorKind::Authentication) if they are not.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let client = kit.client;
+    /// match client.check_credentials().await {
+    ///     Ok(()) => println!("the credentials are good"),
+    ///     Err(error) if error.kind() == legale::ErrorKind::Authentication => println!("ask for new ones: {error}"),
+    ///     Err(error) => println!("could not ask: {error}"),
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn check_credentials(&self) -> Result<(), Error> {
         let ask = Ask::v1(LIST).query("page", 1).query("page_size", 1);
         self.ask(ask, |_| Ok(())).await
@@ -135,8 +153,20 @@ impl Client {
 
     /// Deletes a document (contract 3.1 row 5, observed). Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// As every call; an unknown outcome is settled by [`detail`](Self::detail), which is not found once it is gone.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (guid, client) = (kit.guid().await, kit.client);
+    /// client.delete(&guid).await?;
+    /// assert!(client.detail(&guid).await.unwrap_err().is_not_found());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "eliminar")]
     pub async fn delete(&self, guid: &DocumentId) -> Result<(), Error> {
         let ask = Ask::v1(DELETE).param("GUID", guid).may_be_empty();
         self.ask(ask, |_| Ok(())).await

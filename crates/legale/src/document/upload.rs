@@ -106,6 +106,7 @@ impl Upload {
 
     /// `callback_url`: where the final result is posted. Give each document one of its own with a long secret in it: that is how
     /// a callback is believed, and how a lost document is found again.
+    #[doc(alias = "retrollamada")]
     pub fn callback_url(mut self, url: impl Into<Secret>) -> Self {
         self.callback_url = Some(url.into());
         self
@@ -136,12 +137,14 @@ impl Upload {
     }
 
     /// `GUID`: replaces that document. Refused unless [`ClientBuilder::allow_replacing`](crate::ClientBuilder::allow_replacing) is on.
+    #[doc(alias = "GUID")]
     pub fn replacing(mut self, guid: DocumentId) -> Self {
         self.replacing = Some(guid);
         self
     }
 
     /// Adds a file beside the document; `file_name` with extension.
+    #[doc(alias("attached_file", "attach_file_list", "adjunto"))]
     pub fn attach(mut self, file_name: impl Into<String>, source: Source) -> Self {
         self.attachments.push((file_name.into(), source));
         self
@@ -311,6 +314,8 @@ impl Client {
     /// before its closing part, so that no half document is created. The time of the call begins with the first look at the files: one
     /// that does not come is [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), not sent.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once).
+    ///
     /// # Errors
     /// A validation error with every fault, [`ErrorKind::Store`](crate::ErrorKind::Store) if the file cannot be read, and as every call.
     ///
@@ -329,6 +334,7 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias("subir documento", "document/create"))]
     pub async fn create(&self, upload: &Upload) -> Result<Created, Error> {
         let ready = self.prepare_upload(upload).await?;
         self.create_prepared(ready).await

@@ -57,6 +57,7 @@ impl FlowBuilder {
     }
 
     /// How many days of 24 hours the links live, at least 1. Unless set, the service decides.
+    #[doc(alias("expiration", "vencimiento"))]
     pub const fn expires_in_days(mut self, days: u32) -> Self {
         self.expiration_days = Some(days);
         self
@@ -69,6 +70,7 @@ impl FlowBuilder {
     }
 
     /// Who else gets the signed file.
+    #[doc(alias("shared_list", "compartir"))]
     pub fn share_with(mut self, email: impl Into<String>, name: impl Into<String>) -> Self {
         self.shared.push(Copied { email: email.into(), name: name.into() });
         self

@@ -66,17 +66,21 @@ pub use signer::Signer;
 
 open_enum! {
     /// `flow_type`: in which order the signers come.
+    #[doc(alias("flow_type", "orden"))]
     guarded Order {
         /// `priority`: the next signer only after the one before has finished, in the order of the list (assumed; the vendor
         /// advises it for critical papers).
+        #[doc(alias = "priority")]
         Sequential = "priority",
         /// `simultaneously`: all at once.
+        #[doc(alias = "simultaneously")]
         Parallel = "simultaneously",
     }
 }
 
 /// A flow that may be started: every rule of this module holds.
 #[derive(Debug, Clone)]
+#[doc(alias("flujo de firma", "signer_list"))]
 pub struct Flow {
     pub(crate) order: Order,
     pub(crate) signers: Vec<Signer>,

@@ -4,24 +4,30 @@ use integration_core::open_enum;
 
 open_enum! {
     /// `sign_flow`: in which role somebody takes part, and how the service reaches him.
+    #[doc(alias("sign_flow"))]
     guarded SignFlow {
         /// `me`: the account of the API itself.
         Me = "me",
         /// `other`: an outsider, by link.
+        #[doc(alias = "other")]
         Outsider = "other",
         /// `legale`: another user of the service, in his inbox.
+        #[doc(alias = "legale")]
         User = "legale",
         /// `approve`: a validator, who adds no signature.
+        #[doc(alias = "approve")]
         Approver = "approve",
         /// `tablet`: a mobile device.
         Tablet = "tablet",
         /// `signing_portal`: whoever finds the document in the public portal.
+        #[doc(alias = "signing_portal")]
         Portal = "signing_portal",
     }
 }
 
 open_enum! {
     /// `sign_method`: how the signature, or the approval, is given.
+    #[doc(alias("sign_method", "metodo de firma", "método de firma", "firma electronica", "firma electrónica"))]
     guarded SignMethod {
         /// `certification`: a certificate kept in the cloud.
         Certification = "certification",
@@ -38,6 +44,7 @@ open_enum! {
         /// `approve`: an outsider approves.
         Approve = "approve",
         /// `approve_legale`: a user of the service approves.
+        #[doc(alias = "approve_legale")]
         ApproveUser = "approve_legale",
         /// `approve_api`: a later POST to a URL of the answer approves.
         ApproveApi = "approve_api",

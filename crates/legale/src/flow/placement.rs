@@ -3,6 +3,7 @@
 /// Where a signature is printed. Never a word and a box together: which of the two the service would take is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias("anchor", "ancla"))]
 pub enum Placement {
     /// Where the service puts it; no key is sent.
     #[default]

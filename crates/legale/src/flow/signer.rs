@@ -17,6 +17,7 @@ use super::placement::Placement;
 /// | [`Signer::portal`] | `signing_portal` | a document with a subject |
 #[derive(Debug, Clone)]
 #[must_use]
+#[doc(alias("firmante", "signer_list"))]
 pub struct Signer {
     pub(crate) flow: SignFlow,
     pub(crate) method: SignMethod,
@@ -78,6 +79,7 @@ impl Signer {
     }
 
     /// An outsider who approves.
+    #[doc(alias = "aprobador")]
     pub fn approver(email: impl Into<String>) -> Self {
         Self::new(SignFlow::Approver, SignMethod::Approve, email)
     }

@@ -225,6 +225,7 @@ pub struct LegacyStatus {
     /// `status`. Rejected carries the reason, which the service writes in `document`.
     pub status: Status,
     /// `status` as it came; `Singing` is the vendor's spelling of signing.
+    #[doc(alias = "status")]
     pub text: String,
     /// The signed file, if the status is signed.
     pub signed_file: Option<Vec<u8>>,
@@ -282,6 +283,7 @@ fn status(data: Value) -> Result<LegacyStatus, Unreadable> {
 /// # }
 /// ```
 #[derive(Debug, Clone)]
+#[doc(alias = "firma.legale.cl")]
 pub struct LegacyClient {
     caller: Caller,
     limit: u64,
@@ -317,8 +319,25 @@ impl LegacyClient {
 
     /// Sends a document to its one signer. Sent **once**; there is no list to look a lost one up in.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.7).
+    ///
     /// # Errors
     /// A validation error with every fault; else as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # use legale::{Source, legacy::{Family, LegacyClient, LegacyDocument}};
+    /// # let client = LegacyClient::new(kit.sandbox.legale().base_url(), kit.sandbox.legale().legacy_token())?;
+    /// let document = LegacyDocument::new(Family::Inbox, Source::bytes("%PDF-1.7 ..."))
+    ///     .text("subject", "Arriendo")
+    ///     .text("description", "Contrato de arriendo")
+    ///     .text("ID", "12345678-5")
+    ///     .text("user", "ana@example.com")
+    ///     .text("FileName", "Contrato.pdf");
+    /// println!("{}", client.send(&document).await?.guid);
+    /// # Ok(()) });
+    /// ```
     pub async fn send(&self, document: &LegacyDocument) -> Result<LegacySent, Error> {
         let (operation, _) = document.family.operations();
         let mut faults = Faults::new();
@@ -335,8 +354,20 @@ impl LegacyClient {
 
     /// Asks where a document stands.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.7).
+    ///
     /// # Errors
     /// [`ErrorKind::Refused`] with the service's `debug` text, also when it comes with HTTP 200; else as every call.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # use legale::legacy::{Family, LegacyClient};
+    /// # let client = LegacyClient::new(kit.sandbox.legale().base_url(), kit.sandbox.legale().legacy_token())?;
+    /// let status = client.status(Family::EmailPin, &"d41d8cd98f".parse()?).await?;
+    /// println!("{}", status.status);
+    /// # Ok(()) });
+    /// ```
     pub async fn status(&self, family: Family, guid: &DocumentId) -> Result<LegacyStatus, Error> {
         let (_, operation) = family.operations();
         let call = Call::new(operation.clone()).param("GUID", guid);

@@ -10,6 +10,7 @@ use integration_core::{Error, Fault, Faults};
 ///
 /// Answers put `root/` before it. That is dropped when comparing and never sent (contract 4.10).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[doc(alias = "carpeta")]
 pub struct Folder(String);
 
 impl Folder {

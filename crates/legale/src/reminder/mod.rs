@@ -46,6 +46,7 @@ pub use runner::{Book, Notifier, Observer, Runner, Silent};
 /// When reminders go out.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[doc(alias = "recordatorio")]
 pub struct Policy {
     /// Days of 24 hours after the signer's turn began (unknown: the start of the flow) until the first; default 2, at least 1.
     pub first_after_days: u32,

@@ -74,6 +74,7 @@ impl Observer for Silent {}
 
 /// Runs the planner over a book of flows.
 #[derive(Clone)]
+#[doc(alias("recordatorio", "recordatorios"))]
 pub struct Runner {
     policy: Policy,
     book: Arc<dyn Book>,
@@ -117,8 +118,33 @@ impl Runner {
 
     /// Sends what is due now, and tells when something will be due next.
     ///
+    /// Idempotency: no call to the service; a message is claimed in the book before it goes out (contract 4.8).
+    ///
     /// # Errors
     /// The flows could not be read. A message that fails stops nothing: the observer is told.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # struct Office;
+    /// # impl legale::reminder::Book for Office {
+    /// #     fn flows(&self) -> legale::BoxFuture<'_, Result<legale::reminder::Flows, legale::Error>> { Box::pin(async { Ok(Default::default()) }) }
+    /// #     fn claim<'a>(&'a self, _: &'a legale::DocumentId, _: &'a legale::reminder::Action, _: legale::Timestamp) -> legale::BoxFuture<'a, Result<bool, legale::Error>> { Box::pin(async { Ok(true) }) }
+    /// #     fn release<'a>(&'a self, _: &'a legale::DocumentId, _: &'a legale::reminder::Action) -> legale::BoxFuture<'a, Result<(), legale::Error>> { Box::pin(async { Ok(()) }) }
+    /// # }
+    /// # impl legale::reminder::Notifier for Office {
+    /// #     fn notify<'a>(&'a self, _: &'a legale::DocumentId, _: &'a legale::reminder::Action) -> legale::BoxFuture<'a, Result<(), legale::Error>> { Box::pin(async { Ok(()) }) }
+    /// # }
+    /// # let (book, notifier) = (std::sync::Arc::new(Office), std::sync::Arc::new(Office));
+    /// use legale::reminder::{Policy, Runner};
+    ///
+    /// let runner = Runner::new(Policy::default(), book, notifier)?; // your `Book` and your `Notifier`
+    /// match runner.step().await? {
+    ///     Some(wake) => println!("next at {wake}"),
+    ///     None => println!("nothing will be due any more"),
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn step(&self) -> Result<Option<Timestamp>, Error> {
         let mut next = None;
         for (document, flow) in self.book.flows().await? {
@@ -139,8 +165,29 @@ impl Runner {
     /// Runs until nothing will be due any more in any flow of the book. Ends when it is dropped, losing no more than one message
     /// that was claimed.
     ///
+    /// Idempotency: no call to the service; a message is claimed in the book before it goes out (contract 4.8).
+    ///
     /// # Errors
     /// The flows could not be read.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # struct Office;
+    /// # impl legale::reminder::Book for Office {
+    /// #     fn flows(&self) -> legale::BoxFuture<'_, Result<legale::reminder::Flows, legale::Error>> { Box::pin(async { Ok(Default::default()) }) }
+    /// #     fn claim<'a>(&'a self, _: &'a legale::DocumentId, _: &'a legale::reminder::Action, _: legale::Timestamp) -> legale::BoxFuture<'a, Result<bool, legale::Error>> { Box::pin(async { Ok(true) }) }
+    /// #     fn release<'a>(&'a self, _: &'a legale::DocumentId, _: &'a legale::reminder::Action) -> legale::BoxFuture<'a, Result<(), legale::Error>> { Box::pin(async { Ok(()) }) }
+    /// # }
+    /// # impl legale::reminder::Notifier for Office {
+    /// #     fn notify<'a>(&'a self, _: &'a legale::DocumentId, _: &'a legale::reminder::Action) -> legale::BoxFuture<'a, Result<(), legale::Error>> { Box::pin(async { Ok(()) }) }
+    /// # }
+    /// # let (book, notifier) = (std::sync::Arc::new(Office), std::sync::Arc::new(Office));
+    /// use legale::reminder::{Policy, Runner};
+    ///
+    /// Runner::new(Policy::default(), book, notifier)?.run().await?; // your `Book` and your `Notifier`
+    /// # Ok(()) });
+    /// ```
     pub async fn run(&self) -> Result<(), Error> {
         while let Some(next) = self.step().await? {
             let wait = next.duration_since(self.clock.wall());

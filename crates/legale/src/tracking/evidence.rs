@@ -121,8 +121,21 @@ pub struct EvidenceLog {
 impl EvidenceLog {
     /// Opens a log, or begins it. All of it is verified; a line that was being written when the program died is cut off.
     ///
+    /// Idempotency: no call to the service (contract 4.11).
+    ///
     /// # Errors
     /// [`ErrorKind::Store`] if the file cannot be read or written, or with the cause [`BrokenEvidence`] if a line is wrong.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let folder = tempfile::tempdir()?;
+    /// use legale::tracking::EvidenceLog;
+    ///
+    /// let log = EvidenceLog::open(folder.path().join("evidence.jsonl")).await?;
+    /// assert_eq!(log.head().lines, 0);
+    /// # Ok(()) });
+    /// ```
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let mut options = OpenOptions::new();
         let file = options.read(true).append(true).create(true).open(path.as_ref()).await.map_err(disk)?;
@@ -137,9 +150,24 @@ impl EvidenceLog {
 
     /// Adds a line, and returns its hash once it is on the disk.
     ///
+    /// Idempotency: no call to the service; a second call is a second line (contract 4.11).
+    ///
     /// # Errors
     /// [`ErrorKind::Store`]; after a failure the log takes nothing more until it is opened again, since nobody knows what is on the
     /// disk.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let folder = tempfile::tempdir()?;
+    /// use legale::tracking::{Entry, EvidenceLog};
+    /// use legale::{Clock, SystemClock};
+    ///
+    /// let mut log = EvidenceLog::open(folder.path().join("evidence.jsonl")).await?;
+    /// let hash = log.append(Entry::new(SystemClock::new().wall(), "d41d8cd98f", "signed")).await?;
+    /// assert_eq!(hash.len(), 64);
+    /// # Ok(()) });
+    /// ```
     pub async fn append(&mut self, entry: Entry) -> Result<String, Error> {
         if self.is_broken {
             return Err(failure("an earlier line could not be written"));
@@ -174,6 +202,8 @@ fn seal_of(text: &str) -> String {
 }
 
 /// Checks every line of a log.
+///
+/// Idempotency: no call to the service (contract 4.11).
 ///
 /// # Errors
 /// [`ErrorKind::Store`]: the log cannot be read, or, with the cause [`BrokenEvidence`], its first wrong line.

@@ -79,9 +79,24 @@ pub struct PollReport {
 
 /// Looks at the service once and feeds the tracker. Only documents that it follows are looked at.
 ///
+/// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.11).
+///
 /// # Errors
 /// A page could not be read, or there were more than 10 000: then nothing counts as missing. What the pages before it told has been
 /// taken in.
+///
+/// ```
+/// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+/// # setup::run(async |kit| {
+/// # let (guid, client) = (kit.guid().await, kit.client);
+/// use legale::tracking::{Tracker, poll};
+///
+/// let tracker = Tracker::new();
+/// tracker.watch(&guid);
+/// let report = poll(&tracker, &client, client.clock().wall()).await?;
+/// println!("{report:?}");
+/// # Ok(()) });
+/// ```
 pub async fn poll(tracker: &Tracker, documents: &dyn Documents, now: Timestamp) -> Result<PollReport, Error> {
     let followed: BTreeSet<DocumentId> = tracker.followed().into_iter().collect();
     let mut look = Look { tracker, documents, now, report: PollReport::default() };

@@ -378,6 +378,23 @@ pub struct Events(mpsc::UnboundedReceiver<Event>);
 
 impl Events {
     /// The next event; nothing once the document is forgotten or the tracker is gone.
+    ///
+    /// Idempotency: no call to the service; dropping the future loses no event (contract 4.11).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let guid = kit.guid().await;
+    /// use legale::flow::Order;
+    /// use legale::tracking::{Observation, Source, Tracker};
+    ///
+    /// let tracker = Tracker::new();
+    /// let mut events = tracker.subscribe(&guid);
+    /// # let now = legale::Clock::wall(&legale::SystemClock::new());
+    /// tracker.observe(&guid, now, Source::Caller, Observation::started(Order::Sequential, None, ["ana@example.com"]));
+    /// println!("{:?}", events.next().await.map(|event| event.kind));
+    /// # Ok(()) });
+    /// ```
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
     }

@@ -37,10 +37,28 @@ impl WaitLimits {
 
 /// Asks until the document is signed, rejected or gone.
 ///
+/// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.11).
+///
 /// # Errors
 /// [`ErrorKind::Timeout`] when the limit passed; [`ErrorKind::NotFound`] if it was never there; [`ErrorKind::Forbidden`] if its
 /// detail is refused (then only the list tells of it, see [`poll`](super::poll)); any failure to ask that will not pass by itself. A
 /// failure that may pass is tried again within the limit. Nothing of this changes the document.
+///
+/// ```
+/// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+/// # setup::run(async |kit| {
+/// # let (guid, flow, client) = (kit.guid().await, kit.flow(), kit.client);
+/// # client.start(&guid, &flow).await?;
+/// # kit.sandbox.legale().sign(guid.as_str(), 1)?;
+/// use std::time::Duration;
+///
+/// use legale::tracking::{WaitLimits, wait_until_final};
+///
+/// let limits = WaitLimits::new(Duration::from_secs(3600));
+/// let status = wait_until_final(&client, &guid, limits, &**client.clock()).await?;
+/// println!("{status}");
+/// # Ok(()) });
+/// ```
 pub async fn wait_until_final(
     refetch: &dyn Refetch,
     document: &DocumentId,

@@ -104,6 +104,7 @@ pub struct Callback {
     /// What it is about.
     pub kind: CallbackKind,
     /// `GUID`; always there in launch and sign callbacks.
+    #[doc(alias = "GUID")]
     pub document: Option<DocumentId>,
     /// `sign_status`: 1 signed, 2 rejected; always there in sign callbacks.
     pub sign_status: Option<SignStatus>,

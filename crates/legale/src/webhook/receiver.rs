@@ -139,6 +139,7 @@ impl From<Unfit> for Refusal {
 
 /// Receives callbacks. Clones are the same receiver.
 #[derive(Clone)]
+#[doc(alias("callback_url", "retrollamada"))]
 pub struct Receiver {
     setup: Arc<Setup>,
 }
@@ -156,6 +157,38 @@ impl Receiver {
     /// Receives one request: its head, and its body as a stream of chunks. Never panics, whatever is in it.
     ///
     /// Dropping the future before it is done leaves no file behind and the callback counts as not seen.
+    ///
+    /// Idempotency: no call to the service; a callback that comes again is handled once more only if its handling failed (contract 4.6).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # struct Log;
+    /// # impl legale::webhook::Handler for Log {
+    /// #     fn handle(&self, _: legale::webhook::Delivery) -> legale::BoxFuture<'_, Result<(), legale::Error>> { Box::pin(async { Ok(()) }) }
+    /// # }
+    /// # let handler = std::sync::Arc::new(Log);
+    /// use std::sync::Arc;
+    ///
+    /// use legale::webhook::{MemorySecrets, Receiver, Route, SecretPlace};
+    ///
+    /// let receiver = Receiver::builder()
+    ///     .url_secrets(Arc::new(MemorySecrets::new()), SecretPlace::Path)
+    ///     .refetch(Arc::new(kit.client))
+    ///     .handler(handler) // your `Handler`
+    ///     .build()?;
+    /// let request = http::Request::post("/legale/document/no-such-token").body(())?;
+    /// # struct Nothing;
+    /// # impl futures_core::Stream for Nothing {
+    /// #     type Item = Result<bytes::Bytes, std::io::Error>;
+    /// #     fn poll_next(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> { std::task::Poll::Ready(None) }
+    /// # }
+    /// # let body = Nothing;
+    /// let (parts, ()) = request.into_parts(); // as your HTTP server gives them, with the body as a stream of chunks
+    /// let reply = receiver.receive(Route::Document, &parts, body).await;
+    /// assert_eq!(reply.status(), 401); // nobody gave this token out, so nothing was read
+    /// # Ok(()) });
+    /// ```
     pub async fn receive<S, E>(&self, route: Route, parts: &Parts, body: S) -> Reply
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
@@ -172,6 +205,31 @@ impl Receiver {
     }
 
     /// The same for a body that is in memory anyway.
+    ///
+    /// Idempotency: no call to the service; a callback that comes again is handled once more only if its handling failed (contract 4.6).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # struct Log;
+    /// # impl legale::webhook::Handler for Log {
+    /// #     fn handle(&self, _: legale::webhook::Delivery) -> legale::BoxFuture<'_, Result<(), legale::Error>> { Box::pin(async { Ok(()) }) }
+    /// # }
+    /// # let handler = std::sync::Arc::new(Log);
+    /// use std::sync::Arc;
+    ///
+    /// use legale::webhook::{MemorySecrets, Receiver, Route, SecretPlace};
+    ///
+    /// let receiver = Receiver::builder()
+    ///     .url_secrets(Arc::new(MemorySecrets::new()), SecretPlace::Path)
+    ///     .refetch(Arc::new(kit.client))
+    ///     .handler(handler) // your `Handler`
+    ///     .build()?;
+    /// let (parts, ()) = http::Request::post("/legale/document/no-such-token").body(())?.into_parts();
+    /// let reply = receiver.receive_bytes(Route::Document, &parts, bytes::Bytes::from("{}")).await;
+    /// assert_eq!(reply.status(), 401); // nobody gave this token out
+    /// # Ok(()) });
+    /// ```
     pub async fn receive_bytes(&self, route: Route, parts: &Parts, body: Bytes) -> Reply {
         self.receive(route, parts, Whole::new(body)).await
     }

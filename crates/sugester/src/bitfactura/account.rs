@@ -154,16 +154,41 @@ fn secrets_in(name: &str, value: &Value) -> Vec<Secret> {
 impl Client {
     /// What the service tells of the account, as it comes.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.6).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// let account = billing.read_account().await?;
+    /// println!("{account:?}");
+    /// # Ok(()) });
+    /// ```
     pub async fn read_account(&self) -> Result<Extra, Error> {
         self.desk.ask(Ask::new(READ), |token| Fields::of(token, "account").map(extra)).await
     }
 
     /// Creates an account, as a partner. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.6).
+    ///
     /// # Errors
     /// A validation error without login or e-mail; a refusal; and as every call. No error shows password or tokens.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// use sugester::bitfactura::NewAccount;
+    ///
+    /// let wish = NewAccount::new("acme".parse()?, "ana", "ana@example.com", "a good password", "the partner's token");
+    /// let made = billing.create_account(&wish).await?;
+    /// println!("{made:?}"); // no password, no token
+    /// # Ok(()) });
+    /// ```
     pub async fn create_account(&self, account: &NewAccount) -> Result<AccountMade, Error> {
         account.check()?;
         self.desk.ask(account.ask(), made).await
@@ -171,8 +196,21 @@ impl Client {
 
     /// Does something to the account, with these fields. Sent once. What stands under `password` or a token's name is in no error.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.6).
+    ///
     /// # Errors
     /// A refusal; and as every call.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// use sugester::bitfactura::AccountAction;
+    /// use sugester::value::Extra;
+    ///
+    /// billing.change_account(AccountAction::Unlink, &Extra::default()).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn change_account(&self, action: AccountAction, fields: &Extra) -> Result<(), Error> {
         let ask = Ask::new(action.operation());
         let ask = fields.tokens().fold(ask, |ask, (name, value)| ask.field(name, value.clone()));

@@ -35,8 +35,19 @@ impl Client {
     ///
     /// The upload goes to the address that the service names, over https, without the account's token.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) in its last step; the two before it are repeated if their answers are lost
+    /// (contract 3.5).
+    ///
     /// # Errors
     /// A validation error for a name that is none; as every call. If the last step fails, nothing hangs on the upload.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.invoice().await, kit.billing);
+    /// billing.attach_to_invoice(id, "Orden_0042.pdf", b"%PDF-1.7 ...").await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn attach_to_invoice(&self, id: u64, file_name: &str, content: &[u8]) -> Result<(), Error> {
         check_name(file_name)?;
         let form = self.desk.ask(Ask::new(CREDENTIALS).id(id), form).await?;

@@ -28,6 +28,7 @@ pub(super) const OPERATIONS: [Operation; 5] = [LIST, READ, CREATE, UPDATE, DELET
 
 record! {
     /// A client as the service shows it. What it knows of passwords is dropped (trap 21).
+    #[doc(alias = "cliente")]
     ClientRecord in "client" of "clients" {
         name: Option<String>,
         shortcut: Option<String>,
@@ -158,6 +159,7 @@ change! {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
+#[doc(alias = "cliente")]
 pub struct NewClient {
     company: bool,
     name: String,
@@ -202,6 +204,7 @@ pub enum ClientOrder {
     /// `updated_at`
     UpdatedAt,
     /// `updated_at.desc`: for polling, until older than the last look.
+    #[doc(alias = "updated_at.desc")]
     UpdatedAtDescending,
 }
 
@@ -288,8 +291,26 @@ impl ClientQuery {
 impl Client {
     /// Lists clients, page by page; at most 1000 pages, then an error (contract 4.7).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.4).
+    ///
     /// # Errors
     /// A validation error for a page size that the service does not take; nothing is sent before the first page is awaited.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// use sugester::bitfactura::ClientQuery;
+    ///
+    /// let mut pages = billing.clients(&ClientQuery::new())?;
+    /// while let Some(page) = pages.next_page().await? {
+    ///     for client in page.items {
+    ///         println!("{} {:?}", client.id, client.name);
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "clientes")]
     pub fn clients(&self, query: &ClientQuery) -> Result<Pages<ClientRecord>, Error> {
         let per_page = query.per_page.unwrap_or(self.desk.per_page());
         check_page_size(per_page).map_err(|error| error.with_operation(LIST.name))?;
@@ -299,16 +320,40 @@ impl Client {
 
     /// Reads one client.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.4).
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`], and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.buyer().await, kit.billing);
+    /// let client = billing.client(id).await?;
+    /// assert_eq!(client.name.as_deref(), Some("Acme SpA"));
+    /// # Ok(()) });
+    /// ```
     pub async fn client(&self, id: u64) -> Result<ClientRecord, Error> {
         self.desk.record(Ask::new(READ).id(id)).await
     }
 
     /// The one client with this `external_id`, compared exactly where a record shows its own; nothing if there is none.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.4).
+    ///
     /// # Errors
     /// [`ErrorKind::Conflict`] if there are several, naming their ids; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// match billing.client_by_external_id("shop-17").await? {
+    ///     Some(client) => println!("known as {}", client.id),
+    ///     None => println!("not there: it may be created"),
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn client_by_external_id(&self, external_id: &str) -> Result<Option<ClientRecord>, Error> {
         let mut found = self.clients(&ClientQuery::new().external_id(external_id))?.all().await?;
         found.retain(|client| client.external_id.as_deref().is_none_or(|known| known == external_id));
@@ -317,17 +362,45 @@ impl Client {
 
     /// Creates a client. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.4).
+    ///
     /// # Errors
     /// A validation error without a name; a refusal with its [`field_errors`](crate::ErrorExt::field_errors); and as every call. After a
     /// lost answer, look the client up before creating it again.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// use sugester::bitfactura::{ClientFields, NewClient};
+    ///
+    /// let fields = ClientFields { tax_no: "76.123.456-0".into(), ..ClientFields::default() };
+    /// let client = billing.create_client(&NewClient::company("Acme SpA").fields(fields)).await?;
+    /// println!("{}", client.id);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "cliente")]
     pub async fn create_client(&self, client: &NewClient) -> Result<ClientRecord, Error> {
         self.desk.record(Ask::new(CREATE).wrapped(ClientRecord::WRAPPER, &client.tokens()?)).await
     }
 
     /// Changes the given fields of a client and leaves the others. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.4).
+    ///
     /// # Errors
     /// As [`create_client`](Self::create_client).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.buyer().await, kit.billing);
+    /// use sugester::bitfactura::ClientFields;
+    ///
+    /// let change = ClientFields { city: "Temuco".into(), ..ClientFields::default() };
+    /// assert_eq!(billing.update_client(id, &change).await?.city.as_deref(), Some("Temuco"));
+    /// # Ok(()) });
+    /// ```
     pub async fn update_client(&self, id: u64, change: &ClientFields) -> Result<ClientRecord, Error> {
         let tokens = changed(change.tokens(), UPDATE.name)?;
         self.desk.record(Ask::new(UPDATE).id(id).wrapped(ClientRecord::WRAPPER, &tokens)).await
@@ -335,8 +408,18 @@ impl Client {
 
     /// Deletes a client. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.4).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.buyer().await, kit.billing);
+    /// billing.delete_client(id).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_client(&self, id: u64) -> Result<(), Error> {
         self.desk.act(Ask::new(DELETE).id(id)).await
     }

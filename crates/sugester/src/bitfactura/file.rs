@@ -107,11 +107,23 @@ impl File {
 
     /// Writes it to `writer` as it arrives, and flushes.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe), but not repeated once `writer` has taken a byte (contract 3.5).
+    ///
     /// # Errors
     /// [`is_not_ready`](crate::ErrorExt::is_not_ready) while the service is still making it;
     /// [`ErrorKind::UnexpectedAnswer`](integration_core::ErrorKind::UnexpectedAnswer) if it is of another kind, and
     /// [`ErrorKind::TooLarge`](integration_core::ErrorKind::TooLarge) beyond the limit; if the way there broke **bytes may have been
     /// written**; [`ErrorKind::Store`](integration_core::ErrorKind::Store) if the writer fails.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.invoice().await, kit.billing);
+    /// let mut pdf = Vec::new();
+    /// billing.invoice_pdf(id).write_to(&mut pdf).await?;
+    /// assert!(pdf.starts_with(b"%PDF"));
+    /// # Ok(()) });
+    /// ```
     pub async fn write_to(&self, writer: &mut (impl AsyncWrite + Unpin + ?Sized)) -> Result<Fetched, Error> {
         let (first, mut body) = self.opened().await?;
         writer.write_all(&first).await.map_err(|cause| self.unsaved(cause))?;
@@ -124,8 +136,20 @@ impl File {
 
     /// Saves it under `path`, where it appears when it is whole. A file that is there is replaced.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.5).
+    ///
     /// # Errors
     /// As [`write_to`](Self::write_to); nothing is left behind.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing, folder) = (kit.invoice().await, kit.billing, tempfile::tempdir()?);
+    /// let path = folder.path().join("invoice.pdf");
+    /// billing.invoice_pdf(id).save_to(&path).await?;
+    /// assert!(path.is_file());
+    /// # Ok(()) });
+    /// ```
     pub async fn save_to(&self, path: impl AsRef<Path>) -> Result<Fetched, Error> {
         let path = path.as_ref();
         let begun = PartFile::beside(path, &**self.client.clock()).await;
@@ -246,11 +270,35 @@ fn not_a_file() -> integration_core::body::fields::Unreadable {
 
 impl Client {
     /// The PDF of an invoice.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.5); nothing is sent before one of its functions is awaited.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.invoice().await, kit.billing);
+    /// let mut pdf = Vec::new();
+    /// billing.invoice_pdf(id).write_to(&mut pdf).await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "factura en pdf")]
     pub fn invoice_pdf(&self, id: u64) -> File {
         File::new(self, PDF, id, b"%PDF-")
     }
 
     /// All attachments of an invoice as one ZIP.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.5); nothing is sent before one of its functions is awaited.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.invoice().await, kit.billing);
+    /// # billing.attach_to_invoice(id, "Orden_0042.pdf", b"%PDF-1.7 ...").await?;
+    /// let mut zip = Vec::new();
+    /// billing.invoice_attachments(id).write_to(&mut zip).await?;
+    /// # Ok(()) });
+    /// ```
     pub fn invoice_attachments(&self, id: u64) -> File {
         File::new(self, ZIP, id, b"PK")
     }

@@ -60,6 +60,7 @@ impl Part for Position {
 
 change! {
     /// What may be set of a position. Amounts are sent as text with a point.
+    #[doc(alias("positions", "posicion", "posición", "linea de factura"))]
     PositionFields {
         product_id: u64,
         name: String,
@@ -83,6 +84,7 @@ change! {
 
 record! {
     /// An invoice as the service shows it. The answer to a creation has fewer fields than the invoice that is read.
+    #[doc(alias = "factura")]
     Invoice in "invoice" of "invoices" {
         number: Option<String>,
         kind: Option<InvoiceKind>,

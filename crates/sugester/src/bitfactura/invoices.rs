@@ -42,6 +42,7 @@ const MOST_ADDRESSES: usize = 5;
 /// one if it finds none (trap 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[doc(alias("comprador", "cliente"))]
 pub enum Buyer {
     /// The client with this id.
     Existing(u64),
@@ -71,6 +72,7 @@ pub enum Buyer {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
+#[doc(alias = "factura")]
 pub struct NewInvoice {
     buyer: Buyer,
     fields: InvoiceFields,
@@ -215,6 +217,7 @@ impl PositionChange {
 /// What an update does to an invoice: the fields that are set or cleared, and the positions that are named. The rest stays.
 #[derive(Debug, Clone, Default)]
 #[must_use]
+#[doc(alias = "factura")]
 pub struct InvoiceChange {
     fields: InvoiceFields,
     positions: Vec<PositionChange>,
@@ -284,6 +287,7 @@ fn nobody(path: impl Into<String>) -> Fault {
 /// ```
 #[derive(Debug, Clone, Default)]
 #[must_use]
+#[doc(alias = "correo")]
 pub struct Mail {
     to: Vec<String>,
     copies: Vec<String>,
@@ -298,24 +302,28 @@ impl Mail {
     }
 
     /// `email_to`: adds an address; at most five.
+    #[doc(alias = "email_to")]
     pub fn to(mut self, address: impl Into<String>) -> Self {
         self.to.push(address.into());
         self
     }
 
     /// `email_cc`: adds an address.
+    #[doc(alias = "email_cc")]
     pub fn copy(mut self, address: impl Into<String>) -> Self {
         self.copies.push(address.into());
         self
     }
 
     /// `email_pdf`: attaches the PDF.
+    #[doc(alias = "email_pdf")]
     pub fn with_pdf(mut self) -> Self {
         self.pdf = true;
         self
     }
 
     /// `update_buyer_email`: keeps the first address as the buyer's.
+    #[doc(alias = "update_buyer_email")]
     pub fn updating_buyer(mut self) -> Self {
         self.update_buyer = true;
         self
@@ -355,8 +363,26 @@ impl Client {
     /// Lists invoices, page by page; at most 1000 pages, then an error (contract 4.7). All of every time, unless the query says
     /// otherwise.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.5).
+    ///
     /// # Errors
     /// A validation error for a page size or a period that cannot be; nothing is sent before the first page is awaited.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// use sugester::bitfactura::InvoiceQuery;
+    ///
+    /// let mut pages = billing.invoices(&InvoiceQuery::new())?;
+    /// while let Some(page) = pages.next_page().await? {
+    ///     for invoice in page.items {
+    ///         println!("{} {:?}", invoice.id, invoice.number);
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "facturas")]
     pub fn invoices(&self, query: &InvoiceQuery) -> Result<Pages<Invoice>, Error> {
         query.check(LIST.name)?;
         let per_page = query.page_size(self.desk.per_page());
@@ -366,16 +392,37 @@ impl Client {
 
     /// Reads one invoice with its positions.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.5).
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`](integration_core::ErrorKind::NotFound), and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.invoice().await, kit.billing);
+    /// let invoice = billing.invoice(id).await?;
+    /// println!("{:?}: {} positions", invoice.number, invoice.positions.len());
+    /// # Ok(()) });
+    /// ```
     pub async fn invoice(&self, id: u64) -> Result<Invoice, Error> {
         self.desk.record(Ask::new(READ).id(id)).await
     }
 
     /// Every invoice with exactly this `oid`, of every time, cost or sale as the service lists them (contract 4.9).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe).
+    ///
     /// # Errors
     /// As every call. An error never means that there is none.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// assert!(billing.invoices_by_oid("order-2026-0042").await?.is_empty());
+    /// # Ok(()) });
+    /// ```
     pub async fn invoices_by_oid(&self, oid: &str) -> Result<Vec<Invoice>, Error> {
         let mut pages = self.invoices(&InvoiceQuery::new().oid(oid))?;
         let mut found = Vec::new();
@@ -387,9 +434,31 @@ impl Client {
 
     /// Creates an invoice. Sent once; after a lost answer the outcome is unknown.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.5).
+    ///
     /// # Errors
     /// A validation error that lists everything that is missing; a refusal with its
     /// [`field_errors`](crate::ErrorExt::field_errors); [`is_duplicate_oid`](crate::ErrorExt::is_duplicate_oid); and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (buyer, billing) = (kit.buyer().await, kit.billing);
+    /// use rust_decimal::Decimal;
+    /// use sugester::bitfactura::{Buyer, NewInvoice, PositionFields};
+    ///
+    /// let position = PositionFields {
+    ///     name: "Consultoría".into(),
+    ///     quantity: Decimal::from(2).into(),
+    ///     price_net: Decimal::from(500).into(),
+    ///     tax: "19".into(),
+    ///     ..PositionFields::default()
+    /// };
+    /// let invoice = billing.create_invoice(&NewInvoice::new(Buyer::Existing(buyer)).position(position)).await?;
+    /// println!("{}", invoice.id);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "factura")]
     pub async fn create_invoice(&self, invoice: &NewInvoice) -> Result<Invoice, Error> {
         self.desk.record(Ask::new(CREATE).wrapped(Invoice::WRAPPER, &invoice.tokens()?)).await
     }
@@ -397,10 +466,25 @@ impl Client {
     /// Creates an invoice that has an [`oid`](NewInvoice::oid), and finds out what became of it where the answer does not tell: after
     /// a lost answer, or if the `oid` is used already, it looks for the `oid` in all invoices (contract 4.9). It sends the invoice once.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) by its `oid`, as far as the service keeps `oid_unique`.
+    ///
     /// # Errors
     /// As [`create_invoice`](Self::create_invoice). With an unknown outcome if the answer was lost and no invoice has the `oid`, or
     /// asking failed too: then calling it again is safe, as far as the service keeps `oid_unique`. [`ErrorKind::Conflict`](integration_core::ErrorKind::Conflict) if several
     /// invoices have it.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (order, billing) = (kit.order().await, kit.billing);
+    /// let order = order.oid("order-2026-0042");
+    /// let first = billing.create_invoice_keyed(&order).await?.into_inner();
+    /// let again = billing.create_invoice_keyed(&order).await?; // as after a crash
+    /// assert!(again.was_found());
+    /// assert_eq!(again.into_inner().id, first.id);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("factura", "oid"))]
     pub async fn create_invoice_keyed(&self, invoice: &NewInvoice) -> Result<Keyed<Invoice>, Error> {
         let Some(oid) = invoice.oid.as_deref() else {
             let fault = Fault::error("OID", "invoice.oid").with_expected("the key to look it up by");
@@ -435,32 +519,82 @@ impl Client {
 
     /// Changes an invoice and leaves the rest of it. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.5).
+    ///
     /// # Errors
     /// As [`create_invoice`](Self::create_invoice).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.invoice().await, kit.billing);
+    /// use sugester::bitfactura::{InvoiceChange, InvoiceFields};
+    ///
+    /// let change = InvoiceChange::new(InvoiceFields { description: "Orden 42".into(), ..InvoiceFields::default() });
+    /// billing.update_invoice(id, &change).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn update_invoice(&self, id: u64, change: &InvoiceChange) -> Result<Invoice, Error> {
         self.desk.record(Ask::new(UPDATE).id(id).wrapped(Invoice::WRAPPER, &change.tokens()?)).await
     }
 
     /// Deletes an invoice. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.5).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.invoice().await, kit.billing);
+    /// billing.delete_invoice(id).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_invoice(&self, id: u64) -> Result<(), Error> {
         self.desk.act(Ask::new(DELETE).id(id)).await
     }
 
     /// Sets the status of an invoice. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.5).
+    ///
     /// # Errors
     /// As every call; some services say no inside a 200, which is found.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.invoice().await, kit.billing);
+    /// use sugester::kinds::InvoiceStatus;
+    ///
+    /// billing.change_invoice_status(id, &InvoiceStatus::Paid).await?;
+    /// assert_eq!(billing.invoice(id).await?.status, Some(InvoiceStatus::Paid));
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "change_status")]
     pub async fn change_invoice_status(&self, id: u64, status: &InvoiceStatus) -> Result<(), Error> {
         self.desk.act(Ask::new(STATUS).id(id).query("status", status)).await
     }
 
     /// Mails an invoice. Sent once: after a lost answer it may have been mailed.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.5).
+    ///
     /// # Errors
     /// A validation error for more than five addresses or what is none; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.invoice().await, kit.billing);
+    /// use sugester::bitfactura::Mail;
+    ///
+    /// billing.mail_invoice(id, &Mail::new().to("compras@example.com").with_pdf()).await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("send_by_email", "enviar factura"))]
     pub async fn mail_invoice(&self, id: u64, mail: &Mail) -> Result<(), Error> {
         mail.check()?;
         self.desk.act(mail.ask(Ask::new(MAIL).id(id))).await
@@ -468,8 +602,19 @@ impl Client {
 
     /// Cancels an invoice (documented for sister brands). Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.5).
+    ///
     /// # Errors
     /// A validation error for an id of 0; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, billing) = (kit.invoice().await, kit.billing);
+    /// billing.cancel_invoice(id, Some("Precio equivocado")).await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("anulacion", "anulación", "anular factura"))]
     pub async fn cancel_invoice(&self, id: u64, reason: Option<&str>) -> Result<(), Error> {
         if id == 0 {
             return Err(Error::validation(CANCEL.name, vec![nobody("cancel_invoice_id")]));

@@ -29,6 +29,7 @@ const HOST: &str = "https://app.bitfactura.com";
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent until `send`"]
+#[doc(alias("inicio de sesion", "login.json"))]
 pub struct Login {
     login: String,
     password: Secret,
@@ -80,8 +81,23 @@ impl Login {
 
     /// Logs in; sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 2.3).
+    ///
     /// # Errors
     /// A validation error without login or password; a refusal for a wrong password; what the way there and back met. No error shows the password or a token.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.sandbox.bitfactura();
+    /// # let (login, password, host) = (billing.login(), billing.password(), sugester::BaseUrl::parse(billing.base_url())?);
+    /// use sugester::bitfactura::Login;
+    ///
+    /// let login = Login::new(login, password).integration_token("given to partners").host(host);
+    /// let account = login.send().await?;
+    /// println!("{account:?}"); // without the token
+    /// # Ok(()) });
+    /// ```
     pub async fn send(self) -> Result<LoggedIn, Error> {
         self.check()?;
         let host = self.host.map_or_else(|| BaseUrl::parse(HOST), Ok)?;

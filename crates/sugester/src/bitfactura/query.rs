@@ -12,6 +12,7 @@ use crate::kinds::InvoiceKind;
 /// The time that a list covers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
+#[doc(alias("periodo", "período"))]
 pub enum Period {
     /// Everything; the default of this crate, not of the service.
     #[default]
@@ -52,10 +53,13 @@ impl Period {
 #[non_exhaustive]
 pub enum SearchDate {
     /// `issue_date`, the service's default.
+    #[doc(alias = "issue_date")]
     Issue,
     /// `paid_date`
+    #[doc(alias = "paid_date")]
     Paid,
     /// `transaction_date`
+    #[doc(alias = "transaction_date")]
     Transaction,
 }
 
@@ -153,6 +157,7 @@ impl InvoiceQuery {
     }
 
     /// `search_date_type` (documented for sister brands).
+    #[doc(alias = "search_date_type")]
     pub fn search_date(self, date: SearchDate) -> Self {
         self.with("search_date_type", date.wire())
     }
@@ -163,6 +168,7 @@ impl InvoiceQuery {
     }
 
     /// `client_id`
+    #[doc(alias = "client_id")]
     pub fn client(self, id: u64) -> Self {
         self.with("client_id", id)
     }
@@ -188,12 +194,14 @@ impl InvoiceQuery {
     }
 
     /// `invoice_ids` (documented for sister brands).
+    #[doc(alias = "invoice_ids")]
     pub fn ids(self, ids: impl IntoIterator<Item = u64>) -> Self {
         let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
         self.with("invoice_ids", ids.join(","))
     }
 
     /// `from_invoice_id` (documented for sister brands).
+    #[doc(alias = "from_invoice_id")]
     pub fn made_from(self, id: u64) -> Self {
         self.with("from_invoice_id", id)
     }
@@ -205,6 +213,7 @@ impl InvoiceQuery {
     }
 
     /// `department_id` (observed).
+    #[doc(alias = "department_id")]
     pub fn department(self, id: u64) -> Self {
         self.with("department_id", id)
     }
@@ -222,11 +231,13 @@ impl InvoiceQuery {
     }
 
     /// `order` (documented for sister brands).
+    #[doc(alias = "order")]
     pub fn ascending(self, order: InvoiceOrder) -> Self {
         self.with("order", order.wire())
     }
 
     /// `order` with `.desc` (documented for sister brands).
+    #[doc(alias = "order")]
     pub fn descending(self, order: InvoiceOrder) -> Self {
         self.with("order", format!("{}.desc", order.wire()))
     }

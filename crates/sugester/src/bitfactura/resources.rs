@@ -92,6 +92,21 @@ pub(super) const OPERATIONS: [Operation; 5] =
 
 impl Client {
     /// Lists records of any kind, page by page, with these filters.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.6).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// use sugester::bitfactura::Resource;
+    ///
+    /// let mut pages = billing.records(Resource::PRODUCTS, &[("page", "1")]);
+    /// while let Some(page) = pages.next_page().await? {
+    ///     println!("{} products", page.items.len());
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub fn records(&self, resource: Resource, filters: &[(&str, &str)]) -> Pages<RawRecord> {
         let ask = Ask::new(resource.list());
         let ask = filters.iter().fold(ask, |ask, (name, value)| ask.query(*name, value));
@@ -100,16 +115,42 @@ impl Client {
 
     /// Reads a record of any kind.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.6).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// use sugester::bitfactura::Resource;
+    ///
+    /// let product = billing.record(Resource::PRODUCTS, 7).await?;
+    /// println!("{}", product.id);
+    /// # Ok(()) });
+    /// ```
     pub async fn record(&self, resource: Resource, id: u64) -> Result<RawRecord, Error> {
         self.raw(resource, Ask::new(resource.read()).id(id)).await
     }
 
     /// Creates a record of any kind. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.6).
+    ///
     /// # Errors
     /// A validation error without fields; a refusal; and as every call.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (billing, fields) = (kit.billing, sugester::value::Extra::default());
+    /// use sugester::bitfactura::Resource;
+    ///
+    /// let product = billing.create_record(Resource::PRODUCTS, &fields).await?;
+    /// println!("{}", product.id);
+    /// # Ok(()) });
+    /// ```
     pub async fn create_record(&self, resource: Resource, fields: &Extra) -> Result<RawRecord, Error> {
         let tokens = changed(tokens(fields), resource.create().name)?;
         self.raw(resource, Ask::new(resource.create()).wrapped(resource.wrapper, &tokens)).await
@@ -117,8 +158,20 @@ impl Client {
 
     /// Changes the given fields of a record of any kind. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.6).
+    ///
     /// # Errors
     /// As [`create_record`](Self::create_record).
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (billing, fields) = (kit.billing, sugester::value::Extra::default());
+    /// use sugester::bitfactura::Resource;
+    ///
+    /// billing.update_record(Resource::PRODUCTS, 7, &fields).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn update_record(
         &self,
         resource: Resource,
@@ -131,8 +184,20 @@ impl Client {
 
     /// Deletes a record of any kind. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.6).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// use sugester::bitfactura::Resource;
+    ///
+    /// billing.delete_record(Resource::PRODUCTS, 7).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_record(&self, resource: Resource, id: u64) -> Result<(), Error> {
         self.desk.ask(Ask::new(resource.delete()).id(id).may_be_empty(), done).await
     }

@@ -26,6 +26,7 @@ pub(super) const OPERATIONS: [Operation; 5] = [LIST, READ, CREATE, UPDATE, DELET
 
 record! {
     /// A row: what is told to whom.
+    #[doc(alias = "webhooks")]
     Webhook in "webhook" of "webhooks" {
         kind: Option<WebhookKind>,
         account_id: Option<u64>,
@@ -85,14 +86,41 @@ impl NewWebhook {
 
 impl Client {
     /// Lists the webhooks, page by page.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.6).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// let mut pages = billing.webhooks();
+    /// while let Some(page) = pages.next_page().await? {
+    ///     for webhook in page.items {
+    ///         println!("{} {:?}", webhook.id, webhook.kind);
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub fn webhooks(&self) -> Pages<Webhook> {
         self.desk.pages(Ask::new(LIST), self.desk.per_page(), short_page_ends)
     }
 
     /// The webhooks that do not tell anything any more: switched off, by hand or by the service after failures (trap 25).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.6).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// for webhook in billing.inactive_webhooks().await? {
+    ///     println!("{} tells nothing any more: switch it on again", webhook.id);
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn inactive_webhooks(&self) -> Result<Vec<Webhook>, Error> {
         let mut all = self.webhooks().all().await?;
         all.retain(|webhook| webhook.active == Some(false));
@@ -101,16 +129,42 @@ impl Client {
 
     /// Reads one webhook.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.6).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// # let new = sugester::bitfactura::NewWebhook::new(sugester::kinds::WebhookKind::ClientUpdate, "http://127.0.0.1:1/", "secret");
+    /// # let id = billing.create_webhook(&new).await?.id;
+    /// println!("{:?}", billing.webhook(id).await?.active);
+    /// # Ok(()) });
+    /// ```
     pub async fn webhook(&self, id: u64) -> Result<Webhook, Error> {
         self.desk.record(Ask::new(READ).id(id)).await
     }
 
     /// Creates a webhook. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.6).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// use sugester::bitfactura::NewWebhook;
+    /// use sugester::kinds::WebhookKind;
+    ///
+    /// let wanted = NewWebhook::new(WebhookKind::ClientUpdate, "http://127.0.0.1:9/clients", "the receiver's secret");
+    /// println!("{}", billing.create_webhook(&wanted).await?.id);
+    /// # Ok(()) });
+    /// ```
     pub async fn create_webhook(&self, webhook: &NewWebhook) -> Result<Webhook, Error> {
         let ask = hiding(Ask::new(CREATE), &webhook.0);
         self.desk.record(ask.wrapped(Webhook::WRAPPER, &webhook.0.tokens())).await
@@ -118,8 +172,22 @@ impl Client {
 
     /// Changes the given fields of a webhook: above all, switches it on again. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.6).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// # let new = sugester::bitfactura::NewWebhook::new(sugester::kinds::WebhookKind::ClientUpdate, "http://127.0.0.1:1/", "secret");
+    /// # let id = billing.create_webhook(&new.inactive()).await?.id;
+    /// use sugester::bitfactura::WebhookFields;
+    ///
+    /// billing.update_webhook(id, &WebhookFields { active: true.into(), ..WebhookFields::default() }).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn update_webhook(&self, id: u64, change: &WebhookFields) -> Result<Webhook, Error> {
         let tokens = changed(change.tokens(), UPDATE.name)?;
         self.desk.record(hiding(Ask::new(UPDATE).id(id), change).wrapped(Webhook::WRAPPER, &tokens)).await
@@ -127,8 +195,20 @@ impl Client {
 
     /// Deletes a webhook. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.6).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let billing = kit.billing;
+    /// # let new = sugester::bitfactura::NewWebhook::new(sugester::kinds::WebhookKind::ClientUpdate, "http://127.0.0.1:1/", "secret");
+    /// # let id = billing.create_webhook(&new).await?.id;
+    /// billing.delete_webhook(id).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_webhook(&self, id: u64) -> Result<(), Error> {
         self.desk.act(Ask::new(DELETE).id(id)).await
     }

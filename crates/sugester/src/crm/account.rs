@@ -140,8 +140,22 @@ fn made(answer: Box<RawValue>) -> Result<PartnerAccount, Unreadable> {
 impl Client {
     /// Creates an account, as a partner. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error without login, e-mail or password; a refusal; and as every call. No error shows the password or a token.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::NewPartnerAccount;
+    ///
+    /// let wish = NewPartnerAccount::new("acme".parse()?, "ana", "ana@example.com", "a good password");
+    /// let made = crm.create_partner_account(&wish).await?;
+    /// println!("{made:?}"); // without the token
+    /// # Ok(()) });
+    /// ```
     pub async fn create_partner_account(&self, account: &NewPartnerAccount) -> Result<PartnerAccount, Error> {
         self.desk.ask(account.ask()?, made).await
     }

@@ -19,9 +19,22 @@ impl Client {
     /// Asks for one client, which must answer with a list: address, account and token are right, and the service is there. Nothing is
     /// changed.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.3).
+    ///
     /// # Errors
     /// As every call: [`ErrorKind::Authentication`](crate::ErrorKind::Authentication) for a refused token,
     /// [`ErrorKind::UnexpectedAnswer`](crate::ErrorKind::UnexpectedAnswer) for anything but a list.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// match crm.check_connection().await {
+    ///     Ok(()) => println!("address, account and token are right"),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn check_connection(&self) -> Result<(), Error> {
         let ask = Ask::new(CHECK).query("page", 1).query("per_page", 1);
         self.desk.ask(ask, |answer| is_list(&answer)).await

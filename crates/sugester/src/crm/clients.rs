@@ -33,6 +33,7 @@ record! {
     ///
     /// Names are documented, types are assumed (contract 3.2). Custom fields are read by [`custom`](Self::custom); pictures
     /// (`avatar_*`) and everything else stand in `extra`.
+    #[doc(alias = "cliente")]
     ClientRecord in "client" of "clients" {
         /// the client's own code, one text: not the same as `external_ids`.
         external_id: Option<String>,
@@ -166,6 +167,7 @@ impl Linkable for ClientRecord {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
+#[doc(alias = "cliente")]
 pub struct NewClient {
     company: bool,
     name: String,
@@ -251,16 +253,44 @@ pub(super) fn required(operation: &'static str, wrapper: &str, key: &str, text: 
 impl Client {
     /// Lists clients, page by page; at most 1000 pages, then an error (contract 4.7).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error for a page size or filter that cannot be; nothing is sent before the first page is awaited.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::ListQuery;
+    ///
+    /// let mut pages = crm.clients(&ListQuery::new())?;
+    /// while let Some(page) = pages.next_page().await? {
+    ///     for client in page.items {
+    ///         println!("{} {:?}", client.id, client.name);
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "clientes")]
     pub fn clients(&self, query: &ListQuery) -> Result<Pages<ClientRecord>, Error> {
         query.pages(&self.desk, LIST.name, Ask::new(LIST))
     }
 
     /// Reads one client.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, crm) = (kit.acme().await, kit.crm);
+    /// assert_eq!(crm.client(id).await?.name.as_deref(), Some("Acme SpA"));
+    /// # Ok(()) });
+    /// ```
     pub async fn client(&self, id: u64) -> Result<ClientRecord, Error> {
         self.desk.record(Ask::new(READ).id(id)).await
     }
@@ -268,9 +298,22 @@ impl Client {
     /// The one client whose `external_ids` hold this id under the key (as `APP` or `APP_client_id`, without case; ids as text).
     /// All clients are read for it: no filter is documented.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1, 4.9).
+    ///
     /// # Errors
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if several clients claim the id, or one that claims others too; and as every
     /// call. An error never means that there is none.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// match crm.client_by_external_id(&"shop".parse()?, 17).await? {
+    ///     Some(client) => println!("known as {}", client.id),
+    ///     None => println!("not there: it may be created"),
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn client_by_external_id(&self, app: &AppKey, id: u64) -> Result<Option<ClientRecord>, Error> {
         let pages = ListQuery::new().pages(&self.desk, FIND.name, Ask::new(FIND))?;
         linked(pages, FIND.name, app, &id.to_string()).await
@@ -278,10 +321,25 @@ impl Client {
 
     /// Creates a client. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error without a name; a refusal with its [`field_errors`](crate::ErrorExt::field_errors): an account may refuse a
     /// second client with the same tax number, name, phone or e-mail; and as every call. After a lost answer, look the client up before
     /// creating it again.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::{ClientFields, NewClient};
+    ///
+    /// let fields = ClientFields { tax_no: "76.123.456-0".into(), ..ClientFields::default() };
+    /// let client = crm.create_client(&NewClient::company("Acme SpA").fields(fields)).await?;
+    /// println!("{}", client.id);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "cliente")]
     pub async fn create_client(&self, client: &NewClient) -> Result<ClientRecord, Error> {
         self.desk.record(Ask::new(CREATE).wrapped(ClientRecord::WRAPPER, &client.tokens()?)).await
     }
@@ -290,9 +348,25 @@ impl Client {
     /// `external_ids`, and looks again if the answer is lost (contract 4.9). The creation is sent once. Two programs that do this at the
     /// same moment for the same id can still make two.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) by the id in `external_ids`, within one program.
+    ///
     /// # Errors
     /// As [`client_by_external_id`](Self::client_by_external_id) and [`create_client`](Self::create_client); with an unknown outcome if
     /// the answer was lost and no client has the id.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::NewClient;
+    ///
+    /// let (shop, wanted) = ("shop".parse()?, NewClient::company("Acme SpA"));
+    /// let first = crm.create_client_keyed(&shop, 17, &wanted).await?.into_inner();
+    /// let again = crm.create_client_keyed(&shop, 17, &wanted).await?;
+    /// assert!(again.was_found());
+    /// assert_eq!(again.into_inner().id, first.id);
+    /// # Ok(()) });
+    /// ```
     pub async fn create_client_keyed(
         &self,
         app: &AppKey,
@@ -306,8 +380,22 @@ impl Client {
 
     /// Changes the given fields of a client and leaves the others. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error if nothing is changed; and as [`create_client`](Self::create_client).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, crm) = (kit.acme().await, kit.crm);
+    /// use sugester::crm::ClientFields;
+    /// use sugester::value::Patch;
+    ///
+    /// let change = ClientFields { city: "Temuco".into(), fax: Patch::Clear, ..ClientFields::default() };
+    /// assert_eq!(crm.update_client(id, &change).await?.city.as_deref(), Some("Temuco"));
+    /// # Ok(()) });
+    /// ```
     pub async fn update_client(&self, id: u64, change: &ClientFields) -> Result<ClientRecord, Error> {
         let tokens = changed(change.tokens(), UPDATE.name)?;
         self.desk.record(Ask::new(UPDATE).id(id).wrapped(ClientRecord::WRAPPER, &tokens)).await
@@ -315,8 +403,18 @@ impl Client {
 
     /// Deletes a client. Sent once. The synchronisation never does this.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, crm) = (kit.acme().await, kit.crm);
+    /// crm.delete_client(id).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_client(&self, id: u64) -> Result<(), Error> {
         self.desk.act(Ask::new(DELETE).id(id)).await
     }

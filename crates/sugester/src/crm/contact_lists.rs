@@ -37,16 +37,38 @@ change! {
 impl Client {
     /// Reads one recipient list.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// # let id = crm.create_contact_list("Boletín").await?.id;
+    /// println!("{:?}", crm.contact_list(id).await?.name);
+    /// # Ok(()) });
+    /// ```
     pub async fn contact_list(&self, id: u64) -> Result<ContactList, Error> {
         self.desk.record(Ask::new(READ).id(id)).await
     }
 
     /// Creates a recipient list of this name. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error for a blank name; a refusal; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// let list = crm.create_contact_list("Boletín").await?;
+    /// println!("{}", list.id);
+    /// # Ok(()) });
+    /// ```
     pub async fn create_contact_list(&self, name: &str) -> Result<ContactList, Error> {
         required(CREATE.name, ContactList::WRAPPER, "name", name)?;
         let tokens = Tokens::from([("name".to_owned(), token(name))]);
@@ -55,8 +77,22 @@ impl Client {
 
     /// Changes a recipient list. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error if nothing is changed; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// # let id = crm.create_contact_list("Boletín").await?.id;
+    /// use sugester::crm::ContactListFields;
+    ///
+    /// let change = ContactListFields { name: "Boletín mensual".into(), ..ContactListFields::default() };
+    /// crm.update_contact_list(id, &change).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn update_contact_list(
         &self,
         id: u64,

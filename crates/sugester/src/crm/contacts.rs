@@ -24,6 +24,7 @@ pub(super) const OPERATIONS: [Operation; 5] = [LIST, READ, CREATE, UPDATE, DELET
 
 record! {
     /// A contact as the service shows it.
+    #[doc(alias = "contacto")]
     Contact in "contact" of "contacts" {
         name: Option<String>,
         description: Option<String>,
@@ -64,6 +65,7 @@ change! {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
+#[doc(alias = "contacto")]
 pub struct NewContact {
     name: String,
     fields: ContactFields,
@@ -92,32 +94,86 @@ impl NewContact {
 impl Client {
     /// Lists contacts, page by page (its path is assumed).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error for a page size or filter that cannot be; nothing is sent before the first page is awaited.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::ListQuery;
+    ///
+    /// let mut pages = crm.contacts(&ListQuery::new())?;
+    /// while let Some(page) = pages.next_page().await? {
+    ///     println!("{} contacts", page.items.len());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "contactos")]
     pub fn contacts(&self, query: &ListQuery) -> Result<Pages<Contact>, Error> {
         query.pages(&self.desk, LIST.name, Ask::new(LIST))
     }
 
     /// Reads one contact.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// # let id = crm.create_contact(&sugester::crm::NewContact::new("Ana Rojas")).await?.id;
+    /// println!("{:?}", crm.contact(id).await?.name);
+    /// # Ok(()) });
+    /// ```
     pub async fn contact(&self, id: u64) -> Result<Contact, Error> {
         self.desk.record(Ask::new(READ).id(id)).await
     }
 
     /// Creates a contact. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error without a name; a refusal; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, crm) = (kit.acme().await, kit.crm);
+    /// use sugester::crm::{ContactFields, NewContact};
+    ///
+    /// let fields = ContactFields { client_id: id.into(), ..ContactFields::default() };
+    /// let contact = crm.create_contact(&NewContact::new("Ana Rojas").fields(fields)).await?;
+    /// println!("{}", contact.id);
+    /// # Ok(()) });
+    /// ```
     pub async fn create_contact(&self, contact: &NewContact) -> Result<Contact, Error> {
         self.desk.record(Ask::new(CREATE).wrapped(Contact::WRAPPER, &contact.tokens()?)).await
     }
 
     /// Changes the given fields of a contact and leaves the others. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error if nothing is changed; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// # let id = crm.create_contact(&sugester::crm::NewContact::new("Ana Rojas")).await?.id;
+    /// use sugester::crm::ContactFields;
+    ///
+    /// crm.update_contact(id, &ContactFields { phone: "+56 45 223 4567".into(), ..ContactFields::default() }).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn update_contact(&self, id: u64, change: &ContactFields) -> Result<Contact, Error> {
         let tokens = changed(change.tokens(), UPDATE.name)?;
         self.desk.record(Ask::new(UPDATE).id(id).wrapped(Contact::WRAPPER, &tokens)).await
@@ -125,8 +181,19 @@ impl Client {
 
     /// Deletes a contact. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// # let id = crm.create_contact(&sugester::crm::NewContact::new("Ana Rojas")).await?.id;
+    /// crm.delete_contact(id).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_contact(&self, id: u64) -> Result<(), Error> {
         self.desk.act(Ask::new(DELETE).id(id)).await
     }

@@ -32,6 +32,7 @@ pub(super) const OPERATIONS: [Operation; 6] = [LIST, FIND, READ, CREATE, UPDATE,
 
 record! {
     /// A deal as the service shows it.
+    #[doc(alias("asunto", "oportunidad"))]
     Deal in "deal" of "deals" {
         name: Option<String>,
         description: Option<String>,
@@ -116,6 +117,7 @@ impl Linkable for Deal {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
+#[doc(alias("asunto", "oportunidad"))]
 pub struct NewDeal {
     name: String,
     fields: DealFields,
@@ -187,16 +189,44 @@ impl Client {
     /// Lists deals, page by page; at most 1000 pages, then an error (contract 4.7). Whether the service knows a filter `client_id` is
     /// unproven.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error for a page size or filter that cannot be; nothing is sent before the first page is awaited.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::ListQuery;
+    ///
+    /// let mut pages = crm.deals(&ListQuery::new())?;
+    /// while let Some(page) = pages.next_page().await? {
+    ///     for deal in page.items {
+    ///         println!("{} {:?} {:?}", deal.id, deal.name, deal.price);
+    ///     }
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("asuntos", "oportunidades"))]
     pub fn deals(&self, query: &ListQuery) -> Result<Pages<Deal>, Error> {
         query.pages(&self.desk, LIST.name, Ask::new(LIST))
     }
 
     /// Reads one deal.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, crm) = (kit.deal().await, kit.crm);
+    /// println!("{:?}", crm.deal(id).await?.price);
+    /// # Ok(()) });
+    /// ```
     pub async fn deal(&self, id: u64) -> Result<Deal, Error> {
         self.desk.record(Ask::new(READ).id(id)).await
     }
@@ -204,9 +234,20 @@ impl Client {
     /// The one deal whose `external_ids` hold this id of an invoice under the key (as `APP` or `APP_invoice_id`, without case). All
     /// deals are read for it: no filter is documented.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1, 4.9).
+    ///
     /// # Errors
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if several deals claim the id, or one that claims others too; and as every
     /// call. An error never means that there is none.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// let found = crm.deal_by_external_id(&"shop".parse()?, 42).await?;
+    /// println!("{}", if found.is_some() { "the invoice has its deal" } else { "no deal yet" });
+    /// # Ok(()) });
+    /// ```
     pub async fn deal_by_external_id(&self, app: &AppKey, id: u64) -> Result<Option<Deal>, Error> {
         let pages = ListQuery::new().pages(&self.desk, FIND.name, Ask::new(FIND))?;
         linked(pages, FIND.name, app, &id.to_string()).await
@@ -214,9 +255,25 @@ impl Client {
 
     /// Creates a deal. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error without a name, or with two clients; a refusal; and as every call. After a lost answer, look the deal up
     /// before creating it again.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, crm) = (kit.acme().await, kit.crm);
+    /// use rust_decimal::Decimal;
+    /// use sugester::crm::{DealFields, NewDeal};
+    ///
+    /// let fields = DealFields { client_id: id.into(), price: Decimal::from(500).into(), ..DealFields::default() };
+    /// let deal = crm.create_deal(&NewDeal::new("Consultoría").fields(fields)).await?;
+    /// println!("{}", deal.id);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("asunto", "oportunidad"))]
     pub async fn create_deal(&self, deal: &NewDeal) -> Result<Deal, Error> {
         self.desk.record(Ask::new(CREATE).wrapped(Deal::WRAPPER, &deal.tokens()?)).await
     }
@@ -225,9 +282,23 @@ impl Client {
     /// `external_ids`, and looks again if the answer is lost (contract 4.9). The creation is sent once. Two programs that do this at the
     /// same moment for the same id can still make two.
     ///
+    /// Idempotency: [`Keyed`](crate::Idempotency::Keyed) by the id in `external_ids`, within one program.
+    ///
     /// # Errors
     /// As [`deal_by_external_id`](Self::deal_by_external_id) and [`create_deal`](Self::create_deal); with an unknown outcome if the
     /// answer was lost and no deal has the id.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::NewDeal;
+    ///
+    /// let (shop, wanted) = ("shop".parse()?, NewDeal::new("Factura 42"));
+    /// crm.create_deal_keyed(&shop, 42, &wanted).await?;
+    /// assert!(crm.create_deal_keyed(&shop, 42, &wanted).await?.was_found());
+    /// # Ok(()) });
+    /// ```
     pub async fn create_deal_keyed(
         &self,
         app: &AppKey,
@@ -241,8 +312,20 @@ impl Client {
 
     /// Changes the given fields of a deal and leaves the others. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error if nothing is changed; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, crm) = (kit.deal().await, kit.crm);
+    /// use sugester::crm::DealFields;
+    ///
+    /// crm.update_deal(id, &DealFields { description: "Aceptado".into(), ..DealFields::default() }).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn update_deal(&self, id: u64, change: &DealFields) -> Result<Deal, Error> {
         let tokens = changed(change.sent(), UPDATE.name)?;
         self.desk.record(Ask::new(UPDATE).id(id).wrapped(Deal::WRAPPER, &tokens)).await
@@ -250,8 +333,18 @@ impl Client {
 
     /// Deletes a deal. Sent once. The synchronisation never does this.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, crm) = (kit.deal().await, kit.crm);
+    /// crm.delete_deal(id).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delete_deal(&self, id: u64) -> Result<(), Error> {
         self.desk.act(Ask::new(DELETE).id(id)).await
     }

@@ -24,6 +24,7 @@ pub(super) const OPERATIONS: [Operation; 5] = [HELPDESK, TASKS, READ, CREATE, CO
 
 record! {
     /// A post as the service shows it.
+    #[doc(alias("tarea", "ticket"))]
     Post in "post" of "posts" {
         title: Option<String>,
         content: Option<String>,
@@ -84,6 +85,7 @@ record! {
 impl Post {
     /// `abstract`, which is no name in Rust: it stands in `extra`.
     #[must_use]
+    #[doc(alias = "abstract")]
     pub fn summary(&self) -> Option<String> {
         self.extra.scalar("abstract").and_then(Scalar::text)
     }
@@ -195,40 +197,108 @@ fn comment(post_id: u64, fields: &PostFields) -> Result<Tokens, Error> {
 impl Client {
     /// Lists the helpdesk, page by page: `/app.json` at the root of the host (trap 10).
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error for a page size or filter that cannot be; nothing is sent before the first page is awaited.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::ListQuery;
+    ///
+    /// let mut pages = crm.helpdesk(&ListQuery::new())?;
+    /// while let Some(page) = pages.next_page().await? {
+    ///     println!("{} tickets", page.items.len());
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub fn helpdesk(&self, query: &ListQuery) -> Result<Pages<Post>, Error> {
         query.pages(&self.desk, HELPDESK.name, Ask::new(HELPDESK).at_root())
     }
 
     /// Lists tasks, page by page.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// As [`helpdesk`](Self::helpdesk).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::ListQuery;
+    ///
+    /// let mut pages = crm.tasks(&ListQuery::new())?;
+    /// while let Some(page) = pages.next_page().await? {
+    ///     println!("{} tasks", page.items.len());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "tareas")]
     pub fn tasks(&self, query: &ListQuery) -> Result<Pages<Post>, Error> {
         query.pages(&self.desk, TASKS.name, Ask::new(TASKS))
     }
 
     /// Reads one post.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, crm) = (kit.post().await, kit.crm);
+    /// println!("{:?}", crm.post(id).await?.title);
+    /// # Ok(()) });
+    /// ```
     pub async fn post(&self, id: u64) -> Result<Post, Error> {
         self.desk.record(Ask::new(READ).id(id)).await
     }
 
     /// Creates a post. Sent once: one of the kind `email` may be mailed.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error without a title, or for a comment; a refusal; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::NewPost;
+    /// use sugester::kinds::TaskKind;
+    ///
+    /// let task = crm.create_post(&NewPost::new(TaskKind::Task, "Llamar a Ana")).await?;
+    /// println!("{}", task.id);
+    /// # Ok(()) });
+    /// ```
     pub async fn create_post(&self, post: &NewPost) -> Result<Post, Error> {
         self.desk.record(Ask::new(CREATE).wrapped(Post::WRAPPER, &post.tokens()?)).await
     }
 
     /// Comments on a post. Sent once.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error without `content`; a refusal; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (id, crm) = (kit.post().await, kit.crm);
+    /// use sugester::crm::PostFields;
+    ///
+    /// crm.create_comment(id, &PostFields { content: "Llamada hecha".into(), ..PostFields::default() }).await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "comentario")]
     pub async fn create_comment(&self, post_id: u64, comment: &PostFields) -> Result<Post, Error> {
         let tokens = self::comment(post_id, comment)?;
         self.desk.record(Ask::new(COMMENT).wrapped(Post::WRAPPER, &tokens)).await

@@ -80,8 +80,22 @@ impl Client {
     /// Pushes a client to the receiver, which adds it or updates the one that is linked to it. Any answer that is no error is a success,
     /// an empty one too. Sent once; that sending it again changes nothing more is assumed.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 4.4).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::{ClientFields, ExternalUpdate};
+    ///
+    /// let fields = ClientFields { name: "Acme SpA".into(), ..ClientFields::default() };
+    /// crm.external_update(&ExternalUpdate::new(17, fields)).await?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("client:sync", "sincronizacion", "sincronización"))]
     pub async fn external_update(&self, update: &ExternalUpdate) -> Result<(), Error> {
         self.push(update.envelope()).await
     }

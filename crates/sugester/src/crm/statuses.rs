@@ -19,6 +19,7 @@ pub(super) const OPERATIONS: [Operation; 3] = [LIST, READ, CREATE];
 
 record! {
     /// A status as the service shows it.
+    #[doc(alias = "estado")]
     Status in "status" of "statuses" {
         code: Option<String>,
         name: Option<String>,
@@ -68,16 +69,44 @@ impl NewStatus {
 impl Client {
     /// Lists the statuses of a kind, page by page.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error for a page size or filter that cannot be; nothing is sent before the first page is awaited.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::ListQuery;
+    /// use sugester::kinds::StatusKind;
+    ///
+    /// let mut pages = crm.statuses(&StatusKind::Deal, &ListQuery::new())?;
+    /// while let Some(page) = pages.next_page().await? {
+    ///     println!("{} statuses", page.items.len());
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "estados")]
     pub fn statuses(&self, kind: &StatusKind, query: &ListQuery) -> Result<Pages<Status>, Error> {
         query.pages(&self.desk, LIST.name, Ask::new(LIST).query("kind", kind))
     }
 
     /// Reads one status.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 3.1).
+    ///
     /// # Errors
     /// As every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// # let id = crm.create_status(&sugester::crm::NewStatus::of_deals("won", "Ganado")).await?.id;
+    /// println!("{:?}", crm.status(id).await?.name);
+    /// # Ok(()) });
+    /// ```
     pub async fn status(&self, id: u64) -> Result<Status, Error> {
         self.desk.record(Ask::new(READ).id(id)).await
     }
@@ -85,8 +114,21 @@ impl Client {
     /// Creates a status. Sent once; after a lost answer, a second creation is refused if the first one came through, since names are
     /// unique.
     ///
+    /// Idempotency: [`Once`](crate::Idempotency::Once) (contract 3.1).
+    ///
     /// # Errors
     /// A validation error without code or name; a refusal; and as every call.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let crm = kit.crm;
+    /// use sugester::crm::NewStatus;
+    ///
+    /// let won = crm.create_status(&NewStatus::of_deals("won", "Ganado")).await?;
+    /// println!("{}", won.id);
+    /// # Ok(()) });
+    /// ```
     pub async fn create_status(&self, status: &NewStatus) -> Result<Status, Error> {
         self.desk.record(Ask::new(CREATE).wrapped(Status::WRAPPER, &status.tokens()?)).await
     }

@@ -81,14 +81,19 @@ pub struct BuyerFacts {
     /// Its id in BitFactura, if the invoice names one.
     pub id: Option<u64>,
     /// `buyer_name`.
+    #[doc(alias = "buyer_name")]
     pub name: Option<String>,
     /// `buyer_tax_no`.
+    #[doc(alias = "buyer_tax_no")]
     pub tax_no: Option<String>,
     /// `buyer_first_name`.
+    #[doc(alias = "buyer_first_name")]
     pub first_name: Option<String>,
     /// `buyer_last_name`.
+    #[doc(alias = "buyer_last_name")]
     pub last_name: Option<String>,
     /// `buyer_email`.
+    #[doc(alias = "buyer_email")]
     pub email: Option<String>,
 }
 
@@ -271,6 +276,7 @@ impl DealValue {
 /// # Ok::<(), sugester::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
+#[doc(alias("asunto", "oportunidad"))]
 pub struct Deal {
     fields: BTreeMap<&'static str, DealValue>,
     link: Option<DealLink>,

@@ -52,6 +52,7 @@ impl Parts {
 /// A field that is edited on the receiving side in the instant between its being read and written is written over: neither
 /// service can be told to write only what nobody has changed.
 #[derive(Clone)]
+#[doc(alias("sincronizacion", "sincronización"))]
 pub struct Synchroniser(Arc<Parts>);
 
 impl fmt::Debug for Synchroniser {
@@ -155,10 +156,21 @@ impl Synchroniser {
     ///
     /// May be dropped at any moment.
     ///
+    /// Idempotency: each call that it makes by its own class; it may be run again after anything (contract 4.2 to 4.5).
+    ///
     /// # Errors
     ///
     /// [`Stopped`], if the store fails, another run is under way, a token is refused, or too many calls in a row fail. Failures of single
     /// records are in the report.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let step = kit.step().await;
+    /// let report = step.run().await?;
+    /// println!("{} created, {} updated", report.created, report.updated);
+    /// # Ok(()) });
+    /// ```
     pub async fn run(&self) -> Result<Report, Stopped> {
         self.with(false, Work::Keep(Scope::Lists)).await
     }
@@ -166,9 +178,20 @@ impl Synchroniser {
     /// What [`run`](Self::run) would do: the same events and the same report, and neither system nor link is written. What depends on
     /// something that a real run would have made before is told as far as it can be seen.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.2).
+    ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let step = kit.step().await;
+    /// let report = step.dry_run().await?;
+    /// println!("{} would be created", report.created);
+    /// # Ok(()) });
+    /// ```
     pub async fn dry_run(&self) -> Result<Report, Stopped> {
         self.with(true, Work::Keep(Scope::Lists)).await
     }
@@ -176,9 +199,22 @@ impl Synchroniser {
     /// Deals with hints and with what was left over, without reading the lists for changes. Lists are read only where it hangs on them
     /// whether an unlinked record exists on the other side. For quick steps between runs.
     ///
+    /// Idempotency: each call that it makes by its own class; it may be run again after anything (contract 4.2, 4.6).
+    ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let step = kit.step().await;
+    /// use sugester::sync::RecordRef;
+    ///
+    /// step.hint(RecordRef::BitFacturaClient(17)).await?;
+    /// step.follow_hints().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn follow_hints(&self) -> Result<Report, Stopped> {
         self.with(false, Work::Keep(Scope::Hints)).await
     }
@@ -186,9 +222,22 @@ impl Synchroniser {
     /// The first full `client:sync` of contract 4.4: every client of BitFactura to Sugester, and nothing the other way. Killed, it goes
     /// on after the last finished client. Follow it by [`run`](Self::run), which links what was pushed.
     ///
+    /// Idempotency: each call that it makes by its own class; it may be run again after anything.
+    ///
     /// # Errors
     ///
     /// As [`run`](Self::run), and after five failures in a row of whatever kind, or a 403.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let step = kit.step().await;
+    /// use sugester::sync::FirstMode;
+    ///
+    /// step.first_run(FirstMode::PushRecords).await?;
+    /// step.run().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn first_run(&self, mode: FirstMode) -> Result<Report, Stopped> {
         self.with(false, Work::First(mode)).await
     }
@@ -196,9 +245,20 @@ impl Synchroniser {
     /// Links two clients because a person says that they are one, such as those that a run reported as ambiguous; a creation in
     /// BitFactura whose answer was lost is settled by it. The next run brings both in step: where they differ it is a conflict.
     ///
+    /// Idempotency: each call that it makes by its own class; both clients are read, and the link is written down (contract 4.2).
+    ///
     /// # Errors
     ///
     /// A validation error, if either is not there or is linked to another; [`Stopped`] otherwise as [`run`](Self::run).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let (billing, crm, step) = (kit.buyer().await, kit.acme().await, kit.step().await);
+    /// step.link(billing, crm).await?; // the ids in BitFactura and in Sugester
+    /// assert_eq!(step.links(None).await?.len(), 1);
+    /// # Ok(()) });
+    /// ```
     pub async fn link(&self, bitfactura: u64, sugester: u64) -> Result<(), Stopped> {
         self.with(false, Work::Link { bitfactura, sugester }).await.map(drop)
     }
@@ -211,18 +271,42 @@ impl Synchroniser {
 
     /// Notes that a record may have changed, as a webhook says. Durable when it returns; may be called while a run is under way.
     ///
+    /// Idempotency: no call to the service; the same hint twice is one (contract 4.6).
+    ///
     /// # Errors
     ///
     /// The store's own failures: then the webhook should not be acknowledged.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let step = kit.step().await;
+    /// use sugester::sync::RecordRef;
+    ///
+    /// step.hint(RecordRef::Invoice(4711)).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn hint(&self, record: RecordRef) -> Result<(), Error> {
         self.0.hints().add(record).await
     }
 
     /// Links in ascending order of the id in BitFactura, after one, some hundreds at a time.
     ///
+    /// Idempotency: no call to the service (contract 4.2).
+    ///
     /// # Errors
     ///
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let step = kit.step().await;
+    /// for link in step.links(None).await? {
+    ///     println!("{link:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn links(&self, after: Option<u64>) -> Result<Vec<Link>, Error> {
         let page = self.links_book().await?.page(LINKS, after.map(pad).as_deref()).await?;
         Ok(page.into_iter().map(|(_, link)| link).collect())
@@ -230,9 +314,21 @@ impl Synchroniser {
 
     /// Every conflict there ever was, each once, with a key to go on after, some hundreds at a time.
     ///
+    /// Idempotency: no call to the service (contract 4.3).
+    ///
     /// # Errors
     ///
     /// The store's own failures.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let step = kit.step().await;
+    /// for (key, conflict) in step.conflicts(None).await? {
+    ///     println!("{key}: {conflict:?}");
+    /// }
+    /// # Ok(()) });
+    /// ```
     pub async fn conflicts(&self, after: Option<&str>) -> Result<Vec<(String, KeptConflict)>, Error> {
         self.links_book().await?.page(CONFLICTS, after).await
     }

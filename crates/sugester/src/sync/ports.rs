@@ -26,6 +26,7 @@ pub type Content = Box<RawValue>;
 /// A client of either system. Printing it shows the names of its fields alone, since tokens are among them.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
+#[doc(alias = "cliente")]
 pub struct ClientRecord {
     /// Its id.
     pub id: u64,
@@ -69,6 +70,7 @@ pub struct DealRecord {
 
 /// What creating a deal answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(alias("asunto", "oportunidad"))]
 pub struct NewDeal {
     /// Its id.
     pub id: u64,
@@ -86,6 +88,7 @@ pub struct WebhookRow {
     /// `url`
     pub url: String,
     /// `active`
+    #[doc(alias = "active")]
     pub is_active: bool,
 }
 

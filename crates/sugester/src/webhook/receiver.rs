@@ -77,6 +77,29 @@ impl Receiver {
     }
 
     /// Receives one request: its head, and its body as a stream of chunks. Never panics, whatever is in it.
+    ///
+    /// Idempotency: no call to the service; what comes twice is one hint (contract 4.6).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # struct Body(Option<bytes::Bytes>);
+    /// # impl futures_core::Stream for Body {
+    /// #     type Item = Result<bytes::Bytes, std::io::Error>;
+    /// #     fn poll_next(mut self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> { std::task::Poll::Ready(self.0.take().map(Ok)) }
+    /// # }
+    /// # let body = Body(Some("{}".into()));
+    /// use std::sync::Arc;
+    ///
+    /// use sugester::webhook::{MemoryHints, Receiver, Route};
+    ///
+    /// let hints = Arc::new(MemoryHints::default());
+    /// let receiver = Receiver::builder().route(Route::Client, "the secret").sink(hints).build()?;
+    /// let (parts, ()) = http::Request::post("/client").body(())?.into_parts(); // as your HTTP server gives them
+    /// let reply = receiver.receive(Route::Client, &parts, body).await;
+    /// assert_eq!(reply.status(), 401); // the body repeats no secret
+    /// # Ok(()) });
+    /// ```
     pub async fn receive<S, E>(&self, route: Route, parts: &Parts, body: S) -> Reply
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
@@ -91,6 +114,23 @@ impl Receiver {
     }
 
     /// The same for a body that is in memory anyway.
+    ///
+    /// Idempotency: no call to the service; what comes twice is one hint (contract 4.6).
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// use std::sync::Arc;
+    ///
+    /// use sugester::webhook::{MemoryHints, Receiver, Route};
+    ///
+    /// let hints = Arc::new(MemoryHints::default());
+    /// let receiver = Receiver::builder().route(Route::Client, "the secret").sink(hints).build()?;
+    /// let (parts, ()) = http::Request::post("/client").body(())?.into_parts();
+    /// let reply = receiver.receive_bytes(Route::Client, &parts, bytes::Bytes::from("{}")).await;
+    /// assert_eq!(reply.status(), 401); // the body repeats no secret
+    /// # Ok(()) });
+    /// ```
     pub async fn receive_bytes(&self, route: Route, parts: &Parts, body: Bytes) -> Reply {
         self.receive(route, parts, Whole::new(body)).await
     }

@@ -131,6 +131,27 @@ impl Worker {
     /// Deals with hints until `stop` is ready. A round that is under way is dropped then, which loses nothing.
     ///
     /// A failure of the queue does not end it: it is traced as a warning, and tried again after the pause.
+    ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.6): records are read again; what your handler does is by its own class.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # struct Log;
+    /// # impl sugester::webhook::Handler for Log {
+    /// #     fn handle(&self, _: sugester::webhook::Confirmed) -> sugester::BoxFuture<'_, Result<(), sugester::Error>> { Box::pin(async { Ok(()) }) }
+    /// # }
+    /// # let (billing, handler) = (kit.billing, std::sync::Arc::new(Log));
+    /// use std::sync::Arc;
+    ///
+    /// use sugester::webhook::{MemoryHints, Worker};
+    ///
+    /// let hints = Arc::new(MemoryHints::default()); // the sink of your `Receiver`
+    /// let worker = Worker::new(hints, Arc::new(billing), handler); // your `Handler`
+    /// let stop = std::future::ready(()); // in earnest a signal
+    /// worker.run(stop).await;
+    /// # Ok(()) });
+    /// ```
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         first(stop, async {
             loop {
@@ -145,8 +166,29 @@ impl Worker {
 
     /// Goes once through everything that waits.
     ///
+    /// Idempotency: [`Safe`](crate::Idempotency::Safe) (contract 4.6): records are read again; what your handler does is by its own class.
+    ///
     /// # Errors
     /// A failure of the queue. What fails for one record is counted, told to [`Handler::failed`], and stops nothing.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # struct Log;
+    /// # impl sugester::webhook::Handler for Log {
+    /// #     fn handle(&self, _: sugester::webhook::Confirmed) -> sugester::BoxFuture<'_, Result<(), sugester::Error>> { Box::pin(async { Ok(()) }) }
+    /// # }
+    /// # let (billing, handler) = (kit.billing, std::sync::Arc::new(Log));
+    /// use std::sync::Arc;
+    ///
+    /// use sugester::webhook::{MemoryHints, Worker};
+    ///
+    /// let hints = Arc::new(MemoryHints::default()); // the sink of your `Receiver`
+    /// let worker = Worker::new(hints, Arc::new(billing), handler); // your `Handler`
+    /// let round = worker.round().await?;
+    /// println!("{} failed, to be tried again", round.failed);
+    /// # Ok(()) });
+    /// ```
     pub async fn round(&self) -> Result<Round, Error> {
         let (mut round, mut after) = (Round::default(), 0);
         loop {

@@ -1,12 +1,16 @@
 //! Lists the public surface of the published crates and compares it with `docs/api`: nothing is added, changed or lost unseen.
 //!
 //! `.ci/public-surface` makes the JSON and runs this. Also checked on that JSON: foreign types in public signatures are on the list of
-//! `promises.rs`, every type that a signature names can be named, and every public type is `Send` and `Sync`.
+//! `promises.rs`, every type that a signature names can be named, every public type is `Send` and `Sync`, and the page of every operation
+//! says what `operations.rs` asks for; `wire_names.rs` keeps the page of the service's names.
 
 mod crate_doc;
 mod listing;
+mod operations;
 mod promises;
 mod types;
+mod walk;
+mod wire_names;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,6 +19,8 @@ use std::{env, fs};
 
 use crate_doc::CrateDoc;
 use listing::Listing;
+use operations::{CLIENTS, Operations};
+use wire_names::WireNames;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -53,7 +59,39 @@ fn check(docs: &Path, lists: &Path, name: &str, update: bool) -> Result<bool, Fa
     let kept = fs::read_to_string(&list).unwrap_or_default();
     let same = compared(name, &kept, &listing.lines);
     println!("{name}: {} lines, rustdoc's format {}", listing.lines.len(), doc.format());
-    Ok(broken.is_empty() && same)
+    let (taught, named) = (taught(name, &doc), named(name, &doc, update)?);
+    Ok(broken.is_empty() && same && taught && named)
+}
+
+/// The page stands beside the crate, so that it is packed with it.
+fn named(name: &str, doc: &CrateDoc, update: bool) -> Result<bool, Failure> {
+    if !CLIENTS.contains(&name) {
+        return Ok(true);
+    }
+    let (names, page) = (WireNames::of(doc), Path::new("crates").join(name).join("doc/wire-names.md"));
+    for line in &names.unnamed {
+        println!("{name}: {line}");
+    }
+    for word in names.unfound(name) {
+        println!("{name}: nothing has the `#[doc(alias)]` {word:?}");
+    }
+    if update {
+        fs::write(&page, names.page())?;
+    }
+    let same = fs::read_to_string(&page).unwrap_or_default() == names.page();
+    if !same {
+        println!("{name}: {} is not as the aliases say: .ci/public-surface --update", page.display());
+    }
+    Ok(same && names.unnamed.is_empty() && names.unfound(name).is_empty())
+}
+
+fn taught(name: &str, doc: &CrateDoc) -> bool {
+    let Some(operations) = Operations::of(name, doc) else { return true };
+    for line in &operations.silent {
+        println!("{name}: {line}");
+    }
+    println!("{name}: {} of {} operations have an example", operations.examples, operations.all);
+    operations.is_enough()
 }
 
 fn written(lines: &BTreeSet<String>) -> String {

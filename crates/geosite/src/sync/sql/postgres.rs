@@ -66,10 +66,21 @@ impl fmt::Debug for PostgresRegister {
 impl PostgresRegister {
     /// Connects to the database of a URL, and brings its tables up to date. Other tables are left alone.
     ///
+    /// Idempotency: no call to the service (contract 4.9).
+    ///
     /// # Errors
     ///
     /// [`Config`](SyncErrorKind::Config) for a URL that is none, or tables that a newer version wrote;
     /// [`Store`](SyncErrorKind::Store) if it cannot be used.
+    ///
+    /// ```no_run
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// use geosite::sync::PostgresRegister;
+    ///
+    /// let register = PostgresRegister::open("postgres://plant@db.internal/plant").await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn open(url: &str) -> Result<Self, SyncError> {
         // The parser's own message may repeat a password.
         let wrong = "the URL is not postgres://user:password@host:port/database";

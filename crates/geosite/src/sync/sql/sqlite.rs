@@ -64,10 +64,23 @@ impl SqliteRegister {
     /// Opens or creates the file of a URL such as `sqlite:register.db`, and brings its tables up to date. Other tables in the
     /// file are left alone.
     ///
+    /// Idempotency: no call to the service (contract 4.9).
+    ///
     /// # Errors
     ///
     /// [`Config`](SyncErrorKind::Config) for a URL that is none, or a file that a newer version wrote;
     /// [`Store`](SyncErrorKind::Store) if it cannot be used.
+    ///
+    /// ```
+    /// # mod setup { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/setup.rs")); }
+    /// # setup::run(async |kit| {
+    /// # let folder = tempfile::tempdir()?;
+    /// use geosite::sync::SqliteRegister;
+    ///
+    /// let url = format!("sqlite:{}", folder.path().join("register.db").display());
+    /// let register = SqliteRegister::open(&url).await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn open(url: &str) -> Result<Self, SyncError> {
         let options = SqliteConnectOptions::from_str(url)
             .map_err(|_| SyncError::new(SyncErrorKind::Config, "the URL is not sqlite:FILE"))?
