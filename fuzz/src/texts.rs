@@ -100,10 +100,10 @@ pub fn addresses(data: &[u8]) {
     _ = AccountName::in_host(&text);
     if let Ok(token) = ApiToken::parse(&text) {
         assert!(token.matches(text.trim()), "{text:?}");
-        assert_eq!(
-            token.to_string().contains(token.secret().reveal()),
-            token.secret().reveal().chars().all(|c| c == '*')
-        );
+        let secret = token.secret();
+        // A token of few stars looks as its own mask.
+        let is_mask = secret.reveal().chars().all(|c| c == '*');
+        assert!(is_mask || !token.to_string().contains(secret.reveal()), "a token is printed");
         assert!(ApiToken::parse(token.secret().reveal()).is_ok_and(|again| again.prefix() == token.prefix()));
     }
     let printed = Secret::new(SENTINEL).redact(&text).into_owned();
@@ -226,7 +226,7 @@ pub fn token(data: &[u8]) {
 }
 
 /// Base64 for URLs, without padding.
-fn packed(data: &[u8]) -> String {
+pub fn packed(data: &[u8]) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut out = String::new();
     for chunk in data.chunks(3) {
