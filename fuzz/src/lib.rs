@@ -18,10 +18,14 @@ mod texts;
 pub type Target = fn(&[u8]);
 
 /// Every parser of strangers' bytes, by the name of its fuzzing target.
-///
-/// `apiges-sync` is not there yet: its dates (dd/mm/yyyy), envelope, `exp` of the JWT, answers W and evidence chain belong here.
 pub const TARGETS: &[(&str, Target)] = &[
     ("addresses", texts::addresses),
+    ("apiges", clients::apiges::answers),
+    ("apiges_dates", clients::apiges::dates),
+    ("apiges_evidence", clients::apiges::evidence),
+    ("apiges_jwt", clients::apiges::jwt),
+    ("apiges_thread", clients::apiges::thread),
+    ("apiges_web", clients::apiges::web),
     ("base64", streams::base64),
     ("bitfactura", clients::sugester::bitfactura),
     ("crm", clients::sugester::crm),

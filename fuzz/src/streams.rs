@@ -41,8 +41,12 @@ pub fn elements(data: &[u8]) {
             (found, end, format!("{:?}", elements.beside()))
         })
     };
-    let whole = read(0);
-    assert_eq!(whole, read(split.max(1)), "the pieces of a list make a difference");
+    let (mut whole, mut pieces) = (read(0), read(split.max(1)));
+    if whole.1.is_some() {
+        // How far what stands beside was read before the error is nobody's business.
+        (whole.2, pieces.2) = Default::default();
+    }
+    assert_eq!(whole, pieces, "the pieces of a list make a difference");
     if whole.1.is_none() {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let expected = listed(text, path);
@@ -149,7 +153,7 @@ pub fn file_in_json(data: &[u8]) {
         return;
     }
     // Whoever took the file judges the rest.
-    if serde_json::from_slice::<&RawValue>(&rest).is_err() {
+    if serde_json::from_slice::<serde_json::Value>(&rest).is_err() {
         return;
     }
     let there = contents(text);

@@ -100,10 +100,10 @@ pub fn addresses(data: &[u8]) {
     _ = AccountName::in_host(&text);
     if let Ok(token) = ApiToken::parse(&text) {
         assert!(token.matches(text.trim()), "{text:?}");
-        assert_eq!(
-            token.to_string().contains(token.secret().reveal()),
-            token.secret().reveal().chars().all(|c| c == '*')
-        );
+        let secret = token.secret();
+        // A token of few stars looks as its own mask.
+        let is_mask = secret.reveal().chars().all(|c| c == '*');
+        assert!(is_mask || !token.to_string().contains(secret.reveal()), "a token is printed");
         assert!(ApiToken::parse(token.secret().reveal()).is_ok_and(|again| again.prefix() == token.prefix()));
     }
     let printed = Secret::new(SENTINEL).redact(&text).into_owned();
@@ -226,7 +226,7 @@ pub fn token(data: &[u8]) {
 }
 
 /// Base64 for URLs, without padding.
-fn packed(data: &[u8]) -> String {
+pub fn packed(data: &[u8]) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut out = String::new();
     for chunk in data.chunks(3) {
@@ -258,14 +258,17 @@ pub fn wkt(data: &[u8]) {
     let written = json.finish().unwrap();
     let value: serde_json::Value = serde_json::from_slice(&written).expect("GeoJSON is JSON");
     assert_eq!(value["features"].as_array().map(Vec::len), Some(1));
-    let mut bounds = geosite::picture::Bounds::new();
-    let element =
-        geosite::picture::Element::new(Some(geosite::ElementKind::Cto), 7, position).with_name(&text);
-    bounds.cover(&element);
-    let mut map = geosite::picture::Map::new(Vec::new(), &text, bounds).unwrap();
-    map.add(&element).unwrap();
-    let page = String::from_utf8(map.finish().unwrap()).expect("a page is text");
-    assert!(!text.contains("<script") || !page.contains(&text), "a name becomes a part of the page");
+    let scripts = |name: &str| {
+        let element = geosite::picture::Element::new(Some(geosite::ElementKind::Cto), 7, position);
+        let element = element.with_name(name);
+        let mut bounds = geosite::picture::Bounds::new();
+        bounds.cover(&element);
+        let mut map = geosite::picture::Map::new(Vec::new(), name, bounds).unwrap();
+        map.add(&element).unwrap();
+        let page = String::from_utf8(map.finish().unwrap()).expect("a page is text");
+        page.to_lowercase().matches("<script").count()
+    };
+    assert_eq!(scripts(&text), scripts("a name"), "a name becomes a part of the page: {text:?}");
 }
 
 /// Any zone, hour, past and present; the next moment is ahead and there is one.

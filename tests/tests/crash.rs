@@ -153,6 +153,33 @@ async fn run(what: &str, plan: &Plan) {
     );
 }
 
+/// What became of documents that two programs wanted to issue at once.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) documents: usize,
+    pub(crate) twice: usize,
+    pub(crate) lost: usize,
+}
+
+/// Two programs on one file, both to issue the numbers from 1 on; nothing else goes wrong.
+pub(crate) async fn two_programs(documents: u32) -> Shared {
+    let folder = std::env::temp_dir().join(format!("crash-two-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let sandbox = sandbox().await;
+    sandbox.fiscal().enable_probes(true);
+    let store = format!("sqlite:{}", folder.join("journal.db").display());
+    let plan = Plan { store, documents, kills: 0, workers: 2, probes: true, seed: 0 };
+    let mut children = [0, 1].map(|_| Worker::start(sandbox.fiscal(), &plan));
+    while children.iter_mut().any(Worker::is_running) {
+        short_pause(Duration::from_millis(5)).await;
+    }
+    let mut count = Count::default();
+    finish(&sandbox, &plan, &mut count).await;
+    tally(sandbox.fiscal(), &plan, &mut count).await;
+    std::fs::remove_dir_all(&folder).unwrap();
+    Shared { documents: count.documents, twice: count.issued_twice, lost: count.lost }
+}
+
 /// Every fault of the sandbox, each with a small probability.
 fn misbehave(fiscal: &Fiscal, seed: u64) {
     let refusal = r#"{"success":false,"data":null,"error":{"code":12,"message":"Sin numeros de control"}}"#;

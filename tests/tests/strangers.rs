@@ -165,6 +165,12 @@ macro_rules! targets {
 
 targets! {
     addresses 1
+    apiges 1
+    apiges_dates 1
+    apiges_evidence 1
+    apiges_jwt 1
+    apiges_thread 1
+    apiges_web 1
     base64 1
     bitfactura 1
     crm 1

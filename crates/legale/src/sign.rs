@@ -257,7 +257,7 @@ mod tests {
         let detail = |emails: &[&str]| {
             let list: Vec<Value> =
                 emails.iter().map(|email| json!({"signer_info": {"email": email}})).collect();
-            Detail::read(json!({"GUID": "a", "sign_list": list})).unwrap()
+            Detail::read(json!({"GUID": "a", "sign_status": 0, "sign_list": list})).unwrap()
         };
         assert!(!started_by(&detail(&[]), &["a@b"]).unwrap());
         assert!(started_by(&detail(&["B@c", "a@b"]), &["a@b", "b@C "]).unwrap());

@@ -539,7 +539,7 @@ async fn listed(pages: Vec<Value>) -> (Result<Vec<String>, legale::Error>, usize
 }
 
 fn page(next: Value, guids: &[&str]) -> Value {
-    let results: Vec<Value> = guids.iter().map(|guid| json!({"GUID": guid})).collect();
+    let results: Vec<Value> = guids.iter().map(|guid| json!({"GUID": guid, "sign_status": 0})).collect();
     json!({"count": 9, "next": next, "previous": null, "results": results})
 }
 
@@ -551,7 +551,7 @@ async fn a_list_ends_by_each_of_its_rules() {
     same(listed(vec![page(next(), &["a"]), page(next(), &[])]).await, &["a"], 2);
     same(listed(vec![page(next(), &["a", "b"]), page(next(), &["b", "a"])]).await, &["a", "b"], 2);
     same(listed(vec![page(next(), &["a", "b"]), page(json!(null), &["b", "c"])]).await, &["a", "b", "c"], 2);
-    same(listed(vec![json!([{"GUID": "a"}])]).await, &["a"], 1);
+    same(listed(vec![json!([{"GUID": "a", "sign_status": 0}])]).await, &["a"], 1);
     same(listed(vec![json!({"results": null, "next": null})]).await, &[], 1);
     let wrapped = json!({"data": page(json!(null), &["a"]), "code": null, "message": ""});
     same(listed(vec![wrapped]).await, &["a"], 1);
@@ -597,12 +597,12 @@ async fn a_file_is_found_in_each_of_its_places() {
         ("2021/../x.pdf", "/media/x.pdf"),
     ] {
         let server = MockServer::start().await;
-        on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "document": document}))).await;
+        on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 1, "document": document}))).await;
         on(&server, "GET", at, pdf()).await;
         assert_eq!(fetched(&server).await.unwrap(), (FetchedFrom::Document, PDF.to_owned()), "{document}");
     }
     let server = MockServer::start().await;
-    on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "base64": "JVBERi0xLjcg dGVzdA"})))
+    on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 1, "base64": "JVBERi0xLjcg dGVzdA"})))
         .await;
     assert_eq!(fetched(&server).await.unwrap(), (FetchedFrom::Detail, PDF.to_owned()));
     on(&server, "GET", "/media/g", pdf()).await;
@@ -628,7 +628,7 @@ async fn an_address_that_cannot_be_used_does_not_hide_the_other_places() {
         ("/2021/../../api/token", "leads elsewhere"),
     ] {
         let server = MockServer::start().await;
-        let detail = |base64: Option<&str>| ok(json!({"GUID": "g", "document": document, "base64": base64}));
+        let detail = |base64: Option<&str>| ok(json!({"GUID": "g", "sign_status": 1, "document": document, "base64": base64}));
         on(&server, "GET", "/api/document/get/g", detail(None)).await;
         let error = fetched(&server).await.unwrap_err();
         let text = format!("{error} {error:?}");
@@ -651,7 +651,7 @@ async fn an_address_that_cannot_be_used_does_not_hide_the_other_places() {
 async fn without_an_address_a_file_that_is_nowhere_is_not_found() {
     for document in [Value::Null, json!(""), json!(" ")] {
         let server = MockServer::start().await;
-        on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "document": document}))).await;
+        on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 1, "document": document}))).await;
         let error = fetched(&server).await.unwrap_err();
         assert!(error.is_not_found() && !error.to_string().contains("address"), "{error}");
     }
@@ -680,7 +680,7 @@ async fn what_is_no_pdf_leaves_nothing_behind() {
         &server,
         "GET",
         "/api/document/get/g",
-        ok(json!({"GUID": "g", "document": "/media/x", "file_name": "../a.pdf"})),
+        ok(json!({"GUID": "g", "sign_status": 1, "document": "/media/x", "file_name": "../a.pdf"})),
     )
     .await;
     on(&server, "GET", "/media/x", page()).await;
@@ -705,7 +705,7 @@ async fn credentials_stay_with_the_host_of_the_api() {
     let (server, other) = (MockServer::start().await, MockServer::start().await);
     on(&other, "GET", "/x.pdf", pdf()).await;
     let document = format!("{}/x.pdf?signature=a%2Fb", other.uri());
-    on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "document": document}))).await;
+    on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 1, "document": document}))).await;
     fetched(&server).await.unwrap();
     let request = &other.received_requests().await.unwrap()[0];
     assert!(
@@ -877,7 +877,7 @@ fn send() -> Sending {
 async fn a_lost_create_is_found_and_not_repeated() {
     let server = MockServer::start().await;
     on(&server, "POST", "/api/document/create", status(500, json!({}))).await;
-    let there = json!([{"GUID": "x", "description": "Contrato"}, {"GUID": "g", "description": "Contrato [ref:order-42]"}]);
+    let there = json!([{"GUID": "x", "sign_status": 0, "description": "Contrato"}, {"GUID": "g", "sign_status": 0, "description": "Contrato [ref:order-42]"}]);
     on(&server, "GET", "/api/documents/", ok(there)).await;
     on(&server, "POST", "/api/sign/start/g", ok(json!({"data": [], "message": ""}))).await;
     let (result, seen) = steps(&server, &send()).await;
@@ -903,7 +903,7 @@ async fn a_create_that_is_nowhere_is_made_again_once() {
 
 #[tokio::test]
 async fn two_hits_or_a_failed_look_leave_the_outcome_unknown() {
-    let two = json!([{"GUID": "a", "description": "[ref:x] [ref:order-42]"}, {"GUID": "b", "description": "x [ref:order-42]"}]);
+    let two = json!([{"GUID": "a", "sign_status": 0, "description": "[ref:x] [ref:order-42]"}, {"GUID": "b", "sign_status": 0, "description": "x [ref:order-42]"}]);
     for answer in [ok(two), status(500, json!({}))] {
         let server = MockServer::start().await;
         on(&server, "POST", "/api/document/create", status(500, json!({}))).await;
@@ -924,7 +924,7 @@ async fn a_lost_start_is_settled_by_the_signers_and_a_refused_one_keeps_the_docu
         let server = MockServer::start().await;
         on(&server, "POST", "/api/document/create", made("g")).await;
         on(&server, "POST", "/api/sign/start/g", status(500, json!({}))).await;
-        on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_list": signers}))).await;
+        on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 0, "sign_list": signers}))).await;
         let (result, _) = steps(&server, &send()).await;
         assert_eq!(result.is_ok(), good);
         assert_eq!(requests(&server, "POST", "/api/sign/start/g").await.len(), starts);

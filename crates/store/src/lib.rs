@@ -64,7 +64,7 @@
 //! | workers | tasks of one process | processes of one machine, on a local disk; not on a network file system | any number of machines |
 //! | clock of leases | the process's, which never goes back | the machine's wall clock | the server's wall clock |
 //! | many lanes at once | – | operations that wait together share one sync | each operation commits by itself, and the server syncs together what comes together |
-//! | damage | – | entries, checkpoints and records carry checksums; a mismatch is `Corrupt` | the same |
+//! | damage | – | entries, checkpoints and records carry checksums; a mismatch is `Corrupt`. A damaged index hides an entry from those who look it up: [`Outbox::verify`] finds that | checksums as beside; the server looks after its indexes |
 //! | after a failed sync | – | writes nothing more until it is opened again | as the server does |
 //!
 //! No clock decides who may write: the fence does (see [`Lease`]). A clock set back never ends a lease and lengthens one by no

@@ -164,6 +164,7 @@ pub(crate) async fn verify(
     verifier.walk(progress).await?;
     verifier.look_for_cut_off()?;
     verifier.compare_entries().await?;
+    backend.check().await?;
     let tips: BTreeMap<_, _> = verifier.walks.into_iter().map(|(lane, walk)| (lane, walk.reached)).collect();
     Ok(Chain { lanes: u64::try_from(tips.len()).unwrap_or(u64::MAX), lines: verifier.lines, tips })
 }

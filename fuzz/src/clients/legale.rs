@@ -58,7 +58,10 @@ pub const LOGIN: Call = (Due::Nothing, |script| {
 const CALLS: &[Call] = calls! {
     client;
     List |client| gathered(Ok(client.documents())).await, Vec::len;
-    Object |client| client.detail(&guid()).await, |_| 1;
+    Object |client| client.detail(&guid()).await, |detail| {
+        assert!(detail.document.guid.as_str().eq_ignore_ascii_case(guid().as_str()), "the detail of another document");
+        1
+    };
     Object |client| client.create(&upload()).await, |_| 1;
     Nothing |client| client.delete(&guid()).await, |()| 0;
     Nothing |client| client.download(&guid()).to_writer(&mut Vec::new()).await, |_| 1;

@@ -1,5 +1,6 @@
 //! Answers of the services, as a client of each reads them.
 
+pub mod apiges;
 pub mod fiscal;
 pub mod geosite;
 pub mod legale;
@@ -50,7 +51,14 @@ pub fn call(data: &[u8], calls: &[Call], aside: Aside) {
 pub fn logins(data: &[u8]) {
     call(
         data,
-        &[legale::LOGIN, geosite::LOGIN, geosite::LEGACY_LOGIN, geosite::HUBSOFT_LOGIN, sugester::LOGIN],
+        &[
+            legale::LOGIN,
+            geosite::LOGIN,
+            geosite::LEGACY_LOGIN,
+            geosite::HUBSOFT_LOGIN,
+            sugester::LOGIN,
+            apiges::LOGIN,
+        ],
         NONE,
     );
 }

@@ -1,13 +1,14 @@
 //! Rows that take more than one call of the same client: 14 (an answer that nobody asked for), 15 (a kept connection that the server
-//! closes), 16 (a connection on which nothing comes any more), and the healthy slow download of row 7.
+//! closes), 16 (a connection on which nothing comes any more), 19 (calls that nobody waits for any more), and the healthy slow
+//! download of row 7.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use integration_core::clock::{Clock, SystemClock};
-use integration_core::{Error, Outcome};
 
-use super::clock::Virtual;
+use super::clock::{Dice, Virtual, breathe};
 use super::server::{Deed, Plan, Seen, Server, Then};
 use super::subject::{Column, Doing, Op, Site, Subject};
 
@@ -49,11 +50,6 @@ fn told(subject: &dyn Subject, op: &Op, row: u8, fault: &str, figures: String, w
     Told { subject: subject.name(), op: op.name, row, fault: fault.to_owned(), figures, wrong }
 }
 
-/// Whether a lost answer of this operation may come to light.
-fn may_be_lost(op: &Op, error: &Error) -> bool {
-    op.rules.tries == 1 && matches!(error.outcome(), Outcome::Unknown | Outcome::NotSent)
-}
-
 /// Row 14: after the first answer comes another one, which is right in form and belongs to nobody.
 pub async fn stray(subject: &'static dyn Subject, op: &Op, calls: usize, seed: u64) -> Told {
     let bench = bench(subject, op, seed).await;
@@ -68,18 +64,16 @@ pub async fn stray(subject: &'static dyn Subject, op: &Op, calls: usize, seed: u
             Deed::Read { acts: true, says: [reply.bytes(""), stray.bytes("")].concat(), then: Then::Keep }
         }),
     ));
-    let (mut wrong, mut lost) = (Vec::new(), 0);
+    let mut wrong = Vec::new();
     for _ in 0..calls {
         match (bench.doing)().await {
             Ok(brought) if brought == brings => {}
             Ok(brought) => wrong.push(format!("an answer of nobody was taken: {brought}")),
-            Err(error) if may_be_lost(op, &error) => lost += 1,
             Err(error) => wrong.push(error.to_string()),
         }
     }
     wrong.extend(not_doubled(op, &bench.server, calls));
-    let figures =
-        format!("{calls} calls, {} requests, {lost} unknown, 0 wrong answers", bench.server.requests());
+    let figures = format!("{calls} calls, {} requests", bench.server.requests());
     told(subject, op, 14, "an answer that nobody asked for, on a kept connection", figures, wrong)
 }
 
@@ -102,19 +96,18 @@ pub async fn idle(subject: &'static dyn Subject, op: &Op, calls: usize, seed: u6
             then: Then::Idle(random(clock)),
         }),
     ));
-    let (mut wrong, mut lost) = (Vec::new(), 0);
+    let mut wrong = Vec::new();
     for _ in 0..calls {
         match (bench.doing)().await {
             Ok(brought) if brought == op.brings => {}
             Ok(brought) => wrong.push(format!("brought {brought}")),
-            Err(error) if may_be_lost(op, &error) => lost += 1,
             Err(error) => wrong.push(error.to_string()),
         }
         SystemClock::new().sleep(random(&bench.clock)).await;
     }
     wrong.extend(not_doubled(op, &bench.server, calls));
     let figures = format!(
-        "{calls} calls, {} requests on {} connections, {lost} unknown",
+        "{calls} calls, {} requests on {} connections",
         bench.server.requests(),
         bench.server.connections()
     );
@@ -149,6 +142,66 @@ pub async fn half_open(subject: &'static dyn Subject, op: &Op, seed: u64) -> Tol
     let figures =
         format!("{} requests on {} connections", bench.server.requests(), bench.server.connections());
     told(subject, op, 16, "a kept connection that falls silent, then all is well", figures, wrong)
+}
+
+/// Polls until it had to wait so many times, and drops it then; what it ended in, if it ended before.
+pub async fn dropped_at<T>(mut work: integration_core::BoxFuture<'static, T>, waits: usize) -> Option<T> {
+    let mut waited = 0;
+    std::future::poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if waited == waits => Poll::Ready(None),
+        Poll::Pending => {
+            waited += 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// So many times a call waits at most in what is dropped here.
+const WAITS: u64 = 12;
+
+/// Row 19: calls are dropped wherever they wait. The client stays usable, nothing is done twice, and when it goes nothing of it stays.
+pub async fn dropped(subject: &'static dyn Subject, op: &Op, calls: usize, seed: u64) -> Told {
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = alive();
+    let bench = bench(subject, op, seed).await;
+    bench.server.arm(plan(op, 0, 0, Arc::new(|_, _| Deed::ResetOnAccept)));
+    let (mut wrong, mut gone, mut dice) = (Vec::new(), 0, Dice(seed));
+    for _ in 0..calls {
+        let waits = usize::try_from(dice.next() % WAITS).unwrap();
+        match dropped_at((bench.doing)(), waits).await {
+            None => gone += 1,
+            Some(ended) if ended.as_deref().ok() == Some(op.brings) => {}
+            Some(ended) => wrong.push(format!("a call that was not dropped ended in {ended:?}")),
+        }
+        let next = (bench.doing)().await;
+        if next.as_deref().ok() != Some(op.brings) {
+            wrong.push(format!("the call after a dropped one ended in {next:?}"));
+        }
+    }
+    breathe().await;
+    let (requests, executed) = (bench.server.requests(), bench.server.executed());
+    // Without a fault no call has a reason to repeat anything.
+    if executed > 2 * calls * op.healthy || executed < (2 * calls - gone) * op.healthy {
+        wrong.push(format!("{executed} executions of {calls} calls, {gone} dropped, and as many after them"));
+    }
+    if gone == 0 {
+        wrong.push("none was dropped: the run was too kind".to_owned());
+    }
+    drop(bench);
+    for _ in 0..100 {
+        if alive() > before {
+            breathe().await;
+        }
+    }
+    if alive() > before {
+        wrong.push(format!("{} tasks stay behind", alive() - before));
+    }
+    let figures = format!(
+        "{gone} of {calls} dropped, as many calls after them, {requests} requests, {executed} executed"
+    );
+    told(subject, op, 19, "calls that are dropped wherever they wait", figures, wrong)
 }
 
 /// Row 7: 60 MiB at one MiB a second are no stall.

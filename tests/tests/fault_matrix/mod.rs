@@ -7,17 +7,20 @@
 //! ```
 
 mod clock;
+mod durable;
 mod expect;
 mod fault;
 mod fleet;
 mod kept;
 mod memory;
+mod proven;
 mod register;
 mod report;
 mod run;
 mod server;
 mod subject;
 mod subjects;
+mod tls;
 
 use std::sync::Arc;
 
@@ -154,6 +157,10 @@ async fn many_calls(calls: usize, seed: u64) -> Vec<Told> {
                 told.push(kept::idle(subject, &op, calls, seed).await);
                 told.push(kept::half_open(subject, &op, seed).await);
             }
+            // Who logs in again has a session already.
+            if op.name != "save a customer" && op.name != "log in" {
+                told.push(kept::dropped(subject, &op, calls, seed).await);
+            }
             if op.column == Column::Download {
                 told.push(kept::healthy_slow(subject, &op, seed).await);
             }
@@ -173,6 +180,22 @@ fn wrong_of(told: &[Told]) -> Vec<String> {
 #[tokio::test]
 async fn kept_connections_mislead_nobody() {
     let told = many_calls(8, SEED).await;
+    assert_eq!(wrong_of(&told), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_that_must_not_be_believed_are_not() {
+    let told = tls::certificates().await;
+    assert_eq!(wrong_of(&told), Vec::<String>::new());
+    // Each of the seven has a read, and a write where it has one of one request.
+    assert!(told.len() >= 7 * tls::CERTIFICATES.len(), "only {} cells", told.len());
+}
+
+/// A fiftieth of what the whole run does to the journal and to its file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_down_outlives_whatever_happens() {
+    let told = durable::all(50, SEED).await;
+    told.iter().for_each(|told| println!("{} / {}: {}", told.op, told.fault, told.figures));
     assert_eq!(wrong_of(&told), Vec::<String>::new());
 }
 

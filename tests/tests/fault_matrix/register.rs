@@ -36,6 +36,28 @@ fn names(text: &str) -> BTreeSet<String> {
     after.filter_map(first_literal).chain(listed(&lines)).map(str::to_owned).collect()
 }
 
+/// Operations whose name is not written down where they are made: nobody could look it up. One that has the name of another is it
+/// under another path, and what begins with `$` stands in a macro.
+fn unnamed(text: &str) -> Vec<String> {
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = lines.concat();
+    let made = code.split("Operation::").skip(1);
+    let arguments =
+        made.filter_map(|code| ["get(", "post(", "new("].iter().find_map(|call| code.strip_prefix(call)));
+    let is_hidden = |argument: &&str| {
+        let argument = argument.trim_start();
+        let constant =
+            argument.split(|c: char| !c.is_ascii_uppercase() && c != '_').next().unwrap_or_default();
+        let is_another = !constant.is_empty() && argument[constant.len()..].starts_with(".name,");
+        // The way to routes that have no function: what it may do is told by the method.
+        let is_raw = constant == "RAW" && argument.starts_with("RAW, method, template, idempotency)");
+        !argument.starts_with(['"', '$']) && !is_another && !is_raw
+    };
+    let renamed = code.contains("Operation as ").then(|| "Operation under another name".to_owned());
+    arguments.filter(is_hidden).map(|argument| argument.chars().take(40).collect()).chain(renamed).collect()
+}
+
 /// The last text of each line within `operations! {` and `}`, where a client declares many at once.
 fn listed<'t>(lines: &[&'t str]) -> impl Iterator<Item = &'t str> {
     let block = lines.iter().skip_while(|line| **line != "operations! {").skip(1);
@@ -66,6 +88,21 @@ fn names_are_found_however_they_are_broken_into_lines() {
     let block = "\noperations! {\n    D = GET Safe \"/d\" \"d e\",\n    // F = GET Safe \"/f\" \"f\",\n}\n\"no name\"\n";
     let found = names(&format!("{text}{block}{tests}"));
     assert_eq!(found, ["a b", "c", "d e"].map(str::to_owned).into());
+}
+
+#[test]
+fn every_operation_says_its_name_where_it_is_made() {
+    let hidden = "Operation::get(\"a\", \"/\")\nOperation::new(\n    NAME, x)\nOperation::get(STATUS.name, x)\nOperation::post($name, x)";
+    assert_eq!(unnamed(hidden), ["    NAME, x)".trim_end().to_owned()]);
+    assert_eq!(unnamed("use a::Operation as Op;"), ["Operation under another name"]);
+    for subject in subjects::all() {
+        let mut files = Vec::new();
+        sources(&crates().join(crate_of(subject)).join("src"), &mut files);
+        for file in files {
+            let found = unnamed(&fs::read_to_string(&file).unwrap());
+            assert_eq!(found, Vec::<String>::new(), "{}", file.display());
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! A store that fails on command, operation by operation.
+//! A store that fails on command, operation by operation, or at which the program stands still to be killed.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,18 +27,26 @@ pub enum How {
 
 type Failures = Arc<Mutex<VecDeque<(&'static str, How)>>>;
 
-/// The memory backend, and the failures that it is to have.
+/// A backend, and the failures that it is to have.
 #[derive(Debug, Clone)]
 pub struct Faulty {
-    inner: Arc<Memory>,
+    inner: Arc<dyn Backend>,
     clock: ManualClock,
     failures: Failures,
+    /// So many halves of operations pass before the program stands still.
+    halves: Option<Arc<AtomicUsize>>,
 }
 
 impl Faulty {
     pub fn new(clock: ManualClock) -> Self {
         let inner = Arc::new(Memory::with_clock(Arc::new(clock.clone())));
-        Self { inner, clock, failures: Failures::default() }
+        Self { inner, clock, failures: Failures::default(), halves: None }
+    }
+
+    /// Stands still before the operation of number `half / 2`, or, if `half` is odd, after it; and says so.
+    pub fn halting(inner: impl Backend, clock: ManualClock, half: usize) -> Self {
+        let halves = Some(Arc::new(AtomicUsize::new(half)));
+        Self { inner: Arc::new(inner), clock, failures: Failures::default(), halves }
     }
 
     /// The next `times` calls of `operation` fail.
@@ -57,6 +66,14 @@ impl Faulty {
 
     fn run<'a, T: Send + 'a>(&self, operation: &'static str, work: Pending<'a, T>) -> Pending<'a, T> {
         let (how, clock) = (self.next(operation), self.clock.clone());
+        if let Some(halves) = self.halves.clone() {
+            return Box::pin(async move {
+                pass(&halves, "before", operation);
+                let done = work.await;
+                pass(&halves, "after", operation);
+                done
+            });
+        }
         Box::pin(async move {
             match how {
                 None | Some(How::Fine) => work.await,
@@ -72,6 +89,16 @@ impl Faulty {
                 }
             }
         })
+    }
+}
+
+/// The end of the program, if its time has come: it is killed where it stands.
+fn pass(halves: &AtomicUsize, side: &str, operation: &str) {
+    if halves.fetch_sub(1, Ordering::SeqCst) == 0 {
+        println!("halted {side} {operation}");
+        loop {
+            std::thread::park();
+        }
     }
 }
 

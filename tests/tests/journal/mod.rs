@@ -3,7 +3,7 @@
 //! Expected values come from the contract's tables. Time stands still except where a test moves it: pauses pass at once.
 
 mod codes;
-mod faulty;
+pub(crate) mod faulty;
 mod files;
 mod follow_ups;
 mod lookup;

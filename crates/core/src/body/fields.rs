@@ -319,7 +319,8 @@ impl<V: Token> Fields<V> {
     /// The fields of an object as text; nothing if it is none.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        serde_json::from_slice(text).ok()
+        // Texts that nobody reads are not looked at, and what is no UTF-8 is no JSON.
+        serde_json::from_str(std::str::from_utf8(text).ok()?).ok()
     }
 
     /// What a field holds, without taking it.

@@ -122,7 +122,8 @@ impl CallerBuilder {
         self
     }
 
-    /// Makes a new connection for every request, for services where a lost request costs more than a handshake.
+    /// Makes a new connection for every request, for services where a lost request costs more than a handshake. Without it only
+    /// operations that may not be repeated have one each.
     pub fn fresh_connections(mut self) -> Self {
         self.keeping = Keeping::Fresh;
         self

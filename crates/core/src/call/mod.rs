@@ -39,5 +39,5 @@ pub use retry::RetryPolicy;
 pub use session::{Login, Session, Ticket};
 pub use settings::{BaseUrl, Env, Settings, Timeouts};
 pub use streamed::{AnswerStream, Downloaded, Streamed};
-pub use transport::{BodyStream, SendMark, Transport, TransportError, TransportErrorKind};
+pub use transport::{BodyStream, OwnConnection, SendMark, Transport, TransportError, TransportErrorKind};
 pub use verdict::Verdict;

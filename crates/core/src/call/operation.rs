@@ -38,6 +38,14 @@ pub enum Idempotency {
 /// const ISSUE: Operation = Operation::post("issue", "/facturacion", Idempotency::Once);
 /// assert_eq!(ISSUE.idempotency, Idempotency::Once);
 /// ```
+///
+/// What writes says whether it may be repeated, or it does not compile:
+///
+/// ```compile_fail,E0061
+/// use integration_core::call::Operation;
+///
+/// const ISSUE: Operation = Operation::post("issue", "/facturacion");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Operation {

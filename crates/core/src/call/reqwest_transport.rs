@@ -22,7 +22,7 @@ use url::Url;
 
 use super::body::Body;
 use super::settings::BaseUrl;
-use super::transport::{BodyStream, SendMark, Transport, TransportError, TransportErrorKind};
+use super::transport::{BodyStream, OwnConnection, SendMark, Transport, TransportError, TransportErrorKind};
 use crate::{BoxFuture, Error};
 
 /// Whether connections are kept.
@@ -40,8 +40,8 @@ const IDLE: Duration = Duration::from_secs(15);
 /// Connections that several clients share, of whatever services. Cheap to clone; all clones are the same connections.
 ///
 /// Setting up what makes connections takes milliseconds, most of them for reading the machine's root certificates; clients that share
-/// it pay for that once. A client that sends every request on a connection of its own goes on doing so. No connection is used
-/// for another host than the one it was made to, and no credential is shared.
+/// it pay for that once. What must have a connection of its own ([`OwnConnection`](super::transport::OwnConnection)) still gets
+/// it. No connection is used for another host than the one it was made to, and no credential is shared.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,7 +67,7 @@ impl Connections {
     /// The client that `base` needs is set up at once, so that what is wrong with this machine shows now.
     pub(crate) fn transport(&self, base: &BaseUrl, keeping: Keeping) -> Result<Arc<dyn Transport>, Error> {
         let shared = Shared { connections: self.clone(), keeping };
-        shared.transport().client(base.is_near())?;
+        shared.transport(keeping).client(base.is_near())?;
         Ok(Arc::new(shared))
     }
 }
@@ -80,12 +80,16 @@ struct Shared {
 }
 
 impl Shared {
-    fn transport(&self) -> &ReqwestTransport {
+    fn transport(&self, keeping: Keeping) -> &ReqwestTransport {
         let [kept, fresh] = &*self.connections.0;
-        match self.keeping {
+        match keeping {
             Keeping::Kept => kept,
             Keeping::Fresh => fresh,
         }
+    }
+
+    fn keeping_of(&self, request: &http::Request<Body>) -> Keeping {
+        if request.extensions().get::<OwnConnection>().is_some() { Keeping::Fresh } else { self.keeping }
     }
 }
 
@@ -94,7 +98,7 @@ impl Transport for Shared {
         &self,
         request: http::Request<Body>,
     ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>> {
-        self.transport().send(request)
+        self.transport(self.keeping_of(&request)).send(request)
     }
 }
 

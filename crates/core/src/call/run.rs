@@ -18,7 +18,7 @@ use super::observer::{End, Watch};
 use super::operation::{Call, Idempotency};
 use super::retry::{Decision, Failure, RetryPolicy, Situation, decide};
 use super::settings::{BaseUrl, Timeouts};
-use super::transport::{BodyStream, SendMark, TransportError, TransportErrorKind};
+use super::transport::{BodyStream, OwnConnection, SendMark, TransportError, TransportErrorKind};
 use super::verdict::Verdict;
 use crate::clock::within;
 use crate::secret::Secrets;
@@ -275,6 +275,9 @@ impl<'c> Run<'c> {
         let mut request = Request::new(self.call.body.marked(mark));
         *request.method_mut() = self.call.operation.method.clone();
         *request.uri_mut() = uri;
+        if self.call.operation.idempotency == Idempotency::Once {
+            request.extensions_mut().insert(OwnConnection);
+        }
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, self.shared.user_agent.clone());

@@ -20,7 +20,7 @@ pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> +
 /// own beyond the connect: those are decided above it. It takes the body by [`Body::as_bytes`], or calls [`Body::open`] once
 /// per request, before anything leaves, and passes its error on as it is. If it can tell when the first byte of a request
 /// leaves, it reports that through [`Body::mark`]; without that, every failure that is not a connect failure counts as "may
-/// have left".
+/// have left". If it keeps connections, it sends a request that is marked with [`OwnConnection`] on a new one.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Sends `request`.
     fn send(
@@ -28,6 +28,14 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
         request: http::Request<Body>,
     ) -> BoxFuture<'_, Result<http::Response<BodyStream>, TransportError>>;
 }
+
+/// Marks a request, among its [`extensions`](http::Request::extensions), that must go out on a connection of its own: every one
+/// whose operation may not be repeated ([`Idempotency::Once`](crate::call::Idempotency::Once)).
+///
+/// A kept connection may be closing just as a request is written to it, and then nobody knows whether it arrived. What may be
+/// repeated is; of what may not, the outcome would be unknown for no better reason than an idle connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnConnection;
 
 /// What kind of failure a transport met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desk::Desk;
 use super::entry::{DocumentState, JournalEntry};
-use super::record::{Note, hash};
+use super::record::{Note, hash, place};
 use super::series::Series;
 use super::{Journal, trouble};
 use crate::follow_up::{ANNUL, MAIL, Mail, Receipt};
@@ -54,9 +54,8 @@ impl FollowUp {
     fn read(entry: Entry) -> Result<Self, Error> {
         let record = serde_json::from_slice(&entry.data).map_err(|cause| {
             Error::new(ErrorKind::Store, READ)
-                .with_message(format!("what is stored of {} cannot be read", entry.key))
+                .with_message(format!("what is stored of {} cannot be read ({})", entry.key, place(&cause)))
                 .with_hint("the journal was changed by something else; restore it from a copy")
-                .with_source(cause)
         })?;
         Ok(Self { entry, record })
     }

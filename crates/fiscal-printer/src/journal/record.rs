@@ -191,8 +191,7 @@ impl Record {
 
     /// Reads what the store has.
     pub(super) fn read(entry: &Entry) -> Result<Self, Error> {
-        let record: Self =
-            serde_json::from_slice(&entry.data).map_err(|cause| unreadable(entry).with_source(cause))?;
+        let record: Self = serde_json::from_slice(&entry.data).map_err(|cause| unreadable(entry, &cause))?;
         if record.version > VERSION { Err(newer(entry, record.version)) } else { Ok(record) }
     }
 
@@ -305,9 +304,14 @@ pub(super) fn hash(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unreadable(entry: &Entry) -> Error {
+/// Where it cannot be read, and nothing of what is there: whoever changed it may have written anything.
+pub(super) fn place(cause: &serde_json::Error) -> String {
+    format!("line {}, column {}", cause.line(), cause.column())
+}
+
+fn unreadable(entry: &Entry, cause: &serde_json::Error) -> Error {
     Error::new(ErrorKind::Store, "read journal")
-        .with_message(format!("what is stored of {} cannot be read", entry.key))
+        .with_message(format!("what is stored of {} cannot be read ({})", entry.key, place(cause)))
         .with_hint("the journal was changed by something else; restore it from a copy, or ask for help with the line named")
 }
 

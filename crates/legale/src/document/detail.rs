@@ -181,6 +181,17 @@ impl Detail {
     }
 }
 
+impl Detail {
+    /// The detail of the document that was asked for: another one's would tell that a document is signed which is not.
+    fn read_of(value: Value, asked: &DocumentId) -> Result<Self, Unreadable> {
+        let detail = Self::read(value)?;
+        if detail.document.guid.as_str().eq_ignore_ascii_case(asked.as_str()) {
+            return Ok(detail);
+        }
+        Err(Unreadable::new("GUID", "that of the document that was asked for"))
+    }
+}
+
 /// A file's text under the first of its names; `true` stands where the sieve left one out.
 fn inline(fields: &mut Fields, names: &[&str], left_out: &mut bool) -> Result<Option<Inline>, Unreadable> {
     let mut found = None;
@@ -274,23 +285,23 @@ impl Client {
     #[doc(alias = "documento")]
     pub async fn detail(&self, guid: &DocumentId) -> Result<Detail, Error> {
         let ask = Ask::v1(DETAIL).param("GUID", guid).map(|call| call.body_limit(KEPT_LIMIT));
-        match self.ask(ask.clone(), Detail::read).await {
-            Err(error) if error.kind() == ErrorKind::TooLarge => self.detail_sieved(ask).await,
+        match self.ask(ask.clone(), |value| Detail::read_of(value, guid)).await {
+            Err(error) if error.kind() == ErrorKind::TooLarge => self.detail_sieved(ask, guid).await,
             result => result,
         }
     }
 
-    async fn detail_sieved(&self, ask: Ask) -> Result<Detail, Error> {
+    async fn detail_sieved(&self, ask: Ask, guid: &DocumentId) -> Result<Detail, Error> {
         let opened = self.open(ask.carries_document(), u64::MAX).await?;
         let taken = file_field().skip(&opened.head, opened.body).await?;
-        self.judged(&taken.rest).map_err(|error| taken.without_secrets(error))
+        self.judged(&taken.rest, guid).map_err(|error| taken.without_secrets(error))
     }
 
     /// What is left of a detail once its files are out, judged as any other answer.
-    pub(super) fn judged(&self, kept: &Answer) -> Result<Detail, Error> {
+    pub(super) fn judged(&self, kept: &Answer, guid: &DocumentId) -> Result<Detail, Error> {
         let clock = self.caller(Api::V1).clock().clone();
         let judge = Judge { operation: &DETAIL, clock: &*clock, may_be_empty: false };
-        match judge.whole(kept, Detail::read) {
+        match judge.whole(kept, |value| Detail::read_of(value, guid)) {
             Verdict::Accept(detail) => Ok(detail),
             Verdict::Refuse(error) => Err(error.with_outcome(Outcome::ReadOnly).with_answer(kept.clone())),
             Verdict::Doubt { error, .. } => Err(error.with_outcome(Outcome::ReadOnly)),
@@ -320,7 +331,8 @@ mod tests {
     fn attachments_are_read_under_all_their_names() {
         for name in ["attached_file_list", "attached_files", "attached_file", "attach_file_list"] {
             for content in ["file", "base64"] {
-                let value = json!({"GUID": "a", name: [{"file_name": "x.pdf", content: "QUJD"}]});
+                let value =
+                    json!({"GUID": "a", "sign_status": 0, name: [{"file_name": "x.pdf", content: "QUJD"}]});
                 let detail = Detail::read(value).unwrap();
                 assert_eq!(detail.attachments[0].content.as_ref().unwrap().decode().unwrap(), b"ABC");
                 assert!(detail.extra.is_empty());
@@ -330,10 +342,26 @@ mod tests {
 
     #[test]
     fn secrets_and_contents_are_not_printed() {
-        let value = json!({"GUID": "a", "base64": "c2VudGluZWw", "callback_key": "sentinel",
+        let value = json!({"GUID": "a", "sign_status": 0, "base64": "c2VudGluZWw", "callback_key": "sentinel",
             "callback_url": "https://h/sentinel", "signature_key": "sentinel"});
         let shown = format!("{:?}", Detail::read(value).unwrap());
         assert!(!shown.contains("sentinel") && !shown.contains("c2Vud"), "{shown}");
+    }
+
+    #[test]
+    fn a_detail_is_of_the_document_that_was_asked_for_and_says_how_it_stands() {
+        let asked = "3f2504e0-4f89".parse().unwrap();
+        for good in ["3f2504e0-4f89", "3F2504E0-4F89"] {
+            assert!(Detail::read_of(json!({"GUID": good, "sign_status": 1}), &asked).is_ok());
+        }
+        for bad in [
+            json!({"GUID": "3f2504e0-4f88", "sign_status": 1}),
+            json!({"GUID": "3f2504e0-4f89"}),
+            json!({"GUID": "3f2504e0-4f89", "sign_status": null}),
+            json!({"GUID": "3f2504e0-4f89", "sign_status": "signed"}),
+        ] {
+            assert!(Detail::read_of(bad.clone(), &asked).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -321,7 +321,7 @@ impl Download {
         let ask = Ask::v1(DETAIL).param("GUID", &self.guid).carries_document();
         let opened = self.client.open(ask, u64::MAX).await?;
         let taken = file_field().take(&opened.head, opened.body, intake).await.map_err(unfetched)?;
-        self.client.judged(&taken.rest).map_err(|error| taken.without_secrets(error))?;
+        self.client.judged(&taken.rest, &self.guid).map_err(|error| taken.without_secrets(error))?;
         Ok(taken.is_found)
     }
 }

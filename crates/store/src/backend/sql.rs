@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _};
 
 use super::{
-    Connection, Database, Engine, LOCK, LOCK_FREE, Moment, NEXT_TURN, NOW, Row, failed, lock_outbox,
-    moment_of, now, wait_for_lane,
+    Connection, Database, Engine, LOCK, LOCK_FREE, Moment, NEXT_TURN, NOW, Row, check_whole, failed,
+    lock_outbox, moment_of, now, wait_for_lane,
 };
 use crate::backend::row::{
     after_prefix, ceil_micros, check, corrupt, moment, seal, state_code, state_of, ttl_micros,
@@ -1148,6 +1148,10 @@ impl Backend for Engine {
     fn lanes<'a>(&'a self, outbox: &'a str, states: Vec<State>) -> Pending<'a, Vec<String>> {
         let outbox = outbox.to_owned();
         Box::pin(self.look(work(move |c, _| Box::pin(async move { lanes(c, &outbox, states).await }))))
+    }
+
+    fn check(&self) -> Pending<'_, ()> {
+        Box::pin(self.look(work(move |c, _| Box::pin(check_whole(c)))))
     }
 
     fn tips<'a>(

@@ -124,7 +124,7 @@ impl Subject for Legale {
 fn page(seen: &Seen) -> String {
     let number: u32 = seen.query("page").and_then(|page| page.parse().ok()).unwrap_or(1);
     let next = if number == 1 { r#""next""# } else { "null" };
-    let guid = |at: u32| format!(r#"{{"GUID":"g{}"}}"#, 2 * (number - 1) + at);
+    let guid = |at: u32| format!(r#"{{"GUID":"g{}","sign_status":0}}"#, 2 * (number - 1) + at);
     format!(r#"{{"count":4,"next":{next},"previous":null,"results":[{},{}]}}"#, guid(1), guid(2))
 }
 

@@ -27,6 +27,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::backend::row::corrupt;
 use crate::entry::{Entry, Lease, Query};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::configuration;
@@ -239,6 +240,16 @@ fn moment_of(time: Moment, _: i64) -> i64 {
 
 async fn now(_: &mut Connection, time: Moment) -> Result<i64, StoreError> {
     Ok(time)
+}
+
+/// A damaged index would say that something was never written down.
+async fn check_whole(connection: &mut Connection) -> Result<(), StoreError> {
+    let told: String =
+        sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(connection).await.map_err(failed)?;
+    if told == "ok" {
+        return Ok(());
+    }
+    Err(corrupt(format!("the file is damaged ({told}): restore it from a copy before anything is sent")))
 }
 
 async fn lock_outbox(_: &mut Connection, _: &str) -> Result<(), StoreError> {

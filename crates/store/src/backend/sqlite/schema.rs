@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use super::{connect_options, failed, sql};
@@ -33,7 +34,15 @@ pub(super) async fn inspect(file: &Path) -> Result<(), StoreError> {
         1..SHORTEST => return Err(cut_off()),
         _ => {}
     }
-    let mut connection = connect_options(file).read_only(true).connect().await.map_err(failed)?;
+    match look_into(connect_options(file).read_only(true)).await {
+        // A crash left something that SQLite has to bring in order first, and a reader may not.
+        Err(error) if error.kind() == StoreErrorKind::NotWritable => look_into(connect_options(file)).await,
+        looked => looked,
+    }
+}
+
+async fn look_into(options: SqliteConnectOptions) -> Result<(), StoreError> {
+    let mut connection = options.connect().await.map_err(failed)?;
     let found = look(&mut connection).await.map(drop);
     // The look's own failure says more than a failure to close.
     let _ = connection.close().await;
