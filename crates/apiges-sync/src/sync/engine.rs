@@ -308,7 +308,7 @@ impl WebSync {
     /// ```
     pub async fn drain(&self) -> Result<Drained, Error> {
         let mut never = pin!(std::future::pending::<()>());
-        self.0.helm.kept(self.0.work_off(&mut never)).await.map(|(drained, _)| drained)
+        self.0.helm.kept(Box::pin(self.0.work_off(&mut never))).await.map(|(drained, _)| drained)
     }
 
     /// Works until `until` is over: entries of this and of other programs over the same store. What is under way then is ended properly.
@@ -333,7 +333,7 @@ impl WebSync {
     pub async fn run(&self, until: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let mut until = pin!(until);
         loop {
-            match self.0.helm.kept(self.0.worked(&mut until)).await {
+            match self.0.helm.kept(Box::pin(self.0.worked(&mut until))).await {
                 // Another program has the helm: it works, and we stand by.
                 Err(error) if error.kind() == ErrorKind::Blocked => {}
                 ended => return ended,

@@ -249,7 +249,7 @@ impl Engine {
         self.queue.add([self.grant_mark(contact)]).await?;
         // Pushes that were judged before are over when this is had.
         change.alone().await;
-        match self.helm.kept(self.grant_sent(contact)).await {
+        match self.helm.kept(Box::pin(self.grant_sent(contact))).await {
             Ok(outcome) => Ok(outcome),
             Err(error) if is_passing(&error) => Ok(GrantOutcome::Queued),
             Err(error) => Err(error),

@@ -5,7 +5,6 @@
 //! was killed on this machine is succeeded at once, any other when its lease is over.
 
 use std::collections::BTreeSet;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -71,16 +70,16 @@ impl Helm {
         self.taken().await?.ok_or_else(elsewhere)
     }
 
-    /// Does work under the helm, which is renewed meanwhile; if it is lost, the work ends where it is.
-    pub(crate) async fn kept<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    /// Does work under the helm, which is renewed meanwhile; if it is lost, the work ends where it is. Boxed, since it is large, and part of
+    /// every caller's future otherwise.
+    pub(crate) async fn kept<T>(&self, work: BoxFuture<'_, Result<T, Error>>) -> Result<T, Error> {
         let at_helm = self.demanded().await?;
         let done = self.renewed_beside(work).await;
         at_helm.left().await;
         done
     }
 
-    async fn renewed_beside<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let mut work = pin!(work);
+    async fn renewed_beside<T>(&self, mut work: BoxFuture<'_, Result<T, Error>>) -> Result<T, Error> {
         let mut renewal = self.renewal();
         std::future::poll_fn(|context| {
             while let Poll::Ready(renewed) = renewal.as_mut().poll(context) {

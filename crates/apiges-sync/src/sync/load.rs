@@ -186,7 +186,7 @@ impl Engine {
         options: &LoadOptions,
     ) -> Result<LoadReport, Error> {
         let _one = self.loading.lock().await;
-        self.helm.kept(self.load_rounds(&kind, &contacts, options)).await
+        self.helm.kept(Box::pin(self.load_rounds(&kind, &contacts, options))).await
     }
 
     async fn load_rounds(

@@ -43,7 +43,7 @@ impl WebSync {
     /// ```
     pub async fn reconcile(&self) -> Result<Reconciled, Error> {
         let _no_load = self.0.loading.lock().await;
-        self.0.helm.kept(self.0.reconciled()).await
+        self.0.helm.kept(Box::pin(self.0.reconciled())).await
     }
 }
 
