@@ -32,7 +32,7 @@ pub(crate) struct Sent {
 
 impl Sent {
     pub(crate) fn by(call: &Call) -> Self {
-        let body = call.body_bytes().map(|bytes| bytes.as_ref()).unwrap_or_default();
+        let body = call.body_bytes().map(AsRef::as_ref).unwrap_or_default();
         if body.len() > LARGEST {
             return Self { too_large: true, ..Self::default() };
         }

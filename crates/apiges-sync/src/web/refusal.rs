@@ -89,14 +89,14 @@ impl std::fmt::Debug for Refusal {
 impl Refusal {
     /// A refusal as the portal would state it: for transports of one's own. `details` are those of contract 3.7.
     #[must_use]
-    pub fn new(code: RefusalCode, details: Option<Value>) -> Self {
+    pub fn new(code: RefusalCode, details: Option<&Value>) -> Self {
         #[derive(Deserialize)]
         struct Holders {
             grants: Vec<ContactRef>,
         }
-        let guard = details.as_ref().filter(|_| code == RefusalCode::Guard);
+        let guard = details.filter(|_| code == RefusalCode::Guard);
         let would_withdraw = guard.and_then(|details| GuardDetails::deserialize(details).ok());
-        let implicit = details.as_ref().filter(|_| code == RefusalCode::ImplicitWithdrawal);
+        let implicit = details.filter(|_| code == RefusalCode::ImplicitWithdrawal);
         let holders = implicit.and_then(|details| Holders::deserialize(details).ok());
         Self {
             said: None,
@@ -169,7 +169,9 @@ fn advice(code: &RefusalCode, kind: ErrorKind) -> &'static str {
                 "check the credential of the synchronisation: the portal does not accept it"
             }
             ErrorKind::Forbidden => "ask for the right to do this, or use another credential",
-            ErrorKind::NotFound => "the portal has none of it: check what was named, the tenant and the base URL",
+            ErrorKind::NotFound => {
+                "the portal has none of it: check what was named, the tenant and the base URL"
+            }
             ErrorKind::RateLimited => "wait, then repeat",
             ErrorKind::UnexpectedStatus => "repeat later under the same key: nothing is done twice",
             _ => "read the code, correct, repeat",
@@ -294,7 +296,7 @@ fn refused<T>(call: &Call, status: StatusCode, http: StatusCode, stated: Option<
     };
     let error = match stated.and_then(|envelope| envelope.error) {
         Some(stated) => {
-            Refusal::new(code(&stated.code, &sent), stated.details).heard(said).into_error(kind, call.name())
+            Refusal::new(code(&stated.code, &sent), stated.details.as_ref()).heard(said).into_error(kind, call.name())
         }
         None => Problem::of(status, said)
             .error_of(kind, call.name())

@@ -99,7 +99,7 @@ fn refuse(kind: ErrorKind, code: RefusalCode, details: Value) -> Error {
     Error::new(kind, "portal")
         .with_code(code.as_str().to_owned())
         .with_outcome(Outcome::Refused)
-        .with_source(Refusal::new(code, Some(details)))
+        .with_source(Refusal::new(code, Some(&details)))
 }
 
 fn conflict(code: RefusalCode, details: Value) -> Error {
