@@ -289,7 +289,7 @@ impl Disk {
                 match how {
                     0 => {}
                     1 => apply(&mut self.there, &record),
-                    2 if dice.next() % 2 == 0 => apply(&mut self.there, &record),
+                    2 if dice.next().is_multiple_of(2) => apply(&mut self.there, &record),
                     3 if at < first => apply(&mut self.there, &record),
                     3 if at == first => apply(&mut self.there, &torn(record, dice)),
                     _ => {}
