@@ -109,6 +109,11 @@ impl Row {
         Self(fields.into_iter().collect())
     }
 
+    /// Its fields by name, of doubled ones the last.
+    pub(crate) fn into_fields(self) -> Map<String, Value> {
+        self.0.into_iter().collect()
+    }
+
     /// A key that is there twice when case does not count.
     pub(crate) fn doubled(&self) -> Option<&str> {
         let names = || self.0.iter().map(|(name, _)| name.as_str());
@@ -134,6 +139,10 @@ pub(crate) struct Unparsable(pub(crate) &'static str);
 
 /// A whole number, also as text; absent is nothing.
 pub(crate) fn integer(value: &Value) -> Result<Option<i64>, Unparsable> {
+    // As most are written, and no text has to be made of it.
+    if let Some(number) = value.as_i64() {
+        return Ok(Some(number));
+    }
     let scalar = value.scalar();
     if is_absent(&scalar) {
         return Ok(None);
@@ -143,6 +152,9 @@ pub(crate) fn integer(value: &Value) -> Result<Option<i64>, Unparsable> {
 
 /// A number that is measured: metres, degrees.
 pub(crate) fn real(value: &Value) -> Result<Option<f64>, Unparsable> {
+    if let Some(number) = value.as_f64().filter(|number| number.is_finite()) {
+        return Ok(Some(number));
+    }
     match value.scalar() {
         scalar if is_absent(&scalar) => Ok(None),
         Scalar::Number(text) => geometry::number(&text).map(Some).ok_or(Unparsable("a number")),
