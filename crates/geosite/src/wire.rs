@@ -123,12 +123,19 @@ impl Row {
 }
 
 /// Names are matched without case (contract 3.3).
+#[inline]
 pub(crate) fn same(one: &str, other: &str) -> bool {
     // Rows are compared with every known name: nearly all differ in their first letter.
-    let first = |name: &str| name.bytes().next().filter(u8::is_ascii).map(|byte| byte.to_ascii_lowercase());
-    if first(one).zip(first(other)).is_some_and(|(one, other)| one != other) {
+    if let ([first, ..], [second, ..]) = (one.as_bytes(), other.as_bytes())
+        && (first | second).is_ascii()
+        && !first.eq_ignore_ascii_case(second)
+    {
         return false;
     }
+    is_same_text(one, other)
+}
+
+fn is_same_text(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
         || (!(one.is_ascii() && other.is_ascii()) && one.to_lowercase() == other.to_lowercase())
 }
