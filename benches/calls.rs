@@ -3,7 +3,8 @@
 //!
 //! Four figures, each of both sides: instructions (callgrind's, so only where `valgrind` is installed: what 600 calls need more than
 //! 200), allocations with those that grow, the processor's time (where the system tells), and calls per second with 64 under way.
-//! Times are medians of rounds in turns. And what the core adds over a transport that answers at once.
+//! Times are medians of rounds in turns. Ours is measured over both built-in transports: reqwest, the default, and hyper. And what
+//! the core adds over a transport that answers at once.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -28,7 +29,8 @@ use futures_core::Stream;
 use http::{HeaderMap, HeaderValue, header};
 use integration_benches::{is_asked_for, median, time};
 use integration_core::call::{
-    BaseUrl, Bearer, Body, BodyStream, Call, Caller, Operation, Transport, TransportError, Verdict,
+    BaseUrl, Bearer, Body, BodyStream, Call, Caller, Connections, Operation, Transport, TransportError,
+    Verdict,
 };
 use integration_core::{Answer, BoxFuture};
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,8 @@ const EACH: usize = 32;
 /// The difference of the two is what calls cost, whatever the beginning and the end of a program do.
 const FEW: usize = 200;
 const MANY: usize = 600;
+
+const CONNECT: Duration = Duration::from_secs(10);
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -184,14 +188,14 @@ enum Ours {
 const NAMES: [&str; 5] = ["core", "legale", "sugester", "geosite", "fiscal-printer"];
 
 impl Ours {
-    fn of(name: &str, root: &str) -> Self {
+    fn of(name: &str, root: &str, connections: &Connections) -> Self {
         match name {
             "core" => {
-                let caller = Caller::builder(BaseUrl::parse(root).unwrap());
+                let caller = Caller::builder(BaseUrl::parse(root).unwrap()).connections(connections);
                 Self::Core(caller.credentials(Arc::new(Bearer::new(TOKEN))).build().unwrap())
             }
             "legale" => {
-                let builder = legale::Client::builder().allow_contact_by_id(true);
+                let builder = legale::Client::builder().allow_contact_by_id(true).connections(connections);
                 let builder = builder.environment(legale::Environment::root(root).unwrap());
                 let client = builder.credential(legale::Credential::Token(TOKEN.into())).build().unwrap();
                 Self::Legale(client, "7f3a".parse().unwrap())
@@ -199,18 +203,21 @@ impl Ours {
             "sugester" => {
                 let token = sugester::ApiToken::parse(&format!("{TOKEN}/acme")).unwrap();
                 let builder = sugester::Client::builder().base_url(BaseUrl::parse(root).unwrap());
+                let builder = builder.connections(connections);
                 let builder = builder.account("acme".parse().unwrap()).calls_at_once(AT_ONCE);
                 Self::Sugester(builder.token(token).build().unwrap())
             }
             "geosite" => {
                 let builder = geosite::Client::builder().environment(geosite::Environment::at(root).unwrap());
+                let builder = builder.connections(connections);
                 Self::Geosite(
                     builder.credentials("ana", "s3cret-s3cret").calls_in_flight(AT_ONCE).build().unwrap(),
                 )
             }
             _ => {
                 let environment = fiscal_printer::Environment::custom(root).unwrap();
-                let builder = fiscal_printer::Client::builder().environment(environment);
+                let builder =
+                    fiscal_printer::Client::builder().environment(environment).connections(connections);
                 let client = builder.token(TOKEN).rif("J-12345678-4").build().unwrap();
                 Self::Fiscal(client, "00-00000001".parse().unwrap())
             }
@@ -312,7 +319,8 @@ enum Side {
 impl Side {
     fn of(side: &str, name: &str, root: &str) -> Self {
         match side {
-            "ours" => Self::Ours(Box::new(Ours::of(name, root))),
+            "ours" => Self::Ours(Box::new(Ours::of(name, root, &Connections::new(CONNECT)))),
+            "hyper" => Self::Ours(Box::new(Ours::of(name, root, &Connections::hyper(CONNECT)))),
             "floor" => Self::Floor(Floor::of(name, root)),
             "over" => {
                 let caller = Caller::builder(BaseUrl::parse("https://service.example.com").unwrap());
@@ -534,14 +542,14 @@ fn instructions(side: &str, name: &str, root: &str) -> Option<f64> {
     Some(per_call(MANY - FEW, many - few))
 }
 
-async fn costs(name: &str, root: &str, sides: [&str; 2]) -> [Cost; 2] {
-    let mut costs = [Cost::default(), Cost::default()];
-    let both = sides.map(|side| Side::of(side, name, root));
-    for (side, cost) in both.iter().zip(&mut costs) {
+async fn costs(name: &str, root: &str, sides: &[&str]) -> Vec<Cost> {
+    let mut costs: Vec<Cost> = sides.iter().map(|_| Cost::default()).collect();
+    let all: Vec<Side> = sides.iter().map(|side| Side::of(side, name, root)).collect();
+    for (side, cost) in all.iter().zip(&mut costs) {
         cost.allocations = allocations(side).await;
     }
     for _ in 0..ROUNDS {
-        for (side, cost) in both.iter().zip(&mut costs) {
+        for (side, cost) in all.iter().zip(&mut costs) {
             round(side, cost).await;
         }
     }
@@ -559,7 +567,7 @@ fn ratios(ours: &[f64], floor: &[f64]) -> f64 {
     median(ours.iter().zip(floor).map(|(ours, floor)| ours / floor).collect())
 }
 
-fn print(name: &str, [floor, ours]: &[Cost; 2]) {
+fn print(name: &str, floor: &Cost, ours: &Cost) {
     if let (Some(floor), Some(ours)) = (floor.instructions, ours.instructions) {
         line(&format!("{name}, instructions"), floor, ours, ours / floor);
     }
@@ -604,10 +612,13 @@ fn main() {
             let served = Served::start();
             let runtime = runtime();
             for name in NAMES.into_iter().filter(|name| asked(name)) {
-                print(name, &runtime.block_on(costs(name, &served.root, ["floor", "ours"])));
+                let costs = runtime.block_on(costs(name, &served.root, &["floor", "ours", "hyper"]));
+                print(name, &costs[0], &costs[1]);
+                print(&format!("{name} over hyper"), &costs[0], &costs[2]);
             }
             if asked("over") {
-                print("the core over its transport", &runtime.block_on(costs("", "", ["under", "over"])));
+                let costs = runtime.block_on(costs("", "", &["under", "over"]));
+                print("the core over its transport", &costs[0], &costs[1]);
             }
         }
         _ => println!("skipped: run it by `cargo bench`"),

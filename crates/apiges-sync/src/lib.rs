@@ -54,6 +54,9 @@
 //! | check the tax numbers of Brazilian contacts and holders | [`Cpf`], [`Cnpj`], [`CpfOrCnpj`] |
 //! | find what the service calls something else | [`wire_names`] |
 //!
+//! Calls go over `reqwest`, the default feature. With `default-features = false` and the feature `hyper` they go over hyper alone: fewer
+//! crates, less of the processor for each call, the same promises (`docs/performance.md`); of proxies it knows `http://` ones.
+//!
 //! # What is assumed of layer A
 //!
 //! Paths, fields, envelope and the languages are documented. **What [`Assumptions`] holds is ours and not the vendor's**: how user and
@@ -112,8 +115,8 @@ pub use date::{BadDate, CalendarDate};
 pub use error::{AuthProblem, ErrorClass, ErrorExt, Problem, Said};
 pub use integration_core::body::open::Unlisted;
 pub use integration_core::call::{
-    BaseUrl, Body, BodyStream, CallObserver, Idempotency, Observation, RetryPolicy, SendMark, Transport,
-    TransportError, TransportErrorKind,
+    BaseUrl, Body, BodyStream, CallObserver, Connections, Idempotency, Observation, RetryPolicy, SendMark,
+    Transport, TransportError, TransportErrorKind,
 };
 pub use integration_core::clock::{Clock, ManualClock, SystemClock};
 pub use integration_core::tax::id::{Cnpj, Cpf, CpfOrCnpj, IdError};

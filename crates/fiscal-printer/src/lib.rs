@@ -40,6 +40,9 @@
 //! | follow the service's cents | [`RoundingPolicy`], [`server`] |
 //! | find what the service calls something else | [`wire_names`] |
 //!
+//! Calls go over `reqwest`, the default feature. With `default-features = false` and the feature `hyper` they go over hyper alone: fewer
+//! crates, less of the processor for each call, the same promises (`docs/performance.md`); of proxies it knows `http://` ones.
+//!
 //! # Rules
 //!
 //! Faults carry the id of the rule they break: `R1` to `R43` are the rows of the manual's field table (contract 3.1-3.3), `I1`

@@ -91,6 +91,8 @@ struct Parts {
     page_limit: u64,
     assumptions: Assumptions,
     times: Arc<LocalTimes>,
+    /// One of each feature.
+    readers: Vec<Arc<Reader>>,
     schemas: Mutex<HashMap<Feature, (Duration, Arc<Schema>)>>,
 }
 
@@ -197,6 +199,9 @@ impl ClientBuilder {
         };
         let session = Session::new(login, clock, auth::MARGIN).pause_after_failure(auth::PAUSE);
         let credentials = Arc::new(session);
+        let times = Arc::new(times);
+        let reader = |feature| Arc::new(Reader::new(feature, &self.assumptions, times.clone()));
+        let readers = Feature::ALL.into_iter().map(reader).collect();
         Ok(Client(Arc::new(Parts {
             caller: anonymous.with_credentials(credentials.clone()),
             credentials,
@@ -204,7 +209,8 @@ impl ClientBuilder {
             stall: self.stall,
             page_limit: self.page_limit,
             assumptions: self.assumptions,
-            times: Arc::new(times),
+            times,
+            readers,
             schemas: Mutex::default(),
         })))
     }
@@ -398,8 +404,9 @@ impl Client {
         &self.0.caller
     }
 
-    pub(crate) fn reader(&self, feature: Feature) -> Reader {
-        Reader::new(feature, &self.0.assumptions, self.0.times.clone())
+    pub(crate) fn reader(&self, feature: Feature) -> Arc<Reader> {
+        let known = self.0.readers.iter().find(|reader| reader.feature() == feature).cloned();
+        known.unwrap_or_else(|| Arc::new(Reader::new(feature, &self.0.assumptions, self.0.times.clone())))
     }
 
     /// The columns that the configuration names for a feature.

@@ -50,6 +50,10 @@
 //! | `sqlite`, `postgres` | `sync::SqliteRegister`, `sync::PostgresRegister`: the register as tables for the firm's own SQL |
 //! | `store` | `schedule::Runner`, `link::Links`: what has to survive a restart |
 //! | `hubsoft` | `hubsoft::HubSoft`: look-ups in HubSoft's public API |
+//! | `reqwest` (the default), `hyper` | what calls go over |
+//!
+//! With `default-features = false` and the feature `hyper` calls go over hyper alone, without reqwest: fewer crates, less of the
+//! processor for each call, the same promises (`docs/performance.md`); of proxies it knows `http://` ones.
 //!
 //! [`Client`] can only read: no call of it changes anything at the service. The one thing that writes is `link::HttpLinkWriter`, which
 //! takes nothing but confirmed links, and cannot be made unless [`Assumptions::write_back`] says [`WriteBack::Http`].

@@ -14,7 +14,7 @@ use integration_core::body::stream::{Broken, Elements};
 use integration_core::call::{AnswerStream, Operation, Verdict};
 use integration_core::{Answer, Error, ErrorKind, Outcome, Secret};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::client::{Ask, Client, date_of};
 use crate::error::{ErrorExt, Problem, Route, keys, keys_of};
@@ -166,7 +166,7 @@ impl Client {
             if !answer.status().is_success() {
                 return route.refused(answer, &*clock);
             }
-            let read = route.json(answer).and_then(|value| one(value, answer, &route, rule.success_false));
+            let read = one(answer, &route, rule.success_false);
             match read.and_then(|found| found.map(|row| checked(row, fid, &reader, &route)).transpose()) {
                 Ok(found) => Verdict::Accept(found),
                 Err(problem @ Problem::ApiRefused { .. }) => Verdict::Refuse(route.error(problem)),
@@ -183,13 +183,27 @@ fn is_plain_404(answer: &Answer) -> bool {
     answer.status() == http::StatusCode::NOT_FOUND && (empty || answer.json::<Value>().is_ok())
 }
 
-/// R7: the record itself, `record`, or `records` of exactly one.
-fn one(value: Value, answer: &Answer, route: &Route, none_by_success: bool) -> Result<Option<Row>, Problem> {
-    let keys = keys_of(&value);
-    let Value::Object(mut fields) = value else { return Err(route.shape(keys, "it is no object")) };
-    if fields.keys().any(|name| wire::same(name, "fid")) {
-        return raw_row(answer, route).map(Some);
+/// R7: the record itself, with every key, doubled ones included; `record`, or `records` of exactly one.
+fn one(answer: &Answer, route: &Route, none_by_success: bool) -> Result<Option<Row>, Problem> {
+    let row = answer.is_complete().then(|| serde_json::from_slice::<Row>(answer.body()).ok());
+    let Some(row) = row.flatten() else {
+        let value = route.json(answer)?;
+        return Err(route.shape(keys_of(&value), "it is no object"));
+    };
+    if row.0.iter().any(|(name, _)| wire::same(name, "fid")) {
+        return Ok(Some(row));
     }
+    wrapped(row.into_fields(), answer, route, none_by_success)
+}
+
+fn wrapped(
+    fields: Map<String, Value>,
+    answer: &Answer,
+    route: &Route,
+    none_by_success: bool,
+) -> Result<Option<Row>, Problem> {
+    let mut fields = fields;
+    let keys = keys(fields.keys().map(String::as_str));
     let wrapped = match (fields.remove("record"), fields.remove("records")) {
         (Some(Value::Object(inner)), None) => Some(inner),
         (None, Some(Value::Array(mut list))) if list.len() == 1 => match list.pop() {
@@ -211,14 +225,9 @@ fn one(value: Value, answer: &Answer, route: &Route, none_by_success: bool) -> R
     }
 }
 
-fn says_false(fields: &serde_json::Map<String, Value>) -> bool {
+fn says_false(fields: &Map<String, Value>) -> bool {
     use integration_core::body::fields::Token;
     fields.get("success").and_then(|success| success.scalar().boolean()) == Some(false)
-}
-
-/// With every key, doubled ones included.
-fn raw_row(answer: &Answer, route: &Route) -> Result<Row, Problem> {
-    serde_json::from_slice(answer.body()).map_err(|_| route.shape(Vec::new(), "it is no object"))
 }
 
 fn checked(row: Row, asked: Fid, reader: &Reader, route: &Route) -> Result<Record, Problem> {
@@ -456,10 +465,10 @@ pub struct Rows {
 }
 
 impl Rows {
-    fn new(body: AnswerStream, head: Answer, route: Route, reader: Reader) -> Self {
+    fn new(body: AnswerStream, head: Answer, route: Route, reader: Arc<Reader>) -> Self {
         let elements = Elements::new(body, "records").keep_beside(BESIDE);
         let elements = elements.of_operation(route.operation, Outcome::ReadOnly);
-        Self { elements, head, route, reader: Arc::new(reader), ended: false }
+        Self { elements, head, route, reader, ended: false }
     }
 
     /// The next row; `None` once the whole answer was read and was a success.

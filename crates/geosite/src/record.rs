@@ -336,6 +336,10 @@ impl Reader {
         Self { feature, roles, service, distribution: assumptions.role_distribution_values.clone(), times }
     }
 
+    pub(crate) const fn feature(&self) -> Feature {
+        self.feature
+    }
+
     /// The columns that it understands, those of its feature and the configured ones first.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = &str> {
         self.roles.iter().map(|(name, _)| name.as_str())
@@ -463,7 +467,7 @@ fn own_roles(feature: Feature, assumptions: &Assumptions) -> Vec<(String, Meanin
 
 /// One geometry column whose name contains `geom` (observed).
 pub(crate) fn is_geometry(name: &str) -> bool {
-    name.to_ascii_lowercase().contains("geom")
+    name.as_bytes().windows(4).any(|part| part.eq_ignore_ascii_case(b"geom"))
 }
 
 /// A row on its way to a record.
@@ -503,7 +507,11 @@ impl Draft {
         }
     }
 
+    /// Taken out, since every text is asked for once.
     fn text(&mut self, role: Meaning) -> Option<String> {
+        if let Some((.., Value::String(text))) = self.known.iter_mut().find(|(known, ..)| *known == role) {
+            return Some(std::mem::take(text)).filter(|text| !text.trim().is_empty());
+        }
         self.get(role, wire::text)
     }
 

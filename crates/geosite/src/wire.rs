@@ -109,6 +109,11 @@ impl Row {
         Self(fields.into_iter().collect())
     }
 
+    /// Its fields by name, of doubled ones the last.
+    pub(crate) fn into_fields(self) -> Map<String, Value> {
+        self.0.into_iter().collect()
+    }
+
     /// A key that is there twice when case does not count.
     pub(crate) fn doubled(&self) -> Option<&str> {
         let names = || self.0.iter().map(|(name, _)| name.as_str());
@@ -118,12 +123,19 @@ impl Row {
 }
 
 /// Names are matched without case (contract 3.3).
+#[inline]
 pub(crate) fn same(one: &str, other: &str) -> bool {
     // Rows are compared with every known name: nearly all differ in their first letter.
-    let first = |name: &str| name.bytes().next().filter(u8::is_ascii).map(|byte| byte.to_ascii_lowercase());
-    if first(one).zip(first(other)).is_some_and(|(one, other)| one != other) {
+    if let ([first, ..], [second, ..]) = (one.as_bytes(), other.as_bytes())
+        && (first | second).is_ascii()
+        && !first.eq_ignore_ascii_case(second)
+    {
         return false;
     }
+    is_same_text(one, other)
+}
+
+fn is_same_text(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
         || (!(one.is_ascii() && other.is_ascii()) && one.to_lowercase() == other.to_lowercase())
 }
@@ -134,6 +146,10 @@ pub(crate) struct Unparsable(pub(crate) &'static str);
 
 /// A whole number, also as text; absent is nothing.
 pub(crate) fn integer(value: &Value) -> Result<Option<i64>, Unparsable> {
+    // As most are written, and no text has to be made of it.
+    if let Some(number) = value.as_i64() {
+        return Ok(Some(number));
+    }
     let scalar = value.scalar();
     if is_absent(&scalar) {
         return Ok(None);
@@ -143,6 +159,9 @@ pub(crate) fn integer(value: &Value) -> Result<Option<i64>, Unparsable> {
 
 /// A number that is measured: metres, degrees.
 pub(crate) fn real(value: &Value) -> Result<Option<f64>, Unparsable> {
+    if let Some(number) = value.as_f64().filter(|number| number.is_finite()) {
+        return Ok(Some(number));
+    }
     match value.scalar() {
         scalar if is_absent(&scalar) => Ok(None),
         Scalar::Number(text) => geometry::number(&text).map(Some).ok_or(Unparsable("a number")),

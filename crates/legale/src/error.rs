@@ -13,7 +13,7 @@ use integration_core::clock::Clock;
 use integration_core::{Answer, Error, ErrorKind, open_enum};
 use serde_json::Value;
 
-use crate::wire::{Opened, Unreadable, code_of, message_of, open};
+use crate::wire::{Opened, Unreadable, code_of, is_failure, message_of, open};
 
 /// The longest `Retry-After` that is obeyed; longer ones count as this (assumed, contract 2.3).
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
@@ -201,7 +201,8 @@ impl Judge<'_> {
         answer: &Answer,
         read: impl Fn(Value) -> Result<T, Unreadable>,
     ) -> Verdict<T> {
-        let said = value.as_object().and_then(message_of);
+        // Of a success nobody asks what it says.
+        let said = value.as_object().filter(|fields| is_failure(fields)).and_then(message_of);
         match open(value) {
             Opened::Data(data) => self.read(data, answer, read),
             Opened::Failure { code } => Verdict::Refuse(self.refusal(answer, code, said)),

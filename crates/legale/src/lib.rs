@@ -52,6 +52,9 @@
 //! | let people do only what they may | [`permission::Gate`], [`permission::SharedGate`] |
 //! | name files and folders, pack metadata | [`naming::FileName`], [`naming::Folder`], [`naming::Metadata`] |
 //!
+//! Calls go over `reqwest`, the default feature. With `default-features = false` and the feature `hyper` they go over hyper alone: fewer
+//! crates, less of the processor for each call, the same promises (`docs/performance.md`); of proxies it knows `http://` ones.
+//!
 //! # What is assumed
 //!
 //! The vendor's pages leave much open. Where the contract marks a point *assumed* it is a setting: the margin and life of tokens

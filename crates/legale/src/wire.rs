@@ -35,12 +35,8 @@ pub(crate) enum Opened {
 /// Takes the envelope off: an object with `data` and `code` or `message`; anything else is the data itself.
 pub(crate) fn open(value: Value) -> Opened {
     let Value::Object(mut fields) = value else { return Opened::Data(value) };
-    let code = code_of(&fields);
-    let has_data = fields.get("data").is_some_and(|data| !data.is_null());
-    if fields.get("success").and_then(|success| success.scalar().boolean()) == Some(false)
-        || (code.is_some() && !has_data)
-    {
-        return Opened::Failure { code };
+    if is_failure(&fields) {
+        return Opened::Failure { code: code_of(&fields) };
     }
     let is_envelope =
         fields.contains_key("data") && (fields.contains_key("code") || fields.contains_key("message"));
@@ -48,6 +44,13 @@ pub(crate) fn open(value: Value) -> Opened {
         return Opened::Data(fields.remove("data").unwrap_or_default());
     }
     Opened::Data(Value::Object(fields))
+}
+
+/// Whether the service says no inside a success.
+pub(crate) fn is_failure(fields: &Map<String, Value>) -> bool {
+    let has_data = fields.get("data").is_some_and(|data| !data.is_null());
+    fields.get("success").and_then(|success| success.scalar().boolean()) == Some(false)
+        || (!has_data && code_of(fields).is_some())
 }
 
 /// The service's code, if it is a text that is not empty.

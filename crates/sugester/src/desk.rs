@@ -5,7 +5,7 @@
 //! the host of its account, decided before anything is sent.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{Method, header};
@@ -108,7 +108,8 @@ impl Plan {
         let lane = Lane::new(self.calls_at_once.max(1)).with_gap(self.gap);
         let caller = caller.base(base).build()?;
         let (mode, per_page) = (self.mode, self.per_page);
-        Ok(Desk(Arc::new(Parts { caller, root, account, token, mode, lane, per_page }), None))
+        let in_query = OnceLock::new();
+        Ok(Desk(Arc::new(Parts { caller, root, account, token, mode, in_query, lane, per_page }), None))
     }
 
     fn root(&self) -> Result<Option<BaseUrl>, Error> {
@@ -225,6 +226,8 @@ struct Parts {
     account: Option<AccountName>,
     token: ApiToken,
     mode: AuthMode,
+    /// The token in a query, made at the first call that has it there.
+    in_query: OnceLock<Authorization>,
     lane: Lane,
     per_page: u32,
 }
@@ -341,7 +344,9 @@ impl Desk {
 
     /// Makes a call that answers with a record.
     pub(crate) async fn record<T: Record>(&self, ask: Ask) -> Result<T, Error> {
-        self.ask(ask, wire::read_record).await
+        let call = self.dressed(&ask)?;
+        let judge = self.judge(&ask.operation, ask.may_be_empty);
+        Ok(self.0.caller.call(&call, |answer| judge.record(answer)).await?.value)
     }
 
     /// Makes a call whose answer brings nothing.
@@ -368,6 +373,14 @@ impl Desk {
         Ok(if ask.operation.method == Method::GET { call } else { call.retry(RetryPolicy::never()) })
     }
 
+    fn in_query(&self) -> Result<Authorization, Error> {
+        if let Some(made) = self.0.in_query.get() {
+            return Ok(made.clone());
+        }
+        let made = Authorization::in_query("api_token", self.0.token.secret().clone())?;
+        Ok(self.0.in_query.get_or_init(|| made).clone())
+    }
+
     fn signed(&self, call: Call, body: Option<Tokens>) -> Result<Call, Error> {
         let secret = self.0.token.secret();
         let call = call.header(header::CONTENT_TYPE, "application/json");
@@ -376,9 +389,7 @@ impl Desk {
                 let call = call.authorized(Authorization::bearer(secret.clone())?);
                 body.into_iter().fold(call, |call, body| call.json(json(&body)))
             }
-            (AuthMode::QueryAndBody, None) => {
-                call.authorized(Authorization::in_query("api_token", secret.clone())?)
-            }
+            (AuthMode::QueryAndBody, None) => call.authorized(self.in_query()?),
             (AuthMode::QueryAndBody, Some(mut body)) => {
                 body.insert("api_token".to_owned(), token(secret.reveal()));
                 call.json(json(&body))

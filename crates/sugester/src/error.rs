@@ -12,10 +12,13 @@ use integration_core::call::verdict;
 use integration_core::call::{Operation, Verdict};
 use integration_core::clock::Clock;
 use integration_core::{Answer, Error, ErrorKind};
+use memchr::memmem;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::refusal::{FieldError, Refusal, is_multipass_failure, redacted_excerpt};
+use crate::value::Fields;
+use crate::wire::{self, Record};
 
 /// The longest `Retry-After` that is obeyed; longer ones count as this (assumed, contract 2.4).
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
@@ -147,6 +150,14 @@ impl Judge<'_> {
         }
     }
 
+    /// As [`whole`](Self::whole), of a call that answers with a record.
+    pub(crate) fn record<T: Record>(self, answer: &Answer) -> Verdict<T> {
+        match bare_record(answer) {
+            Some(read) => read.map_or_else(|cause| self.unread(answer, cause), Verdict::Accept),
+            None => self.whole(answer, wire::read_record),
+        }
+    }
+
     fn success<T>(
         self,
         token: Box<RawValue>,
@@ -154,8 +165,8 @@ impl Judge<'_> {
         read: impl Fn(Box<RawValue>) -> Result<T, Unreadable>,
     ) -> Verdict<T> {
         // Lists are records, which say what people wrote.
-        let said =
-            token.get().starts_with(['{', '"']).then(|| serde_json::from_str::<Value>(token.get()).ok());
+        let may_refuse = token.get().starts_with(['{', '"']) && may_refuse(token.get().as_bytes());
+        let said = may_refuse.then(|| serde_json::from_str::<Value>(token.get()).ok());
         match said.flatten().as_ref().and_then(refused_in) {
             Some(said) => Verdict::Refuse(self.refusal(answer, said)),
             None => self.read(token, answer, read),
@@ -246,6 +257,22 @@ impl Judge<'_> {
             .with_hint(advice(kind, Reason::Other))
             .with_retry_after(wait.map(|wait| wait.min(LONGEST_WAIT)))
     }
+}
+
+/// The record that nearly every answer to such a call is: bare, and without a word of a refusal. It is read once.
+fn bare_record<T: Record>(answer: &Answer) -> Option<Result<T, Unreadable>> {
+    if !answer.status().is_success() || !answer.is_complete() || may_refuse(answer.body()) {
+        return None;
+    }
+    let fields = Fields::parse(answer.body()).filter(|fields| !fields.names().eq([T::WRAPPER]))?;
+    Some(T::read(fields))
+}
+
+/// Whether it is worth looking for a refusal in this JSON: each says `error` or has a `message`, and a text that is all of an answer its
+/// words, unless escapes hide them. Most records say none of it, and are read once.
+fn may_refuse(json: &[u8]) -> bool {
+    let says = |word: &[u8]| memmem::find(json, word).is_some();
+    json.first() == Some(&b'"') || says(b"error") || says(b"message") || says(br"\u")
 }
 
 /// The refusal in an answer with a 2xx status: by its shape, or, where no record is, by its words.

@@ -62,6 +62,9 @@
 //! Features: `store` (the synchronisation, and hints over restarts), `axum` (a router for webhooks). The guide `docs/sugester.md` goes from
 //! nothing to production.
 //!
+//! Calls go over `reqwest`, the default feature. With `default-features = false` and the feature `hyper` they go over hyper alone: fewer
+//! crates, less of the processor for each call, the same promises (`docs/performance.md`); of proxies it knows `http://` ones.
+//!
 //! # What is assumed
 //!
 //! Nothing was checked against a live account. Where the contract marks a point *assumed* it is a setting: hosts

@@ -295,9 +295,9 @@ fn refused<T>(call: &Call, status: StatusCode, http: StatusCode, stated: Option<
         route: route.text,
     };
     let error = match stated.and_then(|envelope| envelope.error) {
-        Some(stated) => {
-            Refusal::new(code(&stated.code, &sent), stated.details.as_ref()).heard(said).into_error(kind, call.name())
-        }
+        Some(stated) => Refusal::new(code(&stated.code, &sent), stated.details.as_ref())
+            .heard(said)
+            .into_error(kind, call.name()),
         None => Problem::of(status, said)
             .error_of(kind, call.name())
             .with_hint(advice(&RefusalCode::Refused, kind)),

@@ -277,6 +277,22 @@ impl Token for Box<RawValue> {
         self.get().starts_with('n')
     }
 
+    /// The token's own memory becomes the text.
+    fn into_text(self) -> Option<String> {
+        let mut text = match self.get().as_bytes().first() {
+            Some(b'n' | b'{' | b'[') => return None,
+            _ => String::from(Box::<str>::from(self)),
+        };
+        if text.len() > 1 && text.starts_with('"') {
+            if memchr::memchr(b'\\', text.as_bytes()).is_some() {
+                return Some(serde_json::from_str(&text).unwrap_or_default());
+            }
+            text.pop();
+            text.remove(0);
+        }
+        Some(text)
+    }
+
     fn into_list(self) -> Option<Vec<Self>> {
         serde_json::from_str(self.get()).ok()
     }

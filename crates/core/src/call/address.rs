@@ -80,19 +80,32 @@ fn path(call: &Call, base: &BaseUrl, faults: &mut Vec<Fault>) -> String {
     let mut url = String::with_capacity(length(call, prefix));
     url.push_str(prefix);
     let mut rest = call.operation.path;
-    while let Some((before, after)) = rest.split_once('{') {
+    let mut used = 0_usize;
+    while let Some((before, after)) = cut(rest, b'{') {
         url.push_str(before);
-        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        let (name, after) = cut(after, b'}').unwrap_or((after, ""));
         match call.params.iter().find(|(given, _)| *given == name) {
-            Some((_, value)) => segment(&mut url, name, value, faults),
+            Some((_, value)) => {
+                used = used.saturating_add(1);
+                segment(&mut url, name, value, faults);
+            }
             None => faults.push(fault(name, "a value").with_hint("the path needs this parameter")),
         }
         rest = after;
     }
     url.push_str(rest);
-    superfluous(call, faults);
+    // A single one that was used is not superfluous, and most calls have no more.
+    if used != call.params.len() || used > 1 {
+        superfluous(call, faults);
+    }
     let path = url.get(prefix.len()..).unwrap_or_default();
     if is_plain(call.operation.path, path) { url } else { base.join(path).into() }
+}
+
+/// As `str::split_once`, which takes its time to set up.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let place = memchr::memchr(at, text.as_bytes())?;
+    Some((text.get(..place)?, text.get(place.checked_add(1)?..)?))
 }
 
 /// Enough for the address unless much of it is escaped.
@@ -108,7 +121,8 @@ fn is_plain(template: &str, path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~{}".contains(&byte);
     template.starts_with('/')
         && template.bytes().all(plain)
-        && !path.split('/').any(|segment| matches!(segment, "." | ".."))
+        && (memchr::memchr(b'.', path.as_bytes()).is_none()
+            || !path.split('/').any(|segment| matches!(segment, "." | "..")))
 }
 
 fn segment(url: &mut String, name: &str, value: &str, faults: &mut Vec<Fault>) {

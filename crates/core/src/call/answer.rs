@@ -97,7 +97,7 @@ impl Answer {
 
     fn without(mut self, secret: &Secret) -> Self {
         let spellings = secret.spellings();
-        if let Cow::Owned(masked) = redact(&spellings, &String::from_utf8_lossy(&self.body)) {
+        if let Cow::Owned(masked) = redact(&spellings, &lossy(&self.body)) {
             self.body = masked.into();
         }
         if !self.complete {
@@ -106,7 +106,7 @@ impl Answer {
         }
         for value in self.headers.values_mut() {
             // Lossy, since a header may hold the secret next to bytes that are no ASCII.
-            let masked = match redact(&spellings, &String::from_utf8_lossy(value.as_bytes())) {
+            let masked = match redact(&spellings, &lossy(value.as_bytes())) {
                 Cow::Owned(masked) => HeaderValue::from_bytes(masked.as_bytes()).ok(),
                 Cow::Borrowed(_) => None,
             };
@@ -173,7 +173,7 @@ impl Answer {
     /// The body as text; bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.body)
+        lossy(&self.body)
     }
 
     /// Whether the body is whole, not cut at the client's limit.
@@ -233,6 +233,11 @@ const REPEATED: usize = 4;
 fn is_media_type(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-+./_".contains(&byte);
     text.len() <= 80 && text.contains('/') && text.bytes().all(plain)
+}
+
+/// As `String::from_utf8_lossy`, which is slow in finding out that nothing has to be replaced, as nearly always.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 fn is_id(text: &str) -> bool {

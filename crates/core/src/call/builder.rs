@@ -8,8 +8,8 @@ use http::HeaderValue;
 
 use super::auth::Credentials;
 use super::client::{Caller, Shared};
+use super::connections::{Connections, Keeping};
 use super::observer::CallObserver;
-use super::reqwest_transport::{Connections, Keeping};
 use super::retry::{RetryBudget, RetryPolicy};
 use super::settings::{BaseUrl, Settings, Timeouts};
 use super::transport::Transport;
@@ -145,7 +145,7 @@ impl CallerBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) without a base URL, if the built-in transport cannot
-    /// be set up on this machine, or if the user agent cannot stand in a header.
+    /// be set up on this machine (or is not built in, where neither the feature `reqwest` nor `hyper` is on), or if the user agent cannot stand in a header.
     pub fn build(self) -> Result<Caller, Error> {
         let Some(base) = self.base else {
             return Err(Error::configuration("the client has no base URL", "say where the service is"));

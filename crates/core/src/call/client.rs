@@ -4,6 +4,7 @@
 //! Everything that is the same for every service happens behind it, once.
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -213,8 +214,11 @@ impl Caller {
     ) -> Result<Done<T>, Error> {
         let base = self.target(call);
         let span = span(call, base);
-        let run = Run::new(self, call, base, streams, deadline);
-        let result = run.run(judge, &span).instrument(span.clone()).await;
+        let result = {
+            // Pinned where it is made: it is large, and whoever takes it by value copies it.
+            let run = pin!(Run::new(self, call, base, streams, deadline, &span).run(judge));
+            run.instrument(span.clone()).await
+        };
         if let Err(error) = &result {
             span.record("error.type", field::debug(error.kind()));
             span.record("otel.status_code", "ERROR");

@@ -21,20 +21,28 @@ pub mod transport;
 pub mod verdict;
 
 mod address;
+mod connections;
+#[cfg(feature = "hyper")]
+mod hyper_transport;
+#[cfg(any(feature = "reqwest", feature = "hyper"))]
+mod outgoing;
+#[cfg(feature = "reqwest")]
 mod reqwest_transport;
 mod run;
+#[cfg(any(feature = "reqwest", feature = "hyper"))]
+mod trust;
 
 pub use answer::Answer;
 pub use auth::{Authorization, Bearer, Credentials};
 pub use body::Body;
 pub use builder::CallerBuilder;
 pub use client::{Answered, Caller};
+pub use connections::Connections;
 pub use intake::{Intake, NotTaken};
 pub use observer::{CallObserver, Observation};
 pub use operation::{Call, Idempotency, Lane, Operation, Place};
 pub use part::PartFile;
 pub use redirect::{Link, UnexpectedRedirect};
-pub use reqwest_transport::Connections;
 pub use retry::RetryPolicy;
 pub use session::{Login, Session, Ticket};
 pub use settings::{BaseUrl, Env, Settings, Timeouts};

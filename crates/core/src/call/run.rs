@@ -1,6 +1,7 @@
 //! The loop around one call: lane, deadline, attempts, judgement, renewal, retry.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +74,7 @@ pub(crate) struct Run<'c> {
     under_way: Option<SendMark>,
     finished: bool,
     watch: Watch<'c>,
+    span: &'c Span,
 }
 
 impl<'c> Run<'c> {
@@ -83,6 +85,7 @@ impl<'c> Run<'c> {
         base: &'c BaseUrl,
         streams: Option<u64>,
         deadline: Duration,
+        span: &'c Span,
     ) -> Self {
         // Another origin gets credentials only from who names them for it.
         let credentials = caller.credentials.as_ref().filter(|_| base.has_origin_of(&caller.base));
@@ -100,6 +103,7 @@ impl<'c> Run<'c> {
             under_way: None,
             finished: false,
             watch: Watch::of(&caller.shared),
+            span,
         }
     }
 
@@ -108,29 +112,25 @@ impl<'c> Run<'c> {
         caller.shared.clock.elapsed().saturating_add(timeouts(call, caller).total())
     }
 
-    pub(crate) async fn run<T>(
-        mut self,
-        judge: &impl Fn(&Answer) -> Verdict<T>,
-        span: &Span,
-    ) -> Result<Done<T>, Error> {
+    pub(crate) async fn run<T>(mut self, judge: &impl Fn(&Answer) -> Verdict<T>) -> Result<Done<T>, Error> {
         let result = self.settle(judge).await;
         self.finished = true;
         let end = match &result {
             Ok(done) => End::Well(done.answer.status().as_u16()),
             Err(error) => End::Badly(error),
         };
-        self.note(span, &end);
+        self.note(&end);
         self.watch.over(self.call, self.base, self.attempts, &end);
         result
     }
 
     /// Once, at the end: exporters keep every value that a field was ever given.
-    fn note(&self, span: &Span, end: &End<'_>) {
+    fn note(&self, end: &End<'_>) {
         if let Some(status) = end.status() {
-            span.record("http.response.status_code", status);
+            self.span.record("http.response.status_code", status);
         }
         if self.attempts > 1 {
-            span.record("http.request.resend_count", self.attempts.saturating_sub(1));
+            self.span.record("http.request.resend_count", self.attempts.saturating_sub(1));
         }
     }
 
@@ -217,7 +217,11 @@ impl<'c> Run<'c> {
         let request = self.request(address, authorization, &mark)?;
         self.attempts = self.attempts.saturating_add(1);
         self.under_way = Some(mark.clone());
-        let exchanged = self.within(limit, self.exchange(request, judge)).await;
+        let exchanged = {
+            // Pinned where it is made: it is large, and whoever takes it by value copies it.
+            let exchange = pin!(self.exchange(request, judge));
+            self.within(limit, exchange).await
+        };
         self.under_way = None;
         match exchanged {
             None => Err(self.timed_out(limit, &mark)),
@@ -474,6 +478,8 @@ impl Drop for Run<'_> {
         if self.finished {
             return;
         }
+        // What is dropped is not polled, and nobody else enters the span for it.
+        let _entered = self.span.enter();
         let unknown = self.doubt || (left == Some(true) && self.lost() == Outcome::Unknown);
         let outcome = match left {
             _ if unknown => Outcome::Unknown,

@@ -111,6 +111,13 @@ impl BaseUrl {
         url.scheme() == "http" || is_loopback(url)
     }
 
+    /// The same of a request's address as requests have it.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn is_near_uri(uri: &http::Uri) -> bool {
+        let host = uri.host().and_then(|host| Host::parse(host).ok());
+        uri.scheme_str() == Some("http") || is_loopback_host(host.as_ref())
+    }
+
     /// It as text, without a slash at its end.
     pub(crate) fn prefix(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
@@ -145,8 +152,12 @@ impl BaseUrl {
 const URL_HINT: &str = "give a base URL like https://host or, on this machine, http://127.0.0.1:PORT";
 
 fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+    is_loopback_host(url.host().as_ref())
+}
+
+fn is_loopback_host<S: AsRef<str>>(host: Option<&Host<S>>) -> bool {
+    match host {
+        Some(Host::Domain(name)) => name.as_ref().eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,

@@ -82,7 +82,8 @@ impl Denial {
             (true, true) => Outcome::Unknown,
             (true, false) => Outcome::Refused,
         };
-        let error = Refusal::new(self.code, self.details.as_ref()).into_error(kind_of(self.status), called.operation);
+        let error =
+            Refusal::new(self.code, self.details.as_ref()).into_error(kind_of(self.status), called.operation);
         error.with_outcome(outcome).with_answer(Answer::new(self.status, HeaderMap::new(), ""))
     }
 }
