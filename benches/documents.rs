@@ -141,24 +141,25 @@ async fn figures(size: u64) -> String {
     println!("{}", up.line(&format!("up, {mib} MiB")));
     println!("{}", down.line(&format!("down, {mib} MiB")));
     println!("{}", inline.line(&format!("down in base64, {mib} MiB")));
+    let whole = encoded(size) + (BEFORE.len() + AFTER.len()) as u64;
     let heaps = [
-        format!(
-            "up {} KiB, naive {}",
-            heap(create(&client, size)).await,
-            heap(send_naive(&bare, &base, size)).await
-        ),
-        format!(
-            "down {} KiB, naive {}",
-            heap(fetch(&client, size)).await,
-            heap(fetch_naive(&bare, &base, size)).await
-        ),
-        format!(
-            "down in base64 {} KiB, naive {}",
+        ("up", heap(create(&client, size)).await, heap(send_raw(&bare, &base, encoded(size))).await),
+        ("down", heap(fetch(&client, size)).await, heap(fetch_raw(&bare, &base, "media/x.pdf", size)).await),
+        (
+            "down in base64",
             heap(decode(&caller, size)).await,
-            heap(decode_naive(&bare, &base, size)).await
+            heap(fetch_raw(&bare, &base, "detail", whole)).await,
         ),
     ];
-    format!("{mib} MiB: SHA-256 alone {:.1} ms; most heap held {}", median(digests), heaps.join("; "))
+    let heaps = heaps.map(|(way, ours, bare)| format!("{way} {ours} KiB, bare transport {bare} KiB"));
+    let naive = [
+        heap(send_naive(&bare, &base, size)).await,
+        heap(fetch_naive(&bare, &base, size)).await,
+        heap(decode_naive(&bare, &base, size)).await,
+    ];
+    let naive = naive.map(|kib| format!("{} MiB", kib / 1024)).join(", ");
+    let (digest, heaps) = (median(digests), heaps.join("; "));
+    format!("{mib} MiB: SHA-256 alone {digest:.1} ms; most heap held {heaps}; the naive ways {naive}")
 }
 
 /// The work, while another thread hashes as many bytes; over when both are.

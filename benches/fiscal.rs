@@ -263,7 +263,9 @@ fn counted(what: &str) -> Option<f64> {
 }
 
 fn row(name: &str, floor: f64, ours: f64, ratio: f64) {
-    println!("| {name} | {floor:.1} | {ours:.1} | {ratio:.2} |");
+    // Of a floor that allocates nothing there is no ratio.
+    let ratio = if ratio.is_finite() { format!("{ratio:.2}") } else { "-".to_owned() };
+    println!("| {name} | {floor:.1} | {ours:.1} | {ratio} |");
 }
 
 fn times(sample: &Sample, name: &str, floor: impl Fn(&Sample) -> f64, ours: impl Fn(&Sample) -> f64) {

@@ -53,7 +53,7 @@ fn exact_quotient(value: Decimal) -> Option<f64> {
     let parts = value.unpack();
     let divisor = EXACT_POWERS.get(usize::try_from(parts.scale).ok()?)?;
     let digits = i64::from(parts.mid) << 32 | i64::from(parts.lo);
-    if parts.hi != 0 || digits < 0 || digits > 1 << 53 {
+    if parts.hi != 0 || !(0..=1 << 53).contains(&digits) {
         return None;
     }
     let digits = if parts.negative { -digits } else { digits };

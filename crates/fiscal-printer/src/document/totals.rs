@@ -293,11 +293,14 @@ impl LineSums {
     /// Were two groups to share a rate, its lines belong to the first of them only.
     fn group_of(&mut self, line: &ResolvedLine, rates: &EffectiveRates) -> Option<&mut LineSum> {
         let at = |rate: Option<Decimal>| rate.is_some_and(|rate| equal(line.rate, rate));
-        match () {
-            () if line.exempt => Some(&mut self.exempt),
-            () if at(rates.general) => Some(&mut self.general),
-            () if at(rates.reduced) => Some(&mut self.reduced),
-            () => at(rates.luxury).then_some(&mut self.luxury),
+        if line.exempt {
+            Some(&mut self.exempt)
+        } else if at(rates.general) {
+            Some(&mut self.general)
+        } else if at(rates.reduced) {
+            Some(&mut self.reduced)
+        } else {
+            at(rates.luxury).then_some(&mut self.luxury)
         }
     }
 }
