@@ -1,14 +1,18 @@
-//! Large documents to and from the signature service, beside the bare transport that moves as many bytes:
-//! `cargo bench -p integration-benches --bench documents`.
+//! Large documents to and from the signature service, beside the bare transport that moves as many bytes, and beside what one writes
+//! at first: `cargo bench -p integration-benches --bench documents`.
 //!
-//! The peer is a thread of its own on a bare socket, which throws away what it reads and sends what it has ready. Up: a document is
-//! read, hashed, encoded in base64 and sent; the floor is bare reqwest with a streamed body of as many ready bytes. Down: a document
-//! is read, checked, hashed and written to a sink; the floor is bare reqwest that reads as many bytes and drops them.
+//! The peer is a thread of its own on a bare socket, which throws away what it reads and sends what it has ready.
 //!
-//! The client promises the SHA-256 of the document, so there is a second floor: the same bare transport while another thread hashes as
-//! many bytes from memory. Each block of SHA-256 waits for the one before, so no number of processors makes the digest faster, and
-//! no call that tells it can take less. Below the table stands what the digest alone takes, and the most memory that a call held beyond
-//! what the program held before (resident, so with the allocator's own; where the system tells).
+//! | way | ours | bare transport | naive |
+//! |---|---|---|---|
+//! | up | a document is read, hashed, encoded in base64 and sent | bare reqwest, a streamed body of as many ready bytes | all of it read, encoded to a `String`, written to JSON, sent by bare reqwest |
+//! | down | a document is read, checked, hashed and written to a sink | bare reqwest that reads as many bytes and drops them | all of it read by bare reqwest, then written to a sink |
+//! | down in base64 | as it arrives: the field is found, decoded, hashed and written to a sink | as down, of as many encoded bytes | all of it read, `serde_json` into a struct with a `String`, decoded, written to a sink |
+//!
+//! Ours tells the SHA-256 of the document, which the naive way does not. So there is one more floor: the same bare transport while
+//! another thread hashes as many bytes from memory. Each block of SHA-256 waits for the one before, so no number of processors makes
+//! the digest faster, and no call that tells it can take less. Below the table stand what the digest alone takes, and the most heap that
+//! a call held beyond what the program held before.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -24,15 +28,29 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use integration_benches::{is_asked_for, median, time};
+use integration_core::body::base64::FieldToWriter;
+use integration_core::call::{BaseUrl, Call, Caller, Intake, Operation, Verdict};
 use legale::{Client, Credential, DocumentId, Environment, Source, Upload};
-use tokio::io::AsyncReadExt as _;
+use peak_alloc::PeakAlloc;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
 
 const ROUNDS: usize = 5;
 const PIECE: usize = 64 * 1024;
 static PIECES: [u8; PIECE] = [b'x'; PIECE];
+/// Base64 of as many `x`.
+static ENCODED: [u8; PIECE] = encoded_piece();
+const DETAIL: Operation = Operation::get("read a document", "/detail");
+const BEFORE: &str = r#"{"data":{"GUID":"g","base64":""#;
+const AFTER: &str = r#""},"code":null,"message":""}"#;
 const CREATED: &str = r#"{"data":{"GUID":"g","document":"/media/x.pdf"},"code":null,"message":""}"#;
 
 fn main() {
@@ -42,8 +60,10 @@ fn main() {
     // Bare reqwest asks for one even where it speaks plain HTTP.
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    println!("| documents | ms | bare transport, ms | ratio | bare transport and digest, ms | ratio |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| documents | ms | bare transport, ms | ratio | bare transport and digest, ms | ratio | naive, ms | ratio |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     let mut notes = Vec::new();
     for mib in [10, 300] {
         notes.push(runtime.block_on(Box::pin(figures(mib * 1024 * 1024))));
@@ -51,50 +71,95 @@ fn main() {
     println!("\n{}", notes.join("\n"));
 }
 
-/// Milliseconds of each round: ours, of the bare transport, of that with the digest beside it.
+const fn encoded_piece() -> [u8; PIECE] {
+    let mut piece = [0; PIECE];
+    let mut at = 0;
+    while at < PIECE {
+        piece[at] = b"eHh4"[at % 4];
+        at += 1;
+    }
+    piece
+}
+
+/// Milliseconds of each round: ours, of the bare transport, of that with the digest beside it, of the naive way.
 #[derive(Default)]
-struct Way([Vec<f64>; 3]);
+struct Way([Vec<f64>; 4]);
 
 impl Way {
-    fn note(&mut self, ours: Duration, bare: Duration, hashed: Duration) {
-        for (figures, took) in self.0.iter_mut().zip([ours, bare, hashed]) {
+    fn note(&mut self, took: [Duration; 4]) {
+        for (figures, took) in self.0.iter_mut().zip(took) {
             figures.push(took.as_secs_f64() * 1000.0);
         }
     }
 
     /// Medians, and the medians of the rounds' own ratios.
     fn line(&self, name: &str) -> String {
-        let Self([ours, bare, hashed]) = self;
-        let ratio =
-            |floor: &[f64]| median(ours.iter().zip(floor).map(|(ours, floor)| ours / floor).collect());
-        let (by_bare, by_hashed) = (ratio(bare), ratio(hashed));
-        let [ours, bare, hashed] = [ours, bare, hashed].map(|figures| median(figures.clone()));
-        format!("| {name} | {ours:.1} | {bare:.1} | {by_bare:.2} | {hashed:.1} | {by_hashed:.2} |")
+        let Self([ours, bare, hashed, naive]) = self;
+        let beside = |floor: &[f64]| {
+            let ratio = median(ours.iter().zip(floor).map(|(ours, floor)| ours / floor).collect());
+            format!("{:.1} | {ratio:.2}", median(floor.to_vec()))
+        };
+        let ours = median(ours.clone());
+        format!("| {name} | {ours:.1} | {} | {} | {} |", beside(bare), beside(hashed), beside(naive))
     }
+}
+
+async fn timed(work: impl Future<Output = ()>) -> Duration {
+    time(Box::pin(work)).await.0
 }
 
 /// Prints the table's lines of a size; gives what is to stand below the table.
 async fn figures(size: u64) -> String {
     let base = serve(size);
-    let client = client(&base);
+    let (client, caller) = (client(&base), Caller::builder(BaseUrl::parse(&base).unwrap()).build().unwrap());
     let bare = reqwest::Client::builder().no_proxy().http1_only().build().unwrap();
-    let (mut up, mut down, mut digests) = (Way::default(), Way::default(), Vec::new());
+    let (mut up, mut down, mut inline, mut digests) =
+        (Way::default(), Way::default(), Way::default(), Vec::new());
     for _ in 0..ROUNDS {
-        let raw = time(Box::pin(send_raw(&bare, &base, encoded(size)))).await.0;
-        let hashed = time(Box::pin(beside(size, send_raw(&bare, &base, encoded(size))))).await.0;
-        up.note(time(Box::pin(create(&client, size))).await.0, raw, hashed);
-        let raw = time(Box::pin(fetch_raw(&bare, &base, size))).await.0;
-        let hashed = time(Box::pin(beside(size, fetch_raw(&bare, &base, size)))).await.0;
-        down.note(time(Box::pin(fetch(&client, size))).await.0, raw, hashed);
-        digests.push(time(async { digest(size) }).await.0.as_secs_f64() * 1000.0);
+        up.note([
+            timed(create(&client, size)).await,
+            timed(send_raw(&bare, &base, encoded(size))).await,
+            timed(beside(size, send_raw(&bare, &base, encoded(size)))).await,
+            timed(send_naive(&bare, &base, size)).await,
+        ]);
+        down.note([
+            timed(fetch(&client, size)).await,
+            timed(fetch_raw(&bare, &base, "media/x.pdf", size)).await,
+            timed(beside(size, fetch_raw(&bare, &base, "media/x.pdf", size))).await,
+            timed(fetch_naive(&bare, &base, size)).await,
+        ]);
+        let whole = encoded(size) + (BEFORE.len() + AFTER.len()) as u64;
+        inline.note([
+            timed(decode(&caller, size)).await,
+            timed(fetch_raw(&bare, &base, "detail", whole)).await,
+            timed(beside(size, fetch_raw(&bare, &base, "detail", whole))).await,
+            timed(decode_naive(&bare, &base, size)).await,
+        ]);
+        digests.push(timed(async { digest(size) }).await.as_secs_f64() * 1000.0);
     }
     let mib = size / 1024 / 1024;
     println!("{}", up.line(&format!("up, {mib} MiB")));
     println!("{}", down.line(&format!("down, {mib} MiB")));
-    let memory = (peak(create(&client, size)).await, peak(fetch(&client, size)).await);
-    let told = |kib: Option<u64>| kib.map_or("not told by this system".into(), |kib| format!("{kib} KiB"));
-    let (up, down) = (told(memory.0), told(memory.1));
-    format!("{mib} MiB: SHA-256 alone {:.1} ms; most memory held up {up}, down {down}", median(digests))
+    println!("{}", inline.line(&format!("down in base64, {mib} MiB")));
+    let whole = encoded(size) + (BEFORE.len() + AFTER.len()) as u64;
+    let heaps = [
+        ("up", heap(create(&client, size)).await, heap(send_raw(&bare, &base, encoded(size))).await),
+        ("down", heap(fetch(&client, size)).await, heap(fetch_raw(&bare, &base, "media/x.pdf", size)).await),
+        (
+            "down in base64",
+            heap(decode(&caller, size)).await,
+            heap(fetch_raw(&bare, &base, "detail", whole)).await,
+        ),
+    ];
+    let heaps = heaps.map(|(way, ours, bare)| format!("{way} {ours} KiB, bare transport {bare} KiB"));
+    let naive = [
+        heap(send_naive(&bare, &base, size)).await,
+        heap(fetch_naive(&bare, &base, size)).await,
+        heap(decode_naive(&bare, &base, size)).await,
+    ];
+    let naive = naive.map(|kib| format!("{} MiB", kib / 1024)).join(", ");
+    let (digest, heaps) = (median(digests), heaps.join("; "));
+    format!("{mib} MiB: SHA-256 alone {digest:.1} ms; most heap held {heaps}; the naive ways {naive}")
 }
 
 /// The work, while another thread hashes as many bytes; over when both are.
@@ -104,19 +169,13 @@ async fn beside(size: u64, work: impl Future<Output = ()>) {
     hashing.await.unwrap();
 }
 
-/// How much more was resident at the highest point of the work than before it, in KiB.
-async fn peak(work: impl Future<Output = ()>) -> Option<u64> {
-    // Sets the mark to what is resident now.
-    std::fs::write("/proc/self/clear_refs", "5").ok()?;
-    let before = mark()?;
-    Box::pin(work).await;
-    mark()?.checked_sub(before)
-}
-
-fn mark() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
+/// How much more was held on the heap at the highest point of the work than before it, in KiB.
+async fn heap(work: impl Future<Output = ()>) -> usize {
+    let work = Box::pin(work);
+    HEAP.reset_peak_usage();
+    let before = HEAP.current_usage();
+    work.await;
+    HEAP.peak_usage().saturating_sub(before) / 1024
 }
 
 fn encoded(size: u64) -> u64 {
@@ -142,6 +201,20 @@ async fn create(client: &Client, size: u64) {
 
 async fn send_raw(client: &reqwest::Client, base: &str, length: u64) {
     let request = client.post(format!("{base}/raw")).body(reqwest::Body::wrap(Pieces(length)));
+    request.send().await.unwrap().bytes().await.unwrap();
+}
+
+/// What one writes at first: no piece of it is wrong, and all of it is in memory three times.
+async fn send_naive(client: &reqwest::Client, base: &str, size: u64) {
+    #[derive(Serialize)]
+    struct Body {
+        name: String,
+        base64: String,
+    }
+    let mut document = Vec::new();
+    tokio::io::repeat(b'x').take(size).read_to_end(&mut document).await.unwrap();
+    let body = Body { name: "Contrato".into(), base64: STANDARD.encode(&document) };
+    let request = client.post(format!("{base}/raw")).body(serde_json::to_string(&body).unwrap());
     request.send().await.unwrap().bytes().await.unwrap();
 }
 
@@ -177,8 +250,42 @@ async fn fetch(client: &Client, size: u64) {
     assert_eq!(fetched.length, size);
 }
 
-async fn fetch_raw(client: &reqwest::Client, base: &str, size: u64) {
-    let mut answer = client.get(format!("{base}/media/x.pdf")).send().await.unwrap();
+async fn fetch_naive(client: &reqwest::Client, base: &str, size: u64) {
+    let whole = client.get(format!("{base}/media/x.pdf")).send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(whole.len() as u64, size);
+    tokio::io::sink().write_all(&whole).await.unwrap();
+}
+
+/// A document in a field of the answer.
+async fn decode(caller: &Caller, size: u64) {
+    let opened = caller.open(&Call::new(DETAIL), u64::MAX, Verdict::<()>::success).await.unwrap();
+    let (_, head, body) = opened.into_parts();
+    let mut sink = tokio::io::sink();
+    let mut intake = Intake::new(&mut sink, 1 << 30);
+    let taken = FieldToWriter::new("base64").below("data").take(&head, body, &mut intake).await.unwrap();
+    assert!(taken.is_found);
+    assert_eq!(intake.length(), size.div_ceil(3) * 3);
+    intake.finish().await.unwrap();
+}
+
+async fn decode_naive(client: &reqwest::Client, base: &str, size: u64) {
+    #[derive(Deserialize)]
+    struct Enveloped {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        base64: String,
+    }
+    let whole = client.get(format!("{base}/detail")).send().await.unwrap().bytes().await.unwrap();
+    let read: Enveloped = serde_json::from_slice(&whole).unwrap();
+    let document = STANDARD.decode(read.data.base64).unwrap();
+    assert_eq!(document.len() as u64, size.div_ceil(3) * 3);
+    tokio::io::sink().write_all(&document).await.unwrap();
+}
+
+async fn fetch_raw(client: &reqwest::Client, base: &str, path: &str, size: u64) {
+    let mut answer = client.get(format!("{base}/{path}")).send().await.unwrap();
     let mut length = 0;
     while let Some(chunk) = answer.chunk().await.unwrap() {
         length += chunk.len() as u64;
@@ -217,11 +324,16 @@ fn answer(mut stream: &TcpStream, size: u64) -> Option<()> {
     let head = String::from_utf8(head).ok()?;
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
     drain(stream, length.unwrap_or(0))?;
-    if head.starts_with("GET /media/") { file(stream, size) } else { json(stream) }
+    match head.split(' ').nth(1)? {
+        path if path.starts_with("/media/") => file(stream, size),
+        "/detail" => detail(stream, size),
+        _ => json(stream),
+    }
 }
 
 fn drain(mut stream: &TcpStream, mut left: u64) -> Option<()> {
-    let mut piece = vec![0; PIECE];
+    // Not on the heap, which is measured.
+    let mut piece = [0; PIECE];
     while left > 0 {
         let room = left.min(PIECE as u64) as usize;
         left -= match stream.read(&mut piece[..room]).ok()? {
@@ -239,14 +351,30 @@ fn json(mut stream: &TcpStream) -> Option<()> {
     stream.write_all(format!("{head}{length}\r\n\r\n{CREATED}").as_bytes()).ok()
 }
 
-fn file(mut stream: &TcpStream, size: u64) -> Option<()> {
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/pdf\r\ncontent-length: ";
-    stream.write_all(format!("{head}{size}\r\n\r\n%PDF-").as_bytes()).ok()?;
-    let mut left = size - 5;
+fn file(stream: &TcpStream, size: u64) -> Option<()> {
+    reply(stream, "application/pdf", "%PDF-", (&PIECES, size - 5), "")
+}
+
+fn detail(stream: &TcpStream, size: u64) -> Option<()> {
+    reply(stream, "application/json", BEFORE, (&ENCODED, encoded(size)), AFTER)
+}
+
+/// Something, so many bytes of ready pieces, and something.
+fn reply(
+    mut stream: &TcpStream,
+    kind: &str,
+    before: &str,
+    (piece, count): (&[u8], u64),
+    after: &str,
+) -> Option<()> {
+    let length = count + (before.len() + after.len()) as u64;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{before}");
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut left = count;
     while left > 0 {
-        let count = left.min(PIECE as u64);
-        stream.write_all(&PIECES[..count as usize]).ok()?;
+        let count = left.min(piece.len() as u64);
+        stream.write_all(&piece[..count as usize]).ok()?;
         left -= count;
     }
-    Some(())
+    stream.write_all(after.as_bytes()).ok()
 }

@@ -28,25 +28,36 @@ const UPDATE: &str = "UPDATE bare SET state = 2, data = $2 WHERE id = $1";
 static ROW: AtomicI64 = AtomicI64::new(0);
 
 macro_rules! calls {
-    ($name:ident, $connection:ty) => {
+    ($name:ident, $insert:ident, $connection:ty) => {
         /// So many calls, each two commits.
         pub(crate) async fn $name(connection: &mut $connection, payload: Payload, count: usize) {
-            let Payload { body, data } = payload;
             for _ in 0..count {
-                let id = ROW.fetch_add(1, Ordering::Relaxed);
-                let insert = sqlx::query(INSERT).bind(id).bind("lane").bind(body).bind(data);
-                insert.execute(&mut *connection).await.unwrap();
-                sqlx::query(UPDATE).bind(id).bind(data).execute(&mut *connection).await.unwrap();
+                let id = $insert(connection, payload).await;
+                let update = sqlx::query(UPDATE).bind(id).bind(payload.data);
+                update.execute(&mut *connection).await.unwrap();
             }
+        }
+
+        /// One INSERT, its own commit.
+        pub(crate) async fn $insert(connection: &mut $connection, Payload { body, data }: Payload) -> i64 {
+            let id = ROW.fetch_add(1, Ordering::Relaxed);
+            let insert = sqlx::query(INSERT).bind(id).bind("lane").bind(body).bind(data);
+            insert.execute(&mut *connection).await.unwrap();
+            id
         }
     };
 }
-calls!(sqlite_calls, SqliteConnection);
-calls!(postgres_calls, PgConnection);
+calls!(sqlite_calls, sqlite_insert, SqliteConnection);
+calls!(postgres_calls, postgres_insert, PgConnection);
 
 /// A new file with the bare table, as durable as the store's.
 pub(crate) async fn sqlite(folder: &Path) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(folder.join("bare.db")).create_if_missing(true);
+    sqlite_in(folder, "bare.db").await
+}
+
+/// As [`sqlite`], under a name of its own.
+pub(crate) async fn sqlite_in(folder: &Path, name: &str) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(folder.join(name)).create_if_missing(true);
     let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
     let mut bare = options.connect().await.unwrap();
     sqlx::raw_sql(TABLE).execute(&mut bare).await.unwrap();

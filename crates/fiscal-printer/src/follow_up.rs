@@ -3,7 +3,7 @@
 use integration_core::call::{Idempotency, Operation};
 use integration_core::{Answer, Fault, Faults};
 
-use crate::document::{MAIL_ADDRESS, REMARK, joined_emails};
+use crate::document::{At, MAIL_ADDRESS, REMARK, joined_emails};
 use crate::error::Accepted;
 use crate::number::ControlNumber;
 
@@ -87,7 +87,7 @@ impl Mail {
 
 /// Checks the reason of an annulment.
 pub(crate) fn check_reason(reason: &str, faults: &mut Faults) {
-    REMARK.required("", reason, faults);
+    REMARK.required(At::HEADER, reason, faults);
 }
 
 /// What the service says to an annulment or a mail.

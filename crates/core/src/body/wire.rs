@@ -74,6 +74,7 @@ pub fn number_token(value: Decimal) -> String {
 /// assert!(parse_number_token("007").is_err());
 /// # Ok::<(), integration_core::tax::money::MoneyError>(())
 /// ```
+#[inline]
 pub fn parse_number_token(text: &str) -> Result<Decimal, MoneyError> {
     parse_with(text, Grammar::JSON)
 }

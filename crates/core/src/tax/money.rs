@@ -22,6 +22,43 @@ const MAX_DIGITS: u32 = 28;
 /// Most decimals a `Decimal` can hold.
 const MAX_SCALE: u32 = 28;
 
+/// 10^0 to 10^38, all powers that an `i128` holds: they are looked up so often that computing them shows.
+const POWERS: [i128; 39] = powers();
+
+/// 10^0 to 10^19, all powers that 64 bits hold.
+const SMALL_POWERS: [u64; 20] = small_powers();
+
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+const fn small_powers() -> [u64; 20] {
+    let mut powers = [1; 20];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+}
+
+/// Most digits of which any number fits an `i64`.
+const SMALL_DIGITS: usize = 18;
+
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+const fn powers() -> [i128; 39] {
+    let mut powers = [1; 39];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+}
+
+/// 10^`places`, if an `i128` holds it.
+#[inline]
+fn power(places: u32) -> Option<i128> {
+    POWERS.get(usize::try_from(places).ok()?).copied()
+}
+
 /// An exact decimal: an integer of up to 38 digits and the number of its decimals.
 ///
 /// It stands between [`Decimal`]s while an identity is computed: a product of two amounts of 19 digits is held
@@ -56,6 +93,7 @@ impl Exact {
     /// assert_eq!(sum.and_then(Exact::to_decimal).map(|d| d.to_string()).as_deref(), Some("4.00"));
     /// ```
     #[must_use]
+    #[inline]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let (left, right, scale) = self.aligned(other)?;
         Some(Self { mantissa: left.checked_add(right)?, scale })
@@ -71,6 +109,7 @@ impl Exact {
     /// assert_eq!(left.and_then(Exact::to_decimal), Some(Decimal::new(-10, 1)));
     /// ```
     #[must_use]
+    #[inline]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         let (left, right, scale) = self.aligned(other)?;
         Some(Self { mantissa: left.checked_sub(right)?, scale })
@@ -86,6 +125,7 @@ impl Exact {
     /// assert!(huge.checked_mul(huge).is_none());
     /// ```
     #[must_use]
+    #[inline]
     pub fn checked_mul(self, other: Self) -> Option<Self> {
         // Zeros behind the last digit may be all that overflows: a `1` held with 28 decimals, twice.
         self.product(other).or_else(|| self.trimmed().product(other.trimmed()))
@@ -107,6 +147,7 @@ impl Exact {
     /// assert_eq!(rounded, Some(Decimal::new(-13, 2)));
     /// ```
     #[must_use]
+    #[inline]
     pub fn round_half_up(self, scale: u32) -> Option<Decimal> {
         let mantissa = match scale.checked_sub(self.scale) {
             Some(missing) => shifted(self.mantissa, missing)?,
@@ -127,6 +168,7 @@ impl Exact {
     /// assert_eq!(kept.map(|d| d.to_string()).as_deref(), Some("100.10"));
     /// ```
     #[must_use]
+    #[inline]
     pub fn to_decimal(self) -> Option<Decimal> {
         decimal(self.mantissa, self.scale).or_else(|| {
             let trimmed = self.trimmed();
@@ -136,25 +178,35 @@ impl Exact {
 
     /// Whether the value is zero, with whatever number of decimals.
     #[must_use]
+    #[inline]
     pub fn is_zero(self) -> bool {
         self.mantissa == 0
     }
 
+    #[inline]
     fn product(self, other: Self) -> Option<Self> {
-        let mantissa = self.mantissa.checked_mul(other.mantissa)?;
-        Some(Self { mantissa, scale: self.scale.checked_add(other.scale)? })
+        Some(Self {
+            mantissa: times(self.mantissa, other.mantissa)?,
+            scale: self.scale.checked_add(other.scale)?,
+        })
     }
 
     /// The value over a hundred: what turns a percentage into a factor without dividing.
+    #[inline]
     fn hundredth(self) -> Option<Self> {
         Some(Self { mantissa: self.mantissa, scale: self.scale.checked_add(2)? })
     }
 
+    #[inline]
     fn aligned(self, other: Self) -> Option<(i128, i128, u32)> {
+        if self.scale == other.scale {
+            return Some((self.mantissa, other.mantissa, self.scale));
+        }
         let scale = self.scale.max(other.scale);
         Some((self.mantissa_at(scale)?, other.mantissa_at(scale)?, scale))
     }
 
+    #[inline]
     fn mantissa_at(self, scale: u32) -> Option<i128> {
         shifted(self.mantissa, scale.checked_sub(self.scale)?)
     }
@@ -180,12 +232,13 @@ impl Exact {
         if left == 0 {
             return left.cmp(&right);
         }
-        let raised = 10_u128.checked_pow(missing).and_then(|power| left.checked_mul(power));
+        let raised = power(missing).and_then(|power| left.checked_mul(power.unsigned_abs()));
         raised.map_or(Ordering::Greater, |raised| raised.cmp(&right))
     }
 }
 
 impl From<Decimal> for Exact {
+    #[inline]
     fn from(value: Decimal) -> Self {
         Self { mantissa: value.mantissa(), scale: value.scale() }
     }
@@ -193,6 +246,9 @@ impl From<Decimal> for Exact {
 
 impl Ord for Exact {
     fn cmp(&self, other: &Self) -> Ordering {
+        if self.scale == other.scale {
+            return self.mantissa.cmp(&other.mantissa);
+        }
         let signs = self.mantissa.signum().cmp(&other.mantissa.signum());
         let magnitudes = self.cmp_magnitude(*other);
         signs.then(if self.mantissa < 0 { magnitudes.reverse() } else { magnitudes })
@@ -220,23 +276,47 @@ impl fmt::Debug for Exact {
 }
 
 /// `mantissa` x 10^`places`, unless it overflows. Zero stays zero however far it is moved.
+#[inline]
 fn shifted(mantissa: i128, places: u32) -> Option<i128> {
-    if mantissa == 0 {
-        return Some(0);
+    if mantissa == 0 || places == 0 {
+        return Some(mantissa);
     }
-    mantissa.checked_mul(10_i128.checked_pow(places)?)
+    times(mantissa, power(places)?)
+}
+
+/// The product. That of two numbers of 64 bits always fits, and needs none of the care that 128 bits ask for.
+#[inline]
+fn times(left: i128, right: i128) -> Option<i128> {
+    match (i64::try_from(left), i64::try_from(right)) {
+        (Ok(left), Ok(right)) => Some(i128::from(left).wrapping_mul(i128::from(right))),
+        _ => left.checked_mul(right),
+    }
 }
 
 /// `mantissa` / 10^`places`, ties away from zero.
+#[inline]
 fn divided_half_up(mantissa: i128, places: u32) -> Option<i128> {
     // 10^39 is more than five times the largest i128: such a quotient rounds to zero.
-    let Some(divisor) = 10_i128.checked_pow(places) else { return Some(0) };
+    let Some(divisor) = power(places) else { return Some(0) };
+    if let (Ok(small), Ok(divisor)) = (i64::try_from(mantissa), i64::try_from(divisor)) {
+        return small_divided_half_up(small, divisor).map(i128::from);
+    }
     let quotient = mantissa.checked_div(divisor)?;
     let rest = mantissa.checked_rem(divisor)?.unsigned_abs();
     let to_next = divisor.unsigned_abs().checked_sub(rest)?;
     if rest >= to_next { quotient.checked_add(mantissa.signum()) } else { Some(quotient) }
 }
 
+/// The same in 64 bits, which is one instruction of the processor and not a routine.
+#[inline]
+fn small_divided_half_up(mantissa: i64, divisor: i64) -> Option<i64> {
+    let quotient = mantissa.checked_div(divisor)?;
+    let rest = mantissa.checked_rem(divisor)?.unsigned_abs();
+    let to_next = divisor.unsigned_abs().checked_sub(rest)?;
+    if rest >= to_next { quotient.checked_add(mantissa.signum()) } else { Some(quotient) }
+}
+
+#[inline]
 fn decimal(mantissa: i128, scale: u32) -> Option<Decimal> {
     Decimal::try_from_i128_with_scale(mantissa, scale).ok()
 }
@@ -289,7 +369,12 @@ pub fn sum<I: IntoIterator<Item = Decimal>>(terms: I) -> Option<Decimal> {
 /// assert_eq!(igtf, Some(Decimal::new(2, 2))); // 0.015 is an exact tie: 0.02, where doubles give 0.01
 /// ```
 #[must_use]
+#[inline]
 pub fn percent_of(base: Decimal, percent: Decimal) -> Option<Decimal> {
+    let small = small_product(base, percent);
+    if let Some(amount) = small.and_then(|(units, scale)| small_cents(units, scale.checked_add(2)?)) {
+        return Some(amount);
+    }
     let exact = Exact::from(base).checked_mul(Exact::from(percent))?;
     exact.hundredth()?.round_half_up(CENTS)
 }
@@ -307,9 +392,47 @@ pub fn percent_of(base: Decimal, percent: Decimal) -> Option<Decimal> {
 /// assert_eq!(amount, Some(Decimal::new(15, 2)));
 /// ```
 #[must_use]
+#[inline]
 pub fn line_amount(price: Decimal, quantity: Decimal, discount: Decimal) -> Option<Decimal> {
+    if let Some(amount) = small_line_amount(price, quantity, discount) {
+        return Some(amount);
+    }
     let gross = Exact::from(price).checked_mul(Exact::from(quantity))?;
     gross.checked_sub(Exact::from(discount))?.round_half_up(CENTS)
+}
+
+// The same sums in 64 bits, for the numbers of nearly every line: not below zero, of 32 bits each. `None` is no answer; then the exact
+// way is gone. A property test holds each against it.
+
+/// The digits of a number that is not below zero, if 32 bits hold them.
+#[inline]
+fn small(value: Decimal) -> Option<u64> {
+    let parts = value.unpack();
+    (!parts.negative && parts.hi == 0 && parts.mid == 0).then_some(u64::from(parts.lo))
+}
+
+/// The digits of the product and its scale.
+#[inline]
+fn small_product(left: Decimal, right: Decimal) -> Option<(u64, u32)> {
+    // Two numbers of 32 bits have a product of 64.
+    Some((small(left)?.wrapping_mul(small(right)?), left.scale().checked_add(right.scale())?))
+}
+
+/// `units` x 10^-`scale`, ties up, with two decimals.
+#[inline]
+fn small_cents(units: u64, scale: u32) -> Option<Decimal> {
+    let divisor = *SMALL_POWERS.get(usize::try_from(scale.checked_sub(CENTS)?).ok()?)?;
+    let (quotient, rest) = (units.checked_div(divisor)?, units.checked_rem(divisor)?);
+    let cents = quotient.checked_add(u64::from(rest >= divisor.checked_sub(rest)?))?;
+    let [low, high] = [cents & u64::from(u32::MAX), cents >> 32].map(u32::try_from);
+    Some(Decimal::from_parts(low.ok()?, high.ok()?, 0, false, CENTS))
+}
+
+#[inline]
+fn small_line_amount(price: Decimal, quantity: Decimal, discount: Decimal) -> Option<Decimal> {
+    let (gross, scale) = small_product(price, quantity)?;
+    let finer = SMALL_POWERS.get(usize::try_from(scale.checked_sub(discount.scale())?).ok()?)?;
+    small_cents(gross.checked_sub(small(discount)?.checked_mul(*finer)?)?, scale)
 }
 
 /// The same value with exactly `scale` decimals; `None` if a digit other than zero would be lost, if `scale` is above
@@ -323,8 +446,13 @@ pub fn line_amount(price: Decimal, quantity: Decimal, discount: Decimal) -> Opti
 /// assert_eq!(with_scale(Decimal::new(5_005, 3), 2), None);
 /// ```
 #[must_use]
+#[inline]
 pub fn with_scale(value: Decimal, scale: u32) -> Option<Decimal> {
-    Exact::from(value).round_half_up(scale).filter(|scaled| *scaled == value)
+    if value.scale() == scale && !value.is_sign_negative() {
+        return Some(value);
+    }
+    // Zeros behind the last digit change no value; digits taken away may.
+    Exact::from(value).round_half_up(scale).filter(|scaled| value.scale() <= scale || *scaled == value)
 }
 
 /// How many decimals the value really has, zeros at the end not counted: what the limits on decimals (I16, I18 of the
@@ -485,8 +613,42 @@ impl Grammar {
     pub(crate) const QUOTED: Self = Self { leading_zeros: true, ..Self::JSON };
 }
 
+#[inline]
 pub(crate) fn parse_with(text: &str, grammar: Grammar) -> Result<Decimal, MoneyError> {
+    if let Some(plain) = plain(text, grammar) {
+        return Ok(plain);
+    }
     scan(text, grammar).map_err(|rule| MoneyError::new(rule, text))
+}
+
+/// What nearly every amount is, read in one pass: digits, not too many of them, a point between them or none. Everything else is for
+/// [`scan`], which knows what is wrong with it.
+#[inline]
+fn plain(text: &str, grammar: Grammar) -> Option<Decimal> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    // So many of them cannot overflow below.
+    if digits.len() > SMALL_DIGITS {
+        return None;
+    }
+    let (mut mantissa, mut point) = (0_i64, None);
+    for (place, byte) in digits.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => mantissa = mantissa.wrapping_mul(10).wrapping_add(digit_value(byte)),
+            b'.' if point.is_none() => point = Some(place),
+            _ => return None,
+        }
+    }
+    let whole = point.unwrap_or(digits.len());
+    let scale = digits.len().saturating_sub(whole).saturating_sub(usize::from(point.is_some()));
+    let complete = whole > 0 && (scale > 0 || point.is_none());
+    let needless_zero = !grammar.leading_zeros && whole > 1 && digits.starts_with('0');
+    if !complete || needless_zero {
+        return None;
+    }
+    let [low, high] = [mantissa & i64::from(u32::MAX), mantissa >> 32].map(u32::try_from);
+    // There is no zero below zero.
+    let negative = negative && mantissa != 0;
+    Some(Decimal::from_parts(low.ok()?, high.ok()?, 0, negative, u32::try_from(scale).ok()?))
 }
 
 fn scan(text: &str, grammar: Grammar) -> Result<Decimal, MoneyRule> {
@@ -748,6 +910,41 @@ mod tests {
         fn no_text_panics(text in any::<String>()) {
             let _ = parse_decimal(&text);
             let _ = parse_with(&text, Grammar::QUOTED);
+        }
+
+        #[test]
+        fn the_short_way_reads_what_the_long_way_reads(text in "-?0{0,2}[0-9]{0,20}\\.?[0-9]{0,20}[.eE x]?") {
+            for grammar in [Grammar::PLAIN, Grammar::JSON, Grammar::QUOTED] {
+                if let Some(read) = plain(&text, grammar) {
+                    let long = scan(&text, grammar).unwrap();
+                    prop_assert_eq!((read, read.scale(), read.is_sign_negative()), (long, long.scale(), long.is_sign_negative()));
+                }
+            }
+        }
+
+        #[test]
+        fn the_short_ways_of_products_and_quotients_are_the_long_ones(a in any::<i64>(), b in any::<i64>(), places in 0_u32..19) {
+            prop_assert_eq!(times(a.into(), b.into()), i128::from(a).checked_mul(b.into()));
+            // Beyond 64 bits the long way is taken: the same value with 19 more zeros, divided by as many more.
+            let long = i128::from(a).checked_mul(POWERS[19]).and_then(|long| divided_half_up(long, places + 19));
+            prop_assert_eq!(divided_half_up(a.into(), places), long);
+        }
+
+        #[test]
+        fn sums_in_64_bits_are_the_exact_ones(
+            a in any::<u32>(), b in any::<u32>(), d in 0_u32..100_000, s in 0_u32..8, t in 0_u32..8, u in 0_u32..5,
+        ) {
+            let [left, right, discount] = [(a, s), (b, t), (d, u)].map(|(units, scale)| Decimal::new(units.into(), scale));
+            let product = Exact::from(left).checked_mul(Exact::from(right)).unwrap();
+            if let Some(tax) = small_product(left, right).and_then(|(units, scale)| small_cents(units, scale + 2)) {
+                let exact = product.hundredth().unwrap().round_half_up(2).unwrap();
+                prop_assert_eq!((tax, tax.scale()), (exact, 2));
+            }
+            if let Some(amount) = small_line_amount(left, right, discount) {
+                let exact = product.checked_sub(Exact::from(discount)).unwrap().round_half_up(2).unwrap();
+                prop_assert_eq!((amount, amount.scale()), (exact, 2));
+            }
+            prop_assert!(s + t < 2 || small_product(left, right).is_some_and(|(units, scale)| small_cents(units, scale).is_some()));
         }
 
         #[test]

@@ -10,6 +10,8 @@ use integration_core::{Fault, Faults};
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
+use super::settled::At;
+
 /// The value of an extra field.
 ///
 /// ```
@@ -89,23 +91,26 @@ impl Extras {
     }
 
     /// Reports extras that cannot be written: bad JSON, a typed key, a key twice.
-    pub(crate) fn check(&self, path: &str, typed: &[&str], faults: &mut Faults) {
+    pub(crate) fn check(&self, at: At, typed: &[&str], faults: &mut Faults) {
+        if self.0.is_empty() {
+            return;
+        }
         let mut seen = BTreeSet::new();
         for (key, value) in &self.0 {
-            let at = || format!("{path}{key}", key = shown(key));
+            let path = || format!("{at}{key}", key = shown(key));
             if let Err(complaint) = &value.0 {
-                faults.push(Fault::error("EXTRA", at()).with_expected("JSON").with_hint(complaint.clone()));
+                faults.push(Fault::error("EXTRA", path()).with_expected("JSON").with_hint(complaint.clone()));
             }
             if typed.contains(&key.as_str()) {
                 let hint = "this crate writes the field itself: an extra may not take its name";
-                faults.push(Fault::error("EXTRA", at()).with_hint(hint));
+                faults.push(Fault::error("EXTRA", path()).with_hint(hint));
             }
             if is_never_sent(key) {
                 let hint = "the service does not read the field, and it is never sent: leave it out";
-                faults.push(Fault::error("EXTRA", at()).with_hint(hint));
+                faults.push(Fault::error("EXTRA", path()).with_hint(hint));
             }
             if !seen.insert(key) {
-                faults.push(Fault::error("EXTRA", at()).with_hint("the same extra is given twice"));
+                faults.push(Fault::error("EXTRA", path()).with_hint("the same extra is given twice"));
             }
         }
     }

@@ -29,6 +29,7 @@ pub use totals::{TaxGroup, Totals};
 
 pub(crate) use fields::{MAIL_ADDRESS, REMARK};
 pub(crate) use party::CHECK_DIGIT;
+pub(crate) use settled::At;
 
 use integration_core::tax::id::Rif;
 use integration_core::{Error, Fault, Faults};
@@ -285,7 +286,7 @@ impl Document {
                 Fault::error("R42", write::PAYMENTS).with_expected("a name of its own").with_actual(key);
             faults.push(fault.with_hint("`WireProfile::payments_key` is empty or the name of another field"));
         }
-        self.resolved.draft.extras.check("", &[key], faults);
+        self.resolved.draft.extras.check(At::HEADER, &[key], faults);
     }
 
     /// As [`to_json`](Self::to_json), with the spelling of the RIF that the token has.

@@ -7,6 +7,8 @@ use integration_core::body::wire::parse_number_token;
 use integration_core::tax::money::parse_decimal;
 use rust_decimal::Decimal;
 
+use super::json::text_of;
+
 /// An amount, price, quantity or rate, from text, a [`Decimal`] or an integer.
 ///
 /// Text is digits with an optional minus and an optional point and decimals (`1234.50`): no thousands separators, no comma,
@@ -46,10 +48,11 @@ impl Unreadable {
 
 impl Numeric {
     /// From a JSON value as it stands in the file: a number, or a number in quotes.
+    #[inline]
     pub(crate) fn from_json(token: &str) -> Self {
-        match serde_json::from_str::<String>(token) {
-            Ok(text) => Self::from(text),
-            Err(_) => Self(parse_number_token(token).map_err(|error| Unreadable::text(token, &error))),
+        match text_of(token) {
+            Some(text) => Self::from(text),
+            None => Self(parse_number_token(token).map_err(|error| Unreadable::text(token, &error))),
         }
     }
 

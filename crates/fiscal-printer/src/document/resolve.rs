@@ -16,7 +16,8 @@ use super::numeric::Numeric;
 use super::party::{self, Identity};
 use super::server::{self, Disagreement, RoundingPolicy};
 use super::settled::{
-    Claim, LARGEST, Settled, amount, in_cents, not_negative, number, settle, signed, too_large,
+    At, Claim, Path, Settled, amount, equal, in_cents, is_too_large, not_negative, number, settle, signed,
+    too_large, usual, usual_amount, zero,
 };
 use super::totals::{self, EffectiveRates, Totals, not_brought};
 use super::{Document, write};
@@ -102,7 +103,11 @@ fn resolve(draft: Draft, faults: &mut Faults) -> Option<Resolved> {
     let exchange_rate = exchange_rate(&draft, faults);
     let rates = totals::effective_rates(&draft, rates_in_force(&draft, faults), faults);
     let lines = draft.lines.iter().enumerate();
-    let lines = all(lines.map(|(index, item)| line(&draft, index, item.as_ref()?, &rates, faults)));
+    let lines = all(lines.map(|(index, item)| {
+        let item = item.as_ref()?;
+        check_texts(item, At::item(index), faults);
+        usual_line(&draft, item, &rates).or_else(|| line(&draft, index, item, &rates, faults))
+    }));
     let payments = draft.payments.iter().enumerate();
     let payments = all(payments.map(|(index, item)| payment(index, item.as_ref()?, faults)));
     let totals = totals::settle(&draft, &rates, lines.as_deref(), payments.as_deref(), faults);
@@ -132,16 +137,21 @@ fn rates_in_force(draft: &Draft, faults: &mut Faults) -> Option<Rates> {
 
 /// All or nothing, but every element is looked at, so that each reports its faults.
 fn all<T>(items: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
-    let seen: Vec<Option<T>> = items.collect();
-    seen.into_iter().collect()
+    let mut complete = true;
+    let mut seen = Vec::with_capacity(items.size_hint().0);
+    for item in items {
+        complete &= item.is_some();
+        seen.extend(item);
+    }
+    complete.then_some(seen)
 }
 
 fn header_texts(draft: &Draft, faults: &mut Faults) -> String {
     let buyer = &draft.buyer;
-    fields::NAME.required("", &buyer.name, faults);
-    fields::ADDRESS.required("", &buyer.address, faults);
+    fields::NAME.required(At::HEADER, &buyer.name, faults);
+    fields::ADDRESS.required(At::HEADER, &buyer.address, faults);
     let emails = fields::emails(&buyer.emails, fields::EMAIL, faults);
-    fields::EMAIL.length("", &emails, faults);
+    fields::EMAIL.length(At::HEADER, &emails, faults);
     if emails.is_empty() {
         faults.push(
             Fault::warning("R6", "emailcliente").with_hint("the manual asks for the buyer's e-mail address"),
@@ -154,13 +164,13 @@ fn header_texts(draft: &Draft, faults: &mut Faults) -> String {
         (fields::REMARK, &draft.remark),
         (fields::DUE_DATE, &draft.due_date),
     ] {
-        field.optional("", text.as_deref().unwrap_or_default(), faults);
+        field.optional(At::HEADER, text.as_deref().unwrap_or_default(), faults);
     }
     emails
 }
 
 fn phone(given: &str, faults: &mut Faults) -> String {
-    fields::PHONE.required("", given, faults);
+    fields::PHONE.required(At::HEADER, given, faults);
     party::normalised_phone(given).unwrap_or_else(|| {
         if !given.trim().is_empty() {
             let fault =
@@ -203,7 +213,7 @@ fn relation(draft: &Draft, faults: &mut Faults) {
 }
 
 fn previous_regime(text: &str, note: bool, no_remark: bool, faults: &mut Faults) {
-    fields::RELATED.required("", text, faults);
+    fields::RELATED.required(At::HEADER, text, faults);
     if no_remark {
         let fault = Fault::error("I17", "observacion").with_expected("a text that is not empty");
         faults.push(fault.with_hint("with `regimenanterior` the service asks for a remark (code 20)"));
@@ -224,12 +234,12 @@ fn items(draft: &Draft, faults: &mut Faults) {
 }
 
 fn extras(draft: &Draft, faults: &mut Faults) {
-    draft.extras.check("", &write::HEADER_KEYS, faults);
+    draft.extras.check(At::HEADER, &write::HEADER_KEYS, faults);
     for (index, line) in draft.lines.iter().enumerate().filter_map(present) {
-        line.extras.check(&format!("cuerpofactura[{index}]."), &write::LINE_KEYS, faults);
+        line.extras.check(At::item(index), &write::LINE_KEYS, faults);
     }
     for (index, payment) in draft.payments.iter().enumerate().filter_map(present) {
-        payment.extras.check(&format!("formasdepago[{index}]."), &write::PAYMENT_KEYS, faults);
+        payment.extras.check(At::payment(index), &write::PAYMENT_KEYS, faults);
     }
 }
 
@@ -261,6 +271,45 @@ fn exchange_rate(draft: &Draft, faults: &mut Faults) -> Option<Decimal> {
     four
 }
 
+fn check_texts(line: &Line, at: At, faults: &mut Faults) {
+    fields::CODE.required(at, &line.code, faults);
+    fields::DESCRIPTION.required(at, &line.description, faults);
+    fields::COMMENT.optional(at, &line.comment, faults);
+}
+
+/// A line whose numbers are in order, which nearly all are: the same rules as [`line`]'s without a word about any of them. Of what is
+/// not in order it says nothing, and `line` finds out what it is.
+fn usual_line(draft: &Draft, line: &Line, rates: &EffectiveRates) -> Option<ResolvedLine> {
+    let (price, quantity) = (usual(&line.price)?, usual(&line.quantity)?);
+    let discount = line.discount.as_ref().map_or(Some(zero()), usual_amount)?;
+    let missing = line.discount.is_none() || line.claimed_amount.is_none() || line.claimed_tax.is_none();
+    let gross = || Exact::from(price).checked_mul(Exact::from(quantity));
+    let discounted = discount.is_zero() || gross()? >= Exact::from(discount);
+    if (missing && draft.all_claims_required) || quantity.is_zero() || !discounted {
+        return None;
+    }
+    let amount = line_amount(price, quantity, discount).filter(|amount| !is_too_large(*amount))?;
+    let rate = match &line.tax {
+        LineTax::General => rates.general?,
+        LineTax::Reduced => rates.reduced?,
+        LineTax::Luxury => rates.luxury?,
+        LineTax::Exempt => Decimal::ZERO,
+        LineTax::Percent(given) => usual(given)?,
+    };
+    let exempt = line.exempt.unwrap_or(rate.is_zero());
+    let is_rate = |known: Option<Decimal>| known.is_some_and(|known| equal(known, rate));
+    let luxury = || draft.luxury && is_rate(rates.luxury);
+    let known = rate.is_zero() || is_rate(rates.general) || is_rate(rates.reduced) || luxury();
+    let tax = percent_of(amount, rate)?;
+    let agrees = |claim: &Option<Numeric>, computed| {
+        claim.as_ref().is_none_or(|given| usual_amount(given).is_some_and(|given| equal(given, computed)))
+    };
+    let right = agrees(&line.claimed_amount, amount) && agrees(&line.claimed_tax, tax);
+    let in_order = right && known && exempt == rate.is_zero() && draft.rounding == RoundingPolicy::Fiscal;
+    let (amount, tax) = (Settled::same(amount), Settled::same(tax));
+    in_order.then_some(ResolvedLine { price, quantity, discount, rate, exempt, amount, tax })
+}
+
 fn line(
     draft: &Draft,
     index: usize,
@@ -268,25 +317,22 @@ fn line(
     rates: &EffectiveRates,
     faults: &mut Faults,
 ) -> Option<ResolvedLine> {
-    let at = |name: &str| format!("cuerpofactura[{index}].{name}");
-    let prefix = at("");
-    fields::CODE.required(&prefix, &line.code, faults);
-    fields::DESCRIPTION.required(&prefix, &line.description, faults);
-    fields::COMMENT.optional(&prefix, &line.comment, faults);
+    let at = At::item(index);
     // All are read before the first is missed.
-    let factors = Factors::read(line, &at, faults);
+    let factors = Factors::read(line, at, faults);
     if line.discount.is_none() && draft.all_claims_required {
-        faults.push(not_brought("R39", &at("descuento")));
+        faults.push(not_brought("R39", at.field("descuento")));
     }
-    let claimed_amount = claim(draft, "R41", &at("monto"), line.claimed_amount.as_ref(), faults);
-    let claimed_tax = claim(draft, "R38", &at("impuesto"), line.claimed_tax.as_ref(), faults);
-    let rate = line_rate(draft, line, rates, &at, faults);
-    let computed = factors.and_then(|factors| factors.total(draft.rounding, &at, faults));
-    let amount = settle("I1", &at("monto"), claimed_amount, computed.map(Settled::same), AMOUNT_HINT, faults);
-    let tax = amount.zip(rate).and_then(|(amount, (rate, _))| line_tax(amount, rate, &at, faults));
+    let claimed_amount = claim(draft, "R41", at.field("monto"), line.claimed_amount.as_ref(), faults);
+    let claimed_tax = claim(draft, "R38", at.field("impuesto"), line.claimed_tax.as_ref(), faults);
+    let rate = line_rate(draft, line, rates, at, faults);
+    let computed = factors.and_then(|factors| factors.total(draft.rounding, at, faults));
+    let amount =
+        settle("I1", at.field("monto"), claimed_amount, computed.map(Settled::same), AMOUNT_HINT, faults);
+    let tax = amount.zip(rate).and_then(|(amount, (rate, _))| line_tax(amount, rate, at, faults));
     // Of an exempt line I2 speaks, of a taxed one I3.
     let rule = if rate.is_some_and(|(_, exempt)| exempt) { "I2" } else { "I3" };
-    let tax = settle(rule, &at("impuesto"), claimed_tax, tax, TAX_HINT, faults);
+    let tax = settle(rule, at.field("impuesto"), claimed_tax, tax, TAX_HINT, faults);
     let (Factors { price, quantity, discount }, (rate, exempt)) = (factors?, rate?);
     Some(ResolvedLine { price, quantity, discount, rate, exempt, amount: amount?, tax: tax? })
 }
@@ -297,7 +343,7 @@ const TAX_HINT: &str = "impuesto is monto x tasa / 100, rounded half-up to cents
 fn claim(
     draft: &Draft,
     rule: &'static str,
-    path: &str,
+    path: impl Path,
     given: Option<&Numeric>,
     faults: &mut Faults,
 ) -> Claim {
@@ -307,20 +353,15 @@ fn claim(
     Claim::read(rule, path, given, faults)
 }
 
-fn line_tax(
-    amount: Settled,
-    rate: Decimal,
-    at: &impl Fn(&str) -> String,
-    faults: &mut Faults,
-) -> Option<Settled> {
+fn line_tax(amount: Settled, rate: Decimal, at: At, faults: &mut Faults) -> Option<Settled> {
     let tax = amount.map(|amount| percent_of(amount, rate));
     if tax.is_none() {
-        faults.push(too_long(&at("tasa")));
+        faults.push(too_long(at.field("tasa")));
     }
     tax
 }
 
-fn too_long(path: &str) -> Fault {
+fn too_long(path: impl Path) -> Fault {
     Fault::error("I18", path)
         .with_expected("fewer decimals")
         .with_hint("the exact result has more digits than can be held")
@@ -335,12 +376,12 @@ struct Factors {
 }
 
 impl Factors {
-    fn read(line: &Line, at: &impl Fn(&str) -> String, faults: &mut Faults) -> Option<Self> {
-        let mut factor = |rule, name, value: &Numeric| {
-            let number = signed(rule, &at(name), value, faults)?;
+    fn read(line: &Line, at: At, faults: &mut Faults) -> Option<Self> {
+        let mut factor = |rule, name: &'static str, value: &Numeric| {
+            let number = signed(rule, at.field(name), value, faults)?;
             let hint = "amounts are never negative; a credit note carries its sense in its type";
-            let number = not_negative("I4", &at(name), number, hint, faults)?;
-            if name == "descuento" { in_cents(&at(name), number, faults) } else { Some(number) }
+            let number = not_negative("I4", at.field(name), number, hint, faults)?;
+            if name == "descuento" { in_cents(at.field(name), number, faults) } else { Some(number) }
         };
         let price = factor("R35", "precio", &line.price);
         let quantity = factor("R36", "cantidad", &line.quantity);
@@ -352,44 +393,45 @@ impl Factors {
     }
 
     /// I4 and the amount of I1.
-    fn total(
-        self,
-        rounding: RoundingPolicy,
-        at: &impl Fn(&str) -> String,
-        faults: &mut Faults,
-    ) -> Option<Decimal> {
+    fn total(self, rounding: RoundingPolicy, at: At, faults: &mut Faults) -> Option<Decimal> {
         let Self { price, quantity, discount } = self;
         if quantity.is_zero() {
-            let fault =
-                Fault::error("I4", at("cantidad")).with_expected("above 0").with_actual(quantity.to_string());
+            let fault = Fault::error("I4", at.field("cantidad"))
+                .with_expected("above 0")
+                .with_actual(quantity.to_string());
             faults.push(fault.with_hint("leave the line out, or say how many"));
             return None;
         }
         let gross = Exact::from(price).checked_mul(Exact::from(quantity));
         let (Some(gross), Some(half_up)) = (gross, line_amount(price, quantity, discount)) else {
-            faults.push(too_long(&at("monto")));
+            faults.push(too_long(at.field("monto")));
             return None;
         };
         if gross < Exact::from(discount) {
-            faults.push(discount_too_large(gross, discount, &at("descuento")));
+            faults.push(discount_too_large(gross, discount, at.field("descuento")));
             return None;
         }
-        if half_up > LARGEST {
-            faults.push(too_large(&at("monto")).with_actual(half_up.to_string()));
+        if is_too_large(half_up) {
+            faults.push(too_large(at.field("monto")).with_actual(half_up.to_string()));
             return None;
         }
+        match rounding {
+            RoundingPolicy::Fiscal => Some(half_up),
+            RoundingPolicy::ServerCompatible => Some(self.served(half_up, at, faults)),
+        }
+    }
+
+    /// The service's cent where it differs, which is told.
+    fn served(self, half_up: Decimal, at: At, faults: &mut Faults) -> Decimal {
+        let Self { price, quantity, discount } = self;
         let served = server::line_cents(price, quantity, discount).and_then(server::cents);
-        match (rounding, served) {
-            (RoundingPolicy::ServerCompatible, Some(served)) if served != half_up => {
-                faults.push(taken_from_server("S4", &at("monto"), half_up, served));
-                Some(served)
-            }
-            _ => Some(half_up),
-        }
+        let Some(served) = served.filter(|served| *served != half_up) else { return half_up };
+        faults.push(taken_from_server("S4", at.field("monto"), half_up, served));
+        served
     }
 }
 
-fn discount_too_large(gross: Exact, discount: Decimal, path: &str) -> Fault {
+fn discount_too_large(gross: Exact, discount: Decimal, path: impl Path) -> Fault {
     let gross = gross.to_decimal().map_or_else(String::new, |gross| format!("at most {gross}"));
     Fault::error("I4", path)
         .with_expected(gross)
@@ -398,7 +440,12 @@ fn discount_too_large(gross: Exact, discount: Decimal, path: &str) -> Fault {
 }
 
 /// Tells of a cent that follows the service instead of half-up rounding.
-pub(crate) fn taken_from_server(step: &'static str, path: &str, half_up: Decimal, served: Decimal) -> Fault {
+pub(crate) fn taken_from_server(
+    step: &'static str,
+    path: impl Path,
+    half_up: Decimal,
+    served: Decimal,
+) -> Fault {
     Fault::warning(step, path)
         .with_expected(half_up.to_string())
         .with_actual(served.to_string())
@@ -410,7 +457,7 @@ fn line_rate(
     draft: &Draft,
     line: &Line,
     rates: &EffectiveRates,
-    at: &impl Fn(&str) -> String,
+    at: At,
     faults: &mut Faults,
 ) -> Option<(Decimal, bool)> {
     let rate = match &line.tax {
@@ -418,12 +465,12 @@ fn line_rate(
         LineTax::Reduced => rates.reduced?,
         LineTax::Luxury => rates.luxury?,
         LineTax::Exempt => Decimal::ZERO,
-        LineTax::Percent(given) => number("R37", &at("tasa"), given, faults)?,
+        LineTax::Percent(given) => number("R37", at.field("tasa"), given, faults)?,
     };
     let exempt = line.exempt.unwrap_or(rate.is_zero());
     if exempt != rate.is_zero() {
         let expected = if exempt { "tasa 0 on an exempt line" } else { "exento true where tasa is 0" };
-        let fault = Fault::error("I2", at("exento"))
+        let fault = Fault::error("I2", at.field("exento"))
             .with_expected(expected)
             .with_actual(format!("exento {exempt}, tasa {rate}"));
         faults.push(
@@ -431,27 +478,27 @@ fn line_rate(
         );
         return None;
     }
-    let known = known_rates(draft, rates);
-    if rate.is_zero() || known.contains(&Some(rate)) {
+    let mut known = known_rates(draft, rates);
+    if rate.is_zero() || known.clone().flatten().any(|known| equal(known, rate)) {
         return Some((rate, exempt));
     }
     // Where a rate of the document cannot be read, this may be it.
-    if !known.contains(&None) {
+    if known.all(|known| known.is_some()) {
+        let expected = listed(known_rates(draft, rates).flatten());
         let fault =
-            Fault::error("I5", at("tasa")).with_expected(listed(&known)).with_actual(rate.to_string());
+            Fault::error("I5", at.field("tasa")).with_expected(expected).with_actual(rate.to_string());
         faults.push(fault.with_hint(rate_hint(draft, rates, rate)));
     }
     None
 }
 
-fn known_rates(draft: &Draft, rates: &EffectiveRates) -> Vec<Option<Decimal>> {
-    let mut known = vec![rates.reduced, rates.general];
-    known.extend(draft.luxury.then_some(rates.luxury));
-    known
+fn known_rates(draft: &Draft, rates: &EffectiveRates) -> impl Iterator<Item = Option<Decimal>> + Clone {
+    let known = [rates.reduced, rates.general, rates.luxury];
+    known.into_iter().take(if draft.luxury { 3 } else { 2 })
 }
 
-fn listed(rates: &[Option<Decimal>]) -> String {
-    let texts = rates.iter().flatten().map(|rate| rate.normalize().to_string());
+fn listed(rates: impl Iterator<Item = Decimal>) -> String {
+    let texts = rates.map(|rate| rate.normalize().to_string());
     std::iter::once("0".to_owned()).chain(texts).collect::<Vec<_>>().join(" or ")
 }
 
@@ -464,10 +511,10 @@ fn rate_hint(draft: &Draft, rates: &EffectiveRates, rate: Decimal) -> &'static s
 }
 
 fn payment(index: usize, payment: &Payment, faults: &mut Faults) -> Option<ResolvedPayment> {
-    let prefix = format!("formasdepago[{index}].");
-    fields::PAYMENT_FORM.required(&prefix, &payment.form, faults);
-    let path = format!("{prefix}valor");
-    let value = amount("R43", &path, &payment.value, faults)?;
+    let at = At::payment(index);
+    fields::PAYMENT_FORM.required(at, &payment.form, faults);
+    let path = at.field("valor");
+    let value = amount("R43", path, &payment.value, faults)?;
     if value.is_zero() {
         let fault = Fault::error("R43", path).with_expected("above 0").with_actual(value.to_string());
         faults.push(fault.with_hint("leave the payment out if nothing was paid"));
@@ -495,10 +542,11 @@ fn predict(resolved: &Resolved, faults: &mut Faults) {
 
 fn unprinted_rate(lines: &[ResolvedLine]) -> Option<Fault> {
     let printed = [8, 16, 31].map(Decimal::from);
-    let (index, line) =
-        lines.iter().enumerate().find(|(_, line)| !line.exempt && !printed.contains(&line.rate))?;
-    let fault =
-        Fault::warning("R37", format!("cuerpofactura[{index}].tasa")).with_expected("16, 8, 31 or exempt");
+    let (index, line) = lines
+        .iter()
+        .enumerate()
+        .find(|(_, line)| !line.exempt && !printed.iter().any(|rate| equal(*rate, line.rate)))?;
+    let fault = Fault::warning("R37", At::item(index).field("tasa")).with_expected("16, 8, 31 or exempt");
     let hint = "the observed service leaves lines at other rates out of the totals that it prints";
     Some(fault.with_actual(line.rate.to_string()).with_hint(hint))
 }
@@ -510,7 +558,7 @@ pub(crate) fn server_disagreements(resolved: &Resolved) -> Vec<Disagreement> {
     for (index, line) in resolved.lines.iter().enumerate() {
         if !server::accepts_line(line.price, line.quantity, line.discount, line.amount.given) {
             let server = server::line_cents(line.price, line.quantity, line.discount).and_then(server::cents);
-            let path = format!("cuerpofactura[{index}].monto");
+            let path = At::item(index).field("monto").into();
             found.push(Disagreement { step: "S4", path, server, document: line.amount.given });
         }
     }

@@ -33,9 +33,33 @@ pub enum RoundingPolicy {
 
 /// The double nearest to a decimal, which is what the service reads from our number token.
 #[must_use]
+#[inline]
 pub(crate) fn double(value: Decimal) -> f64 {
-    // Through text on purpose: parsing is correctly rounded, arithmetic conversions are not.
-    value.to_string().parse().unwrap_or(f64::NAN)
+    exact_quotient(value).unwrap_or_else(|| {
+        // Through text on purpose: parsing is correctly rounded, arithmetic conversions of longer numbers are not.
+        value.to_string().parse().unwrap_or(f64::NAN)
+    })
+}
+
+/// 10^0 to 10^22, all powers of ten that a double holds exactly.
+const EXACT_POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
+/// The quotient of two numbers that doubles hold exactly: IEEE 754 rounds it correctly, as parsing does.
+#[inline]
+fn exact_quotient(value: Decimal) -> Option<f64> {
+    let parts = value.unpack();
+    let divisor = EXACT_POWERS.get(usize::try_from(parts.scale).ok()?)?;
+    let digits = i64::from(parts.mid) << 32 | i64::from(parts.lo);
+    if parts.hi != 0 || !(0..=1 << 53).contains(&digits) {
+        return None;
+    }
+    let digits = if parts.negative { -digits } else { digits };
+    #[allow(clippy::cast_precision_loss)]
+    let digits = digits as f64;
+    Some(digits / divisor)
 }
 
 /// `fixed2`: the number of cents nearest to the exact binary value of `x`, ties upwards; `None` if it is not a number or
@@ -265,6 +289,7 @@ fn disagreement(step: &'static str, path: &str, expected: Option<i128>, document
 #[cfg(test)]
 mod tests {
     use integration_core::tax::money::{line_amount, percent_of};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -359,6 +384,17 @@ mod tests {
             let (price, quantity) = (Decimal::new(price, 2), Decimal::new(quantity, 2));
             assert_eq!(line_cents(price, quantity, Decimal::ZERO), Some(server));
             assert_eq!(in_cents(line_amount(price, quantity, Decimal::ZERO)), half_up);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_quotient_is_the_double_that_parsing_gives(digits in -(1_i64 << 54)..1 << 54, scale in 0_u32..=28) {
+            let value = Decimal::from_i128_with_scale(digits.into(), scale);
+            if let Some(quotient) = exact_quotient(value) {
+                prop_assert_eq!(quotient.to_bits(), value.to_string().parse::<f64>().unwrap().to_bits());
+            }
+            prop_assert_eq!(exact_quotient(value).is_some(), digits.unsigned_abs() <= 1 << 53 && scale <= 22);
         }
     }
 

@@ -4,7 +4,9 @@
 //! others as they must be nor with the others as they were brought. A total that was computed from a wrong line is wrong as a
 //! consequence; a wrong base does not make the right tax below it look wrong. In a document without faults the two are equal.
 
-use integration_core::tax::money::{sum, with_scale};
+use std::fmt;
+
+use integration_core::tax::money::{Exact, with_scale};
 use integration_core::{Fault, Faults};
 use rust_decimal::Decimal;
 
@@ -12,6 +14,88 @@ use super::numeric::{Numeric, Unreadable};
 
 /// Beyond this a double cannot tell cents apart any more: 2^53 cents (assumed limit; the service computes in doubles).
 pub(crate) const LARGEST: Decimal = Decimal::from_parts(2_233_382_993, 20_971, 0, false, 0);
+
+/// [`LARGEST`] in whole units: what has no more units than this, whatever its decimals, is not larger.
+const LARGEST_UNITS: u128 = 90_071_992_547_409;
+
+/// A field's name in a fault, written out only where there is a fault: a document has hundreds of fields and hardly ever one.
+pub(crate) trait Path: Copy + Into<String> {}
+
+impl<T: Copy + Into<String>> Path for T {}
+
+/// The header, or an element of one of its arrays.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At {
+    array: &'static str,
+    index: usize,
+}
+
+impl At {
+    pub(crate) const HEADER: Self = Self { array: "", index: 0 };
+
+    pub(crate) const fn item(index: usize) -> Self {
+        Self { array: "cuerpofactura", index }
+    }
+
+    pub(crate) const fn payment(index: usize) -> Self {
+        Self { array: "formasdepago", index }
+    }
+
+    pub(crate) const fn field(self, name: &'static str) -> Place {
+        Place { at: self, name }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.array.is_empty() { Ok(()) } else { write!(f, "{}[{}].", self.array, self.index) }
+    }
+}
+
+/// A field of the header or of an element.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    at: At,
+    name: &'static str,
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        format!("{}{}", place.at, place.name)
+    }
+}
+
+/// A number with nothing unusual about it: not below zero, and as it stands far from [`LARGEST`]. For everything else there are
+/// [`number`] and [`amount`], which know what to say of it.
+#[inline(always)]
+pub(crate) fn usual(value: &Numeric) -> Option<Decimal> {
+    let number = *value.0.as_ref().ok()?;
+    let parts = number.unpack();
+    // 20,971 x 2^32 are somewhat fewer than LARGEST_UNITS.
+    (!parts.negative && parts.hi == 0 && parts.mid < 20_971).then_some(number)
+}
+
+/// As [`usual`], with two decimals.
+#[inline(always)]
+pub(crate) fn usual_amount(value: &Numeric) -> Option<Decimal> {
+    let number = usual(value)?;
+    if number.scale() == 2 { Some(number) } else { with_scale(number, 2) }
+}
+
+/// Whether two decimals are equal in value. Of the same scale they are if their digits are, which is nearly always so here.
+#[inline(always)]
+pub(crate) fn equal(left: Decimal, right: Decimal) -> bool {
+    let (one, other) = (left.unpack(), right.unpack());
+    if one.scale == other.scale && one.negative == other.negative {
+        return (one.hi, one.mid, one.lo) == (other.hi, other.mid, other.lo);
+    }
+    left == right
+}
+
+/// Whether it is above [`LARGEST`], without its sign.
+pub(crate) fn is_too_large(value: Decimal) -> bool {
+    value.mantissa().unsigned_abs() > LARGEST_UNITS && value.abs() > LARGEST
+}
 
 /// What a caller said about one amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +110,12 @@ pub(crate) enum Claim {
 
 impl Claim {
     /// Reads an amount that was brought, if one was.
-    pub(crate) fn read(rule: &'static str, path: &str, value: Option<&Numeric>, faults: &mut Faults) -> Self {
+    pub(crate) fn read(
+        rule: &'static str,
+        path: impl Path,
+        value: Option<&Numeric>,
+        faults: &mut Faults,
+    ) -> Self {
         match value.map(|value| amount(rule, path, value, faults)) {
             None => Self::Absent,
             Some(None) => Self::Unreadable,
@@ -50,26 +139,30 @@ impl Settled {
     /// `f` of both.
     pub(crate) fn map(self, f: impl Fn(Decimal) -> Option<Decimal>) -> Option<Self> {
         let right = f(self.right)?;
-        let given = if self.given == self.right { right } else { f(self.given)? };
+        let given = if equal(self.given, self.right) { right } else { f(self.given)? };
         Some(Self { given, right })
     }
 
     /// The sums of both, with two decimals at least; `None` if a term is not known.
     pub(crate) fn sum(terms: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
-        let terms: Vec<Self> = terms.into_iter().collect::<Option<_>>()?;
-        let total = |part: fn(&Self) -> Decimal| sum(terms.iter().map(part).chain([zero()]));
-        Some(Self { given: total(|term| term.given)?, right: total(|term| term.right)? })
+        let (mut given, mut right) = (Exact::from(zero()), Exact::from(zero()));
+        for term in terms {
+            let term = term?;
+            given = given.checked_add(term.given.into())?;
+            right = right.checked_add(term.right.into())?;
+        }
+        Some(Self { given: given.to_decimal()?, right: right.to_decimal()? })
     }
 
     pub(crate) fn agrees_with(self, amount: Decimal) -> bool {
-        amount == self.right || amount == self.given
+        equal(amount, self.right) || equal(amount, self.given)
     }
 }
 
 /// Compares what was brought with what is expected, and settles on both.
 pub(crate) fn settle(
     rule: &'static str,
-    path: &str,
+    path: impl Path,
     claim: Claim,
     expected: Option<Settled>,
     hint: &'static str,
@@ -94,7 +187,7 @@ pub(crate) fn zero() -> Decimal {
     Decimal::new(0, 2)
 }
 
-pub(crate) fn too_large(path: &str) -> Fault {
+pub(crate) fn too_large(path: impl Path) -> Fault {
     let hint = "the service computes in doubles, which hold no cents beyond 2^53 of them (assumed limit)";
     Fault::error("I18", path).with_expected(format!("at most {LARGEST}")).with_hint(hint)
 }
@@ -102,7 +195,7 @@ pub(crate) fn too_large(path: &str) -> Fault {
 /// Reads a number, or reports once why it cannot be read.
 pub(crate) fn number(
     rule: &'static str,
-    path: &str,
+    path: impl Path,
     value: &Numeric,
     faults: &mut Faults,
 ) -> Option<Decimal> {
@@ -114,12 +207,12 @@ pub(crate) fn number(
 /// As [`number`], below zero too.
 pub(crate) fn signed(
     rule: &'static str,
-    path: &str,
+    path: impl Path,
     value: &Numeric,
     faults: &mut Faults,
 ) -> Option<Decimal> {
     match &value.0 {
-        Ok(decimal) if decimal.abs() > LARGEST => {
+        Ok(decimal) if is_too_large(*decimal) => {
             faults.push(too_large(path).with_actual(decimal.to_string()));
             None
         }
@@ -135,7 +228,7 @@ pub(crate) fn signed(
 
 pub(crate) fn not_negative(
     rule: &'static str,
-    path: &str,
+    path: impl Path,
     number: Decimal,
     hint: &'static str,
     faults: &mut Faults,
@@ -151,7 +244,7 @@ pub(crate) fn not_negative(
 /// Reads an amount: as a number, and with two decimals at most (I18).
 pub(crate) fn amount(
     rule: &'static str,
-    path: &str,
+    path: impl Path,
     value: &Numeric,
     faults: &mut Faults,
 ) -> Option<Decimal> {
@@ -160,7 +253,7 @@ pub(crate) fn amount(
 }
 
 /// I18.
-pub(crate) fn in_cents(path: &str, decimal: Decimal, faults: &mut Faults) -> Option<Decimal> {
+pub(crate) fn in_cents(path: impl Path, decimal: Decimal, faults: &mut Faults) -> Option<Decimal> {
     let cents = with_scale(decimal, 2);
     if cents.is_none() {
         let fault =
@@ -189,6 +282,12 @@ mod tests {
     #[test]
     fn the_limit_is_two_to_the_53_cents() {
         assert_eq!(LARGEST, Decimal::from(90_071_992_547_409_i64));
+        assert_eq!(LARGEST_UNITS, 90_071_992_547_409);
+        let one_more = Decimal::new(9_007_199_254_740_901, 2);
+        assert_eq!(
+            [LARGEST, cents(9_007_199_254_740_900), one_more, -one_more].map(is_too_large),
+            [false, false, true, true]
+        );
     }
 
     #[test]

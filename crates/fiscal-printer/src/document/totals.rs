@@ -3,8 +3,6 @@
 //! One rule for both: an amount that was brought is compared with what it must be, given the others as they must be and as they
 //! were brought (see [`settled`]). So each slip is reported once, with the right value, and none hides another.
 
-use std::collections::BTreeMap;
-
 use integration_core::tax::money::{percent_of, sum};
 use integration_core::{Fault, Faults};
 use rust_decimal::Decimal;
@@ -13,7 +11,7 @@ use super::builder::Draft;
 use super::header::{HeaderAmount, HeaderAmount as H};
 use super::resolve::{ResolvedLine, ResolvedPayment, taken_from_server};
 use super::server::{self, Group, RoundingPolicy};
-use super::settled::{self, Claim, LARGEST, Settled, number, too_large, zero};
+use super::settled::{self, Claim, Path, Settled, equal, is_too_large, number, too_large, zero};
 use crate::rates::Rates;
 
 /// A rate in percent, the base it applies to and the tax.
@@ -164,14 +162,17 @@ fn missing(draft: &Draft, name: H, faults: &mut Faults) {
     }
 }
 
-pub(crate) fn not_brought(rule: &'static str, path: &str) -> Fault {
+pub(crate) fn not_brought(rule: &'static str, path: impl Path) -> Fault {
     let hint = "in verify-only mode every amount that the manual requires must be brought";
     Fault::error(rule, path).with_expected("an amount").with_hint(hint)
 }
 
+/// In the order of [`HeaderAmount::ALL`], which is that of the names themselves.
+type Claims = [Claim; H::ALL.len()];
+
 /// Reads every amount of the header that was brought, so that one that cannot be read hides no other.
-fn claims(draft: &Draft, faults: &mut Faults) -> BTreeMap<H, Claim> {
-    let mut claims = BTreeMap::new();
+fn claims(draft: &Draft, faults: &mut Faults) -> Claims {
+    let mut claims = [Claim::Absent; H::ALL.len()];
     for (name, value) in &draft.claims {
         if name.is_luxury() && !draft.luxury {
             let fault = Fault::error("LUXURY", name.wire_name()).with_expected("nothing");
@@ -179,7 +180,8 @@ fn claims(draft: &Draft, faults: &mut Faults) -> BTreeMap<H, Claim> {
                 "the documented service has no luxury group; if yours does, allow it with `luxury_rate`",
             ));
         } else if !name.is_rate() {
-            claims.insert(*name, Claim::read(name.row(), name.wire_name(), Some(value), faults));
+            let read = Claim::read(name.row(), name.wire_name(), Some(value), faults);
+            claims.get_mut(*name as usize).into_iter().for_each(|claim| *claim = read);
         }
     }
     claims
@@ -194,11 +196,13 @@ pub(crate) fn settle(
     faults: &mut Faults,
 ) -> Option<Totals> {
     let claims = claims(draft, faults);
+    let lines = lines.map(|lines| LineSums::of(lines, rates));
     let mut ledger = Ledger { draft, rates, lines, claims, faults };
-    let general = ledger.vat_group(H::GeneralRate, H::GeneralBase, H::GeneralTax, rates.general);
-    let reduced = ledger.vat_group(H::ReducedRate, H::ReducedBase, H::ReducedTax, rates.reduced);
-    let luxury =
-        draft.luxury.then(|| ledger.vat_group(H::LuxuryRate, H::LuxuryBase, H::LuxuryTax, rates.luxury));
+    let general = ledger.vat_group([H::GeneralBase, H::GeneralTax], rates.general, |lines| lines.general);
+    let reduced = ledger.vat_group([H::ReducedBase, H::ReducedTax], rates.reduced, |lines| lines.reduced);
+    let luxury = draft
+        .luxury
+        .then(|| ledger.vat_group([H::LuxuryBase, H::LuxuryTax], rates.luxury, |lines| lines.luxury));
     let exempt = ledger.exempt();
     let vat: Vec<OpenGroup> = [Some(general), Some(reduced), luxury].into_iter().flatten().collect();
     let bases = Settled::sum(vat.iter().map(|group| group.base).chain([exempt]));
@@ -245,18 +249,77 @@ impl OpenGroup {
     }
 }
 
+/// What the lines of a group add up to, in cents: amounts as they go out and as they must be, and taxes. Every amount of a line has
+/// two decimals and is at most [`LARGEST`](settled::LARGEST), so far more lines than a document may have cannot overflow.
+#[derive(Debug, Clone, Copy, Default)]
+struct LineSum {
+    given: i128,
+    right: i128,
+    taxes: i128,
+}
+
+impl LineSum {
+    fn add(&mut self, line: &ResolvedLine) {
+        self.given = self.given.saturating_add(line.amount.given.mantissa());
+        self.right = self.right.saturating_add(line.amount.right.mantissa());
+        self.taxes = self.taxes.saturating_add(line.tax.right.mantissa());
+    }
+
+    fn amounts(self) -> Option<Settled> {
+        Some(Settled { given: server::cents(self.given)?, right: server::cents(self.right)? })
+    }
+
+    fn taxes(self) -> Option<Decimal> {
+        server::cents(self.taxes)
+    }
+}
+
+/// The lines by group, gone through once.
+#[derive(Default)]
+struct LineSums {
+    are_none: bool,
+    general: LineSum,
+    reduced: LineSum,
+    luxury: LineSum,
+    exempt: LineSum,
+}
+
+impl LineSums {
+    fn of(lines: &[ResolvedLine], rates: &EffectiveRates) -> Self {
+        let mut sums = Self { are_none: lines.is_empty(), ..Self::default() };
+        for line in lines {
+            sums.group_of(line, rates).into_iter().for_each(|sum| sum.add(line));
+        }
+        sums
+    }
+
+    /// Were two groups to share a rate, its lines belong to the first of them only.
+    fn group_of(&mut self, line: &ResolvedLine, rates: &EffectiveRates) -> Option<&mut LineSum> {
+        let at = |rate: Option<Decimal>| rate.is_some_and(|rate| equal(line.rate, rate));
+        if line.exempt {
+            Some(&mut self.exempt)
+        } else if at(rates.general) {
+            Some(&mut self.general)
+        } else if at(rates.reduced) {
+            Some(&mut self.reduced)
+        } else {
+            at(rates.luxury).then_some(&mut self.luxury)
+        }
+    }
+}
+
 /// The header under way.
 struct Ledger<'d> {
     draft: &'d Draft,
     rates: &'d EffectiveRates,
-    lines: Option<&'d [ResolvedLine]>,
-    claims: BTreeMap<H, Claim>,
+    lines: Option<LineSums>,
+    claims: Claims,
     faults: &'d mut Faults,
 }
 
 impl Ledger<'_> {
     fn claim(&self, name: H) -> Claim {
-        self.claims.get(&name).copied().unwrap_or(Claim::Absent)
+        self.claims.get(name as usize).copied().unwrap_or(Claim::Absent)
     }
 
     /// The amount that was brought, compared with `expected`; or `expected`.
@@ -271,43 +334,35 @@ impl Ledger<'_> {
         if claim == Claim::Absent {
             missing(self.draft, name, self.faults);
         }
-        if expected.is_some_and(|expected| expected.right > LARGEST) {
+        if expected.is_some_and(|expected| is_too_large(expected.right)) {
             self.faults.push(too_large(path));
             return None;
         }
         settled::settle(rule, path, claim, expected, hint, self.faults)
     }
 
-    /// Sum of the amounts of the lines that `belongs` picks; without lines, whatever was brought.
-    fn line_sum(&self, name: H, belongs: impl Fn(&ResolvedLine) -> bool) -> Option<Settled> {
-        let lines = self.lines?;
-        if lines.is_empty() && self.claim(name) != Claim::Absent {
+    /// Sum of the amounts of a group's lines; without lines, whatever was brought.
+    fn line_sum(&self, name: H, sums: fn(&LineSums) -> LineSum) -> Option<Settled> {
+        let lines = self.lines.as_ref()?;
+        if lines.are_none && self.claim(name) != Claim::Absent {
             return None;
         }
-        Settled::sum(lines.iter().filter(|line| belongs(line)).map(|line| Some(line.amount)))
+        sums(lines).amounts()
     }
 
-    fn vat_group(&mut self, rate_name: H, base_name: H, tax_name: H, rate: Option<Decimal>) -> OpenGroup {
-        // Were two groups to share a rate, its lines belong to the first of them only.
-        let first = self.first_group_of(rate) == rate_name;
-        let belongs = |line: &ResolvedLine| first && !line.exempt && Some(line.rate) == rate;
-        let expected = rate.and_then(|_| self.line_sum(base_name, belongs));
+    fn vat_group(
+        &mut self,
+        [base_name, tax_name]: [H; 2],
+        rate: Option<Decimal>,
+        sums: fn(&LineSums) -> LineSum,
+    ) -> OpenGroup {
+        let expected = rate.and_then(|_| self.line_sum(base_name, sums));
         let base = self.settled(base_name, "I6", expected, BASE_HINT);
         let computed = self.tax(tax_name, base, rate);
         let rule = if is_zero(base) { "I19" } else { "I8" };
         let tax = self.settled(tax_name, rule, computed, TAX_HINT);
-        self.drift(tax_name, tax, belongs);
+        self.drift(tax_name, tax, sums);
         OpenGroup { rate, base, tax }
-    }
-
-    fn first_group_of(&self, rate: Option<Decimal>) -> H {
-        if rate == self.rates.general {
-            H::GeneralRate
-        } else if rate == self.rates.reduced {
-            H::ReducedRate
-        } else {
-            H::LuxuryRate
-        }
     }
 
     /// The tax by the document's rounding policy.
@@ -326,10 +381,9 @@ impl Ledger<'_> {
     }
 
     /// The taxes of the lines, each rounded on its own, need not add up to the tax of the base; the latter wins.
-    fn drift(&mut self, name: H, tax: Option<Settled>, belongs: impl Fn(&ResolvedLine) -> bool) {
-        let lines = self.lines.unwrap_or_default();
-        let of_lines = sum(lines.iter().filter(|line| belongs(line)).map(|line| line.tax.right));
-        let (Some(tax), Some(of_lines), false) = (tax, of_lines, lines.is_empty()) else { return };
+    fn drift(&mut self, name: H, tax: Option<Settled>, sums: fn(&LineSums) -> LineSum) {
+        let Some(lines) = self.lines.as_ref().filter(|lines| !lines.are_none) else { return };
+        let (Some(tax), Some(of_lines)) = (tax, sums(lines).taxes()) else { return };
         if of_lines != tax.right {
             let fault = Fault::warning("I8", name.wire_name()).with_expected(tax.right.to_string());
             let fault = fault.with_actual(format!("{of_lines} as the sum of the lines"));
@@ -339,7 +393,7 @@ impl Ledger<'_> {
     }
 
     fn exempt(&mut self) -> Option<Settled> {
-        let expected = self.line_sum(H::Exempt, |line| line.exempt);
+        let expected = self.line_sum(H::Exempt, |lines| lines.exempt);
         self.settled(H::Exempt, "I7", expected, EXEMPT_HINT)
     }
 
@@ -462,6 +516,11 @@ mod tests {
 
     fn pay(value: i64, foreign: bool) -> ResolvedPayment {
         ResolvedPayment { value: Decimal::new(value, 2), foreign }
+    }
+
+    #[test]
+    fn every_name_has_its_place() {
+        assert!(H::ALL.into_iter().enumerate().all(|(place, name)| place == name as usize));
     }
 
     #[test]
