@@ -13,7 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const SIZE: u64 = 300 * 1024 * 1024;
-const DETAIL: &str = r#"{"data":{"GUID":"g","sign_status":1,"document":"/media/x.pdf"},"code":null,"message":""}"#;
+const DETAIL: &str =
+    r#"{"data":{"GUID":"g","sign_status":1,"document":"/media/x.pdf"},"code":null,"message":""}"#;
 
 async fn head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();

@@ -597,13 +597,24 @@ async fn a_file_is_found_in_each_of_its_places() {
         ("2021/../x.pdf", "/media/x.pdf"),
     ] {
         let server = MockServer::start().await;
-        on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 1, "document": document}))).await;
+        on(
+            &server,
+            "GET",
+            "/api/document/get/g",
+            ok(json!({"GUID": "g", "sign_status": 1, "document": document})),
+        )
+        .await;
         on(&server, "GET", at, pdf()).await;
         assert_eq!(fetched(&server).await.unwrap(), (FetchedFrom::Document, PDF.to_owned()), "{document}");
     }
     let server = MockServer::start().await;
-    on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 1, "base64": "JVBERi0xLjcg dGVzdA"})))
-        .await;
+    on(
+        &server,
+        "GET",
+        "/api/document/get/g",
+        ok(json!({"GUID": "g", "sign_status": 1, "base64": "JVBERi0xLjcg dGVzdA"})),
+    )
+    .await;
     assert_eq!(fetched(&server).await.unwrap(), (FetchedFrom::Detail, PDF.to_owned()));
     on(&server, "GET", "/media/g", pdf()).await;
     assert_eq!(fetched(&server).await.unwrap(), (FetchedFrom::Media, PDF.to_owned()));
@@ -628,7 +639,9 @@ async fn an_address_that_cannot_be_used_does_not_hide_the_other_places() {
         ("/2021/../../api/token", "leads elsewhere"),
     ] {
         let server = MockServer::start().await;
-        let detail = |base64: Option<&str>| ok(json!({"GUID": "g", "sign_status": 1, "document": document, "base64": base64}));
+        let detail = |base64: Option<&str>| {
+            ok(json!({"GUID": "g", "sign_status": 1, "document": document, "base64": base64}))
+        };
         on(&server, "GET", "/api/document/get/g", detail(None)).await;
         let error = fetched(&server).await.unwrap_err();
         let text = format!("{error} {error:?}");
@@ -651,7 +664,13 @@ async fn an_address_that_cannot_be_used_does_not_hide_the_other_places() {
 async fn without_an_address_a_file_that_is_nowhere_is_not_found() {
     for document in [Value::Null, json!(""), json!(" ")] {
         let server = MockServer::start().await;
-        on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 1, "document": document}))).await;
+        on(
+            &server,
+            "GET",
+            "/api/document/get/g",
+            ok(json!({"GUID": "g", "sign_status": 1, "document": document})),
+        )
+        .await;
         let error = fetched(&server).await.unwrap_err();
         assert!(error.is_not_found() && !error.to_string().contains("address"), "{error}");
     }
@@ -705,7 +724,13 @@ async fn credentials_stay_with_the_host_of_the_api() {
     let (server, other) = (MockServer::start().await, MockServer::start().await);
     on(&other, "GET", "/x.pdf", pdf()).await;
     let document = format!("{}/x.pdf?signature=a%2Fb", other.uri());
-    on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 1, "document": document}))).await;
+    on(
+        &server,
+        "GET",
+        "/api/document/get/g",
+        ok(json!({"GUID": "g", "sign_status": 1, "document": document})),
+    )
+    .await;
     fetched(&server).await.unwrap();
     let request = &other.received_requests().await.unwrap()[0];
     assert!(
@@ -924,7 +949,13 @@ async fn a_lost_start_is_settled_by_the_signers_and_a_refused_one_keeps_the_docu
         let server = MockServer::start().await;
         on(&server, "POST", "/api/document/create", made("g")).await;
         on(&server, "POST", "/api/sign/start/g", status(500, json!({}))).await;
-        on(&server, "GET", "/api/document/get/g", ok(json!({"GUID": "g", "sign_status": 0, "sign_list": signers}))).await;
+        on(
+            &server,
+            "GET",
+            "/api/document/get/g",
+            ok(json!({"GUID": "g", "sign_status": 0, "sign_list": signers})),
+        )
+        .await;
         let (result, _) = steps(&server, &send()).await;
         assert_eq!(result.is_ok(), good);
         assert_eq!(requests(&server, "POST", "/api/sign/start/g").await.len(), starts);
