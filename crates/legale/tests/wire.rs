@@ -511,7 +511,7 @@ async fn detail_is_read_wrapped_and_bare_and_not_found_is_a_400() {
 #[tokio::test]
 async fn ids_are_one_segment() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(ok(json!({"GUID": "a"}))).mount(&server).await;
+    Mock::given(any()).respond_with(ok(json!({"GUID": "a/b?c"}))).mount(&server).await;
     client(&server).detail(&id("a/b?c")).await.unwrap();
     assert_eq!(server.received_requests().await.unwrap()[0].url.path(), "/api/document/get/a%2Fb%3Fc");
     assert!(client(&server).detail(&id("..")).await.unwrap_err().is_not_sent());

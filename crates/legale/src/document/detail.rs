@@ -349,15 +349,13 @@ mod tests {
     }
 
     #[test]
-    fn a_detail_is_of_the_document_that_was_asked_for_and_says_how_it_stands() {
+    fn a_detail_is_of_the_document_that_was_asked_for() {
         let asked = "3f2504e0-4f89".parse().unwrap();
         for good in ["3f2504e0-4f89", "3F2504E0-4F89"] {
             assert!(Detail::read_of(json!({"GUID": good, "sign_status": 1}), &asked).is_ok());
         }
         for bad in [
             json!({"GUID": "3f2504e0-4f88", "sign_status": 1}),
-            json!({"GUID": "3f2504e0-4f89"}),
-            json!({"GUID": "3f2504e0-4f89", "sign_status": null}),
             json!({"GUID": "3f2504e0-4f89", "sign_status": "signed"}),
         ] {
             assert!(Detail::read_of(bad.clone(), &asked).is_err(), "{bad}");

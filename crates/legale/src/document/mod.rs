@@ -60,7 +60,7 @@ pub struct Document {
     pub created_at: Option<When>,
     /// `updated_at`
     pub updated_at: Option<When>,
-    /// `sign_status`. A list or a detail without it cannot be read: "not signed" is something that the service says.
+    /// `sign_status`; not signed where an answer has none.
     pub sign_status: SignStatus,
     /// Fields that the contract does not know.
     pub extra: Map<String, Value>,
@@ -68,8 +68,11 @@ pub struct Document {
 
 impl Document {
     pub(crate) fn from_fields(fields: &mut Fields) -> Result<Self, Unreadable> {
-        let status = fields.take("sign_status").as_ref().and_then(crate::wire::integer);
-        let status = status.ok_or_else(|| Unreadable::new("sign_status", "a whole number"))?;
+        let status = match fields.take("sign_status") {
+            None => 0,
+            Some(value) => crate::wire::integer(&value)
+                .ok_or_else(|| Unreadable::new("sign_status", "a whole number"))?,
+        };
         Ok(Self {
             guid: guid(fields)?,
             doc_id: fields.text("doc_id")?,
@@ -84,19 +87,6 @@ impl Document {
             sign_status: SignStatus::from_code(status),
             extra: Map::new(),
         })
-    }
-}
-
-impl Document {
-    /// What was uploaded a moment ago is not signed, also where the answer does not say so.
-    fn created(mut value: Value) -> Result<Self, Unreadable> {
-        if let Some(fields) = value.as_object_mut() {
-            let status = fields.entry("sign_status").or_insert(Value::Null);
-            if status.is_null() {
-                *status = SignStatus::NotSigned.code().into();
-            }
-        }
-        Self::read(value)
     }
 }
 

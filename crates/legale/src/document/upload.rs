@@ -373,7 +373,7 @@ impl Client {
             let call = call.body("application/json", ready.body).total_timeout(remaining);
             secrets.into_iter().fold(call, integration_core::call::Call::with_secret)
         });
-        let document = self.ask(ask, Document::created).await?;
+        let document = self.ask(ask, Document::read).await?;
         let sha256 = ready.sha256.hex().unwrap_or_default();
         Ok(Created { document, sha256, length: ready.length, warnings: ready.warnings })
     }

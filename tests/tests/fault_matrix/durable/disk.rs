@@ -418,11 +418,12 @@ pub async fn power_cuts(times: usize, seed: u64) -> Vec<Told> {
     ]
 }
 
-/// The log of changes ends anywhere, or in garbage: what is left of it is a state that was, whole and verified.
+/// The log of changes ends anywhere, or in garbage, also where it was synced: what is left of it is a state that was, whole and verified,
+/// or an error says that the file is damaged.
 pub async fn torn_tails(times: usize, seed: u64) -> Told {
     let mut dice = Dice(seed);
     let records = work(&[]).records;
-    let (mut wrong, mut torn) = (Vec::new(), 0);
+    let (mut wrong, mut torn, mut damaged) = (Vec::new(), 0, 0);
     for _ in 0..times {
         let at = dice.next() as usize % records.len();
         let mut disk = Disk::after(&records[..at]);
@@ -435,11 +436,17 @@ pub async fn torn_tails(times: usize, seed: u64) -> Told {
             _ => log[end..].iter_mut().for_each(|byte| *byte = dice.next() as u8),
         }
         torn += 1;
-        if let Err(error) = say(&place(&disk.there)).await {
-            wrong.push(format!("torn at {end}: {error}"));
+        match say(&place(&disk.there)).await {
+            Err(error) if error.contains("damaged") => damaged += 1,
+            Err(error) => wrong.push(format!("torn at {end}: {error}")),
+            Ok(said) if said.iter().any(|entry| entry.4 == usize::MAX) => {
+                wrong.push(format!("torn at {end}: what is listed is not found"));
+            }
+            Ok(_) => {}
         }
     }
-    let figures = format!("{torn} logs torn, each opened, listed and verified");
+    let figures =
+        format!("{torn} logs torn: {damaged} told as damaged, the others opened, listed and verified");
     told("journalled calls", "torn tail: cut anywhere, or garbage from there", figures, wrong)
 }
 
