@@ -149,7 +149,8 @@ mod none {
     }
 }
 
-#[cfg(all(test, any(feature = "reqwest", feature = "hyper")))]
+#[cfg(test)]
+#[cfg(any(feature = "reqwest", feature = "hyper"))]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
