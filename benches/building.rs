@@ -48,7 +48,7 @@ fn floor() {
 fn legale(connections: Option<&Connections>) {
     let builder = legale::Client::builder().environment(legale::Environment::root(ROOT).unwrap());
     let builder = builder.credential(legale::Credential::api_key("key"));
-    let builder = connections.into_iter().fold(builder, |builder, shared| builder.connections(shared));
+    let builder = connections.into_iter().fold(builder, legale::ClientBuilder::connections);
     drop(black_box(builder.build().unwrap()));
 }
 
@@ -56,21 +56,21 @@ fn sugester(connections: Option<&Connections>) {
     let token = sugester::ApiToken::parse("0123456789abcdef0123456789abcdef/acme").unwrap();
     let builder = sugester::Client::builder().base_url(BaseUrl::parse(ROOT).unwrap());
     let builder = builder.account("acme".parse().unwrap()).token(token);
-    let builder = connections.into_iter().fold(builder, |builder, shared| builder.connections(shared));
+    let builder = connections.into_iter().fold(builder, sugester::ClientBuilder::connections);
     drop(black_box(builder.build().unwrap()));
 }
 
 fn geosite(connections: Option<&Connections>) {
     let builder = geosite::Client::builder().environment(geosite::Environment::at(ROOT).unwrap());
     let builder = builder.credentials("ana", "s3cret-s3cret");
-    let builder = connections.into_iter().fold(builder, |builder, shared| builder.connections(shared));
+    let builder = connections.into_iter().fold(builder, geosite::ClientBuilder::connections);
     drop(black_box(builder.build().unwrap()));
 }
 
 fn fiscal(connections: Option<&Connections>) {
     let builder = fiscal_printer::Client::builder().token("token").rif("J-12345678-4");
     let builder = builder.environment(fiscal_printer::Environment::custom(ROOT).unwrap());
-    let builder = connections.into_iter().fold(builder, |builder, shared| builder.connections(shared));
+    let builder = connections.into_iter().fold(builder, fiscal_printer::ClientBuilder::connections);
     drop(black_box(builder.build().unwrap()));
 }
 

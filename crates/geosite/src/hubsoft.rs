@@ -650,7 +650,9 @@ impl About<'_> {
         if !self.answer.is_complete() {
             return Err(self.shape("the answer is larger than the client's limit"));
         }
-        if serde_json::from_slice::<IgnoredAny>(self.answer.body()).is_err() {
+        // Texts that nobody reads are not looked at, and what is no UTF-8 is no JSON.
+        let text = std::str::from_utf8(self.answer.body()).ok();
+        if text.and_then(|text| serde_json::from_str::<IgnoredAny>(text).ok()).is_none() {
             return Err(self.route.unread(self.answer));
         }
         let envelope: Envelope = serde_json::from_slice(self.answer.body())

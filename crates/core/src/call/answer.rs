@@ -83,6 +83,7 @@ impl Answer {
 
     /// The same answer with all of `secrets` masked in its body and headers.
     pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
+        let came = self.body.clone();
         for secret in secrets.iter() {
             self = self.without(secret);
         }
@@ -91,6 +92,10 @@ impl Answer {
             && let Some(masked) = masked_escapes(&self.body, secrets)
         {
             self.body = masked;
+        }
+        // What was no text does not become one by being masked: whoever judges it has to see that.
+        if std::str::from_utf8(&came).is_err() && std::str::from_utf8(&self.body).is_ok() {
+            self.body = [&self.body[..], NO_UTF8].concat().into();
         }
         self
     }
@@ -226,6 +231,9 @@ impl Answer {
         REQUEST_ID_HEADERS.iter().find_map(said)
     }
 }
+
+/// A byte that stands nowhere in UTF-8.
+const NO_UTF8: &[u8] = b"\xFF";
 
 /// From this length on a word that turns up again was repeated.
 const REPEATED: usize = 4;
@@ -410,6 +418,18 @@ mod tests {
         let secrets = Secrets::new(vec![Secret::new("sentinel-value")]);
         let answer = Answer::new(StatusCode::OK, headers, b"\xff sentinel-value".to_vec()).masked(&secrets);
         assert!(!format!("{:?}{}", answer.headers(), answer.text()).contains("sentinel"));
+    }
+
+    /// What was no JSON, since it was no text, would else be JSON after it was masked, and be believed.
+    #[test]
+    fn what_was_no_text_is_none_after_it_was_masked() {
+        let secrets = Secrets::new(vec![Secret::new("sentinel-value")]);
+        for body in [&b"{\"a\":\"sentinel-value\xC3\"}"[..], b"{\"a\":\"\\u0073entinel-value\xC3\"}"] {
+            let answer = Answer::new(StatusCode::OK, HeaderMap::new(), body.to_vec()).masked(&secrets);
+            assert!(!answer.text().contains("sentinel"), "{}", answer.text());
+            assert!(std::str::from_utf8(answer.body()).is_err());
+            assert!(answer.json::<serde_json::Value>().is_err());
+        }
     }
 
     #[test]

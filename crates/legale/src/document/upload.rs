@@ -18,6 +18,7 @@ use super::Document;
 use super::source::{Prepared, Source};
 use crate::client::{Ask, Client};
 use crate::id::DocumentId;
+use crate::page::Listed;
 
 pub(crate) const CREATE: Operation =
     Operation::post("create a document", "/document/create", Idempotency::Once);

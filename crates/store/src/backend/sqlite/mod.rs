@@ -4,6 +4,7 @@
 //! nothing of the file is remembered between two operations. Not on a network file system, whose locks do not hold.
 
 mod error;
+mod log;
 mod schema;
 // One text for two engines: each compiles it for its own connection.
 #[allow(clippy::duplicate_mod)]
@@ -109,6 +110,7 @@ impl Sqlite {
             .page_size(PAGE)
             .journal_mode(SqliteJournalMode::Wal);
         let mut connection = options.connect().await.map_err(failed)?;
+        log::write_again(&mut connection, &file).await?;
         schema::migrate(&mut connection).await?;
         whole::prepare(&mut connection).await?;
         let commits = Arc::new(AtomicU64::new(0));
