@@ -139,6 +139,20 @@ fn zone(hours: i8) -> Offset {
     Offset::from_hours(hours).unwrap_or(Offset::UTC)
 }
 
+/// Measures how long something took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// The present moment.
 pub(crate) fn now() -> Moment {
     Moment(Timestamp::now())

@@ -56,6 +56,7 @@ pub mod hubsoft;
 mod json;
 pub mod legale;
 pub mod openapi;
+mod page;
 mod payload;
 mod post;
 mod sandbox;
@@ -63,6 +64,8 @@ mod server;
 mod sieve;
 mod stage;
 pub mod sugester;
+mod tape;
+mod veil;
 pub mod websync;
 
 pub use apiges::Apiges;

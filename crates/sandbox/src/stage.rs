@@ -14,7 +14,6 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE};
 use http::request::Parts;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -22,6 +21,7 @@ use crate::answer::{self, Answer, Outcome, spoil};
 use crate::clock::{self, Moment, Timeline};
 use crate::fault::{Ending, Fault, Plan};
 use crate::server::{self, Door, Handler};
+use crate::tape::{self, Tapped};
 
 pub use record::Recorded;
 pub(crate) use record::inside;
@@ -159,6 +159,7 @@ impl<O: Office> Handler for Stage<O> {
             let unknown = self.state().office.unknown();
             return self.turn_away(&head, None, Outcome::Answer(unknown));
         };
+        tape::struck(&head, struck.fault.as_ref().map(Fault::name), struck.twist.as_ref().map(Twist::name));
         if struck.fault == Some(Fault::ResetBeforeBody) {
             return self.turn_away(&head, Some(&struck), Outcome::reset());
         }
@@ -220,7 +221,7 @@ impl<O: Office> Stage<O> {
     }
 
     /// Reads the body, slowly if that is the twist.
-    async fn read(&self, mut body: Incoming, struck: &Struck<O::Spot>) -> Result<Bytes, Unread> {
+    async fn read(&self, mut body: Tapped, struck: &Struck<O::Spot>) -> Result<Bytes, Unread> {
         let limit = self.state().office.body_limit(struck.spot);
         let mut read = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -362,6 +363,18 @@ fn entry<O: Office>(
 /// The methods that both handles have.
 macro_rules! staged {
     ($name:ident, $spot:ty) => {
+        impl $crate::fault::Troubled for $name {
+            fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn $crate::fault::Listed)) {
+                let mut state = self.0.state();
+                show("faults", &mut state.faults);
+                show("twists", &mut state.twists);
+            }
+
+            fn is_open(&self) -> bool {
+                self.0.door.is_open()
+            }
+        }
+
         impl $name {
             /// Every request that was read, in the order in which it was acted upon, without credentials.
             #[must_use]

@@ -189,6 +189,10 @@ impl System for Office {
         self.webhook_faults.clear();
     }
 
+    fn plans(&mut self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+        show("webhook-faults", &mut self.webhook_faults);
+    }
+
     fn more(&self) -> Value {
         let attachments: Map<String, Value> = self
             .attachments

@@ -20,7 +20,7 @@ use crate::answer::Answer;
 use crate::chance;
 use crate::clock::{Moment, Timeline};
 use crate::error::Error;
-use crate::fault::{Fault, Plan, When};
+use crate::fault::{Fault, Listed, Plan, When};
 use crate::server::{Bound, Door, Running};
 
 /// The account that both services know.
@@ -122,6 +122,8 @@ pub(crate) trait System: Debug + Send + Sized + 'static {
     /// Takes what is to be posted.
     fn letters(&mut self) -> Vec<Self::Letter>;
     fn clear_faults(&mut self);
+    /// Shows the plans that only this service has.
+    fn plans(&mut self, show: &mut dyn FnMut(&'static str, &mut dyn Listed));
     /// What it has beyond its tables.
     fn more(&self) -> Value;
 }
@@ -262,6 +264,16 @@ impl<S: System> Desk<S> {
         state.system.clear_faults();
         drop(state);
         self.release_held();
+    }
+
+    pub(crate) fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn Listed)) {
+        let mut state = self.state();
+        show("faults", &mut state.faults);
+        state.system.plans(show);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.door.is_open()
     }
 
     pub(crate) async fn set_open(&self, open: bool) -> Result<(), Error> {

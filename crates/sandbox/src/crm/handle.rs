@@ -7,6 +7,16 @@ macro_rules! handle {
         #[derive(Debug, Clone)]
         pub struct $name(pub(crate) std::sync::Arc<crate::crm::desk::Desk<$office>>);
 
+        impl crate::fault::Troubled for $name {
+            fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+                self.0.plans(show);
+            }
+
+            fn is_open(&self) -> bool {
+                self.0.is_open()
+            }
+        }
+
         impl $name {
             /// Root of all URLs, such as `http://127.0.0.1:7803`, without a slash at its end.
             #[must_use]

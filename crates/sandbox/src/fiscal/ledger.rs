@@ -62,6 +62,19 @@ impl Ledger {
         format_control(self.drawn)
     }
 
+    /// The control number that is drawn next.
+    pub(super) fn next_control(&self) -> String {
+        format_control(self.drawn.saturating_add(1))
+    }
+
+    /// Types with the internal number that follows their highest.
+    pub(super) fn next_internals(&self) -> Vec<(u32, u64)> {
+        let mut next: Vec<_> =
+            self.highest.iter().map(|(kind, highest)| (*kind, highest.saturating_add(1))).collect();
+        next.sort_unstable();
+        next
+    }
+
     /// Gives the number drawn last back.
     pub(super) fn undraw(&mut self) {
         self.drawn = self.drawn.saturating_sub(1);

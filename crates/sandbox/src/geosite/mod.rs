@@ -566,3 +566,15 @@ fn inventory(plant: &Plant, feature: Feature) -> Inventory {
     rows.iter().for_each(|row| digest.update(format!("{}\n", row.fid).as_bytes()));
     Inventory { feature, count: rows.len(), sha256: blob::hex(digest.finish().as_ref()) }
 }
+
+impl crate::fault::Troubled for GeoSite {
+    fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+        let mut state = self.0.state();
+        show("faults", &mut state.faults);
+        show("twists", &mut state.twists);
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.door.is_open()
+    }
+}

@@ -248,3 +248,14 @@ impl HubSoft {
         })
     }
 }
+
+impl crate::fault::Troubled for HubSoft {
+    fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+        let mut state = self.0.state();
+        show("faults", &mut state.faults);
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.door.is_open()
+    }
+}

@@ -586,3 +586,15 @@ impl Legale {
         })
     }
 }
+
+impl crate::fault::Troubled for Legale {
+    fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+        let mut state = self.0.state();
+        show("faults", &mut state.faults);
+        show("callback-faults", &mut state.callback_faults);
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.door.is_open()
+    }
+}

@@ -163,6 +163,8 @@ impl System for Office {
 
     fn clear_faults(&mut self) {}
 
+    fn plans(&mut self, _show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {}
+
     fn more(&self) -> Value {
         json!({})
     }
