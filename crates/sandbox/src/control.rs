@@ -18,6 +18,7 @@ use crate::fault::{Fault, Troubled, When};
 use crate::fiscal::{Endpoint, Fiscal, Issuer, Settings};
 use crate::geosite::GeoSite;
 use crate::hubsoft::HubSoft;
+use crate::kept::{self, Kept};
 use crate::legale::Legale;
 use crate::server::{Handler, Request};
 use crate::sugester::Sugester;
@@ -35,6 +36,9 @@ mod websync;
 
 /// Largest body that the control API reads.
 const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Largest state that can be put back.
+pub(crate) const STATE_LIMIT: usize = 256 * 1024 * 1024;
 
 /// The control API of one sandbox.
 #[derive(Debug)]
@@ -73,7 +77,8 @@ impl Handler for Control {
         if let Some(document) = openapi::answer(&self, &head.method, head.uri.path()) {
             return Outcome::Answer(document);
         }
-        let outcome = match Limited::new(body, BODY_LIMIT).collect().await {
+        let limit = if head.uri.path() == "/_sandbox/state" { STATE_LIMIT } else { BODY_LIMIT };
+        let outcome = match Limited::new(body, limit).collect().await {
             Ok(body) => self.dispatch(&head.method, head.uri.path(), &body.to_bytes()).await,
             Err(error) => Err(wrong(format!("the body cannot be read: {error}"), json!(null))),
         };
@@ -102,6 +107,30 @@ impl Control {
         self.dispatch(method, path, &body).await.map_err(|wrong| wrong.error)
     }
 
+    /// Every service under its name, as one whose state can be kept.
+    pub(crate) fn kept(&self) -> [(&'static str, &dyn Kept); 8] {
+        [
+            ("fiscal", &self.fiscal),
+            ("legale", &self.legale),
+            ("sugester", &self.sugester),
+            ("bitfactura", &self.bitfactura),
+            ("geosite", &self.geosite),
+            ("hubsoft", &self.hubsoft),
+            ("apiges", &self.apiges),
+            ("websync", &self.websync),
+        ]
+    }
+
+    /// The states of all services as one value.
+    pub(crate) fn export(&self) -> Result<Value, String> {
+        kept::export(&self.kept())
+    }
+
+    /// Puts back what [`export`](Self::export) gave, wholly or not at all.
+    pub(crate) fn import(&self, state: Value) -> Result<(), String> {
+        kept::import(&self.kept(), state)
+    }
+
     /// Every service under its name, as one that can be told to misbehave.
     pub(crate) fn troubled(&self) -> [(&'static str, &dyn Troubled); 8] {
         [
@@ -127,6 +156,15 @@ impl Control {
             ("POST", "/_sandbox/fiscal/issuers") => self.add_issuer(object(body)?),
             ("POST", "/_sandbox/fiscal/settings") => self.change_settings(object(body)?),
             ("POST", "/_sandbox/reset") => self.reset().await,
+            ("GET", "/_sandbox/state") => {
+                self.export().map_err(|what| Wrong { status: 500, ..wrong(what, json!(null)) })
+            }
+            ("POST", "/_sandbox/state") => {
+                let state = serde_json::from_slice(body)
+                    .map_err(|error| wrong(format!("not JSON: {error}"), json!(null)))?;
+                self.import(state).map_err(|what| wrong(what, json!(null)))?;
+                Ok(json!({ "ok": true }))
+            }
             ("DELETE", "/_sandbox/faults") => self.clear_all_faults().await,
             (method, path) if path.starts_with("/_sandbox/legale/") => {
                 legale::dispatch(&self.legale, method, path, body).await
@@ -332,6 +370,8 @@ fn routes() -> Value {
         "GET /_sandbox/apiges/": "the same help for the case-management program",
         "GET /_sandbox/websync/": "the same help for its portal",
         "DELETE /_sandbox/faults": "forgets the faults of all services, and accepts connections everywhere",
+        "GET /_sandbox/state": "the state of all services, to be kept",
+        "POST /_sandbox/state": "puts such a state back, wholly or not at all",
         "POST /_sandbox/reset": "everything back to the beginning",
     })
 }

@@ -346,7 +346,7 @@ impl Scripted {
 }
 
 /// When an injected fault strikes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum When {
     Times(u32),
@@ -383,6 +383,10 @@ impl fmt::Display for When {
 /// Numbers for planned faults, so that one of them can be pointed at while others come and go.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
+fn next_id() -> u64 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// SplitMix64, whose whole state is the seed: a run is replayed by giving the seed again.
 fn draw(seed: &mut u64) -> f64 {
     (bits(seed) >> 11) as f64 / (1_u64 << 53) as f64
@@ -398,7 +402,7 @@ pub(crate) fn bits(seed: &mut u64) -> u64 {
 }
 
 /// The injected faults of one service, in the order of injection.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Plan<E, F = Fault>(Vec<Entry<E, F>>);
 
@@ -424,7 +428,7 @@ pub(crate) trait Listed {
 }
 
 /// A service that can be told to misbehave.
-pub(crate) trait Troubled {
+pub(crate) trait Troubled: Sync {
     /// Shows each plan under the name of its route in the control API, such as `faults`.
     fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn Listed));
     /// Whether connections are let in.
@@ -453,9 +457,9 @@ impl<E: Serialize, F: Serialize> Entry<E, F> {
     }
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry<E, F> {
-    #[serde(skip)]
+    #[serde(skip, default = "next_id")]
     id: u64,
     endpoint: E,
     #[serde(flatten)]
@@ -471,8 +475,7 @@ impl<E, F> Default for Plan<E, F> {
 
 impl<E: PartialEq, F: Clone> Plan<E, F> {
     pub(crate) fn add(&mut self, endpoint: E, fault: F, when: When) {
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        self.0.push(Entry { id, endpoint, fault, when });
+        self.0.push(Entry { id: next_id(), endpoint, fault, when });
     }
 
     pub(crate) fn clear(&mut self) {

@@ -54,6 +54,7 @@ pub mod fiscal;
 pub mod geosite;
 pub mod hubsoft;
 mod json;
+mod kept;
 pub mod legale;
 pub mod openapi;
 mod page;

@@ -7,6 +7,16 @@ macro_rules! handle {
         #[derive(Debug, Clone)]
         pub struct $name(pub(crate) std::sync::Arc<crate::crm::desk::Desk<$office>>);
 
+        impl crate::kept::Kept for $name {
+            fn export(&self) -> Result<serde_json::Value, String> {
+                self.0.export()
+            }
+
+            fn import(&self, state: serde_json::Value) -> Result<crate::kept::Placing<'_>, String> {
+                self.0.import(state)
+            }
+        }
+
         impl crate::fault::Troubled for $name {
             fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
                 self.0.plans(show);

@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::error::Error;
 use crate::fault::{Fault, Plan, When};
+use crate::kept::{self, Kept, Placing};
 use crate::server::{Bound, Door, Running};
 
 use house::House;
@@ -326,6 +327,22 @@ impl Fiscal {
             "faults": state.faults,
             "settings": state.house.settings,
         })
+    }
+}
+
+impl Kept for Fiscal {
+    fn export(&self) -> Result<Value, String> {
+        let state = self.0.state();
+        Ok(json!({ "house": kept::part(&state.house)?, "faults": kept::part(&state.faults)? }))
+    }
+
+    fn import(&self, mut state: Value) -> Result<Placing<'_>, String> {
+        let (house, faults) = (kept::take(&mut state, "house")?, kept::take(&mut state, "faults")?);
+        Ok(Box::new(move || {
+            self.reset();
+            let mut state = self.0.state();
+            (state.house, state.faults) = (house, faults);
+        }))
     }
 }
 

@@ -64,6 +64,7 @@ use crate::blob;
 use crate::clock::{Moment, Timeline};
 use crate::error::Error;
 use crate::fault::{Fault, Plan, When};
+use crate::kept::{self, Kept, Placing};
 use crate::server::{Bound, Door, Running};
 
 pub use auth::{Login, LoginKind};
@@ -565,6 +566,29 @@ fn inventory(plant: &Plant, feature: Feature) -> Inventory {
     let mut digest = Context::new(&SHA256);
     rows.iter().for_each(|row| digest.update(format!("{}\n", row.fid).as_bytes()));
     Inventory { feature, count: rows.len(), sha256: blob::hex(digest.finish().as_ref()) }
+}
+
+impl Kept for GeoSite {
+    fn export(&self) -> Result<Value, String> {
+        let state = self.0.state();
+        Ok(json!({
+            "office": kept::part(&state.office)?,
+            "timeline": kept::part(&state.timeline)?,
+            "faults": kept::part(&state.faults)?,
+            "twists": kept::part(&state.twists)?,
+        }))
+    }
+
+    fn import(&self, mut state: Value) -> Result<Placing<'_>, String> {
+        let (office, timeline) = (kept::take(&mut state, "office")?, kept::take(&mut state, "timeline")?);
+        let (faults, twists) = (kept::take(&mut state, "faults")?, kept::take(&mut state, "twists")?);
+        Ok(Box::new(move || {
+            self.reset();
+            let mut state = self.0.state();
+            (state.office, state.timeline) = (office, timeline);
+            (state.faults, state.twists) = (faults, twists);
+        }))
+    }
 }
 
 impl crate::fault::Troubled for GeoSite {

@@ -7,7 +7,7 @@ use axum::extract::{Form, Path, Query, State};
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Router, http};
+use axum::Router;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -119,7 +119,7 @@ struct Wish {
 
 async fn page(State(control): State<Shared>, Query(wish): Query<Wish>) -> Response {
     let troubled = control.troubled();
-    let service = troubled.iter().find(|(name, _)| *name == wish.service).map_or("fiscal", |(name, _)| name);
+    let service = troubled.iter().find(|(name, _)| *name == wish.service).map_or("fiscal", |(name, _)| *name);
     let lines = planned(&control);
     let count = |name: &str| lines.iter().filter(|line| line.service == name).count();
     let services = troubled.iter().map(|(name, _)| (*name, count(name))).collect();
@@ -230,7 +230,7 @@ async fn switch_off(
 /// Lets connections in again; the control API does that by forgetting the service's faults.
 async fn open(State(control): State<Shared>, Path(service): Path<String>) -> Response {
     let path = format!("/_sandbox/{service}/faults");
-    match control.order(&http::Method::DELETE, &path, &Value::Null).await {
+    match control.order(&Method::DELETE, &path, &Value::Null).await {
         Ok(_) => back_to("/faults"),
         Err(what) => trouble(VIEW, &what),
     }

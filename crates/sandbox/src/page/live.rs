@@ -22,7 +22,7 @@ use crate::tape::{Ended, Exchange};
 const PACE: Duration = Duration::from_millis(40);
 
 #[derive(Deserialize)]
-pub(super) struct From {
+pub(super) struct Wish {
     /// The revision that the page shows.
     #[serde(default)]
     since: u64,
@@ -31,13 +31,13 @@ pub(super) struct From {
 /// `GET /live`: `request` carries a row of the list, `changed` the names of services where something ended.
 pub(super) async fn events(
     State(control): State<Shared>,
-    Query(from): Query<From>,
+    Query(wish): Query<Wish>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     // A browser that connects again says what it heard last.
     let heard = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let revisions = control.tape.revisions();
-    let listener = Listener { control, revisions, told: heard.unwrap_or(from.since), queue: VecDeque::new() };
+    let listener = Listener { control, revisions, told: heard.unwrap_or(wish.since), queue: VecDeque::new() };
     Sse::new(stream::unfold(listener, Listener::next)).keep_alive(KeepAlive::default())
 }
 

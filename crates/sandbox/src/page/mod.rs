@@ -13,6 +13,7 @@ mod guard;
 mod live;
 mod overview;
 mod requests;
+mod state;
 mod try_out;
 
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub(crate) struct View {
 }
 
 /// Every view, in the order of the menu.
-const VIEWS: &[View] = &[overview::VIEW, fiscal::VIEW, faults::VIEW];
+const VIEWS: &[View] = &[overview::VIEW, fiscal::VIEW, faults::VIEW, state::VIEW];
 
 /// What every view can reach: the handles of all simulators.
 pub(crate) type Shared = Arc<Control>;

@@ -42,10 +42,10 @@ async fn send(
     let answered = async {
         sender.send_request(request).await.map(drop)?;
         drop(sender);
-        Ok(())
+        Ok::<(), hyper::Error>(())
     };
     let (answered, _) = tokio::join!(answered, connection);
-    answered
+    Ok(answered?)
 }
 
 /// The example of the contract (section 3.5) under this internal number.
