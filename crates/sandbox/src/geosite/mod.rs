@@ -33,6 +33,7 @@
 
 mod auth;
 mod cell;
+mod drawing;
 mod drift;
 mod feasibility;
 mod feature;
@@ -68,6 +69,7 @@ use crate::kept::{self, Kept, Placing};
 use crate::server::{Bound, Door, Running};
 
 pub use auth::{Login, LoginKind};
+pub(crate) use drawing::{Drawing, Drawn, Ports};
 pub use drift::{Change, Drift, Edge};
 pub use feature::Feature;
 pub use network::Network;
@@ -513,6 +515,16 @@ impl GeoSite {
         let state = self.0.state();
         let rows = state.office.plant.table(Feature::Cliente).rows.from(first).take(count);
         rows.map(|row| state.office.plant.customer(row)).collect()
+    }
+
+    /// What a map shows, as much of it as this many boxes and all that hangs on them.
+    pub(crate) fn drawing(&self, boxes: usize) -> Drawing {
+        self.0.state().office.plant.drawing(boxes)
+    }
+
+    /// The feature of an element.
+    pub(crate) fn feature_of(&self, fid: u32) -> Option<Feature> {
+        self.0.state().office.plant.find(fid).map(|(feature, _)| feature)
     }
 
     /// Number, code and name of every terminal box.

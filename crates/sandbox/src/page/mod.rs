@@ -7,11 +7,16 @@
 //! A `<section data-live="name" id="…">` of a view is fetched again whenever something happened at one of the
 //! services named there (several names with blanks between; empty for any).
 
+mod apiges;
+mod crm;
 mod faults;
 mod fiscal;
+mod geosite;
 mod guard;
+mod legale;
 mod live;
 mod overview;
+mod program;
 mod requests;
 mod state;
 mod try_out;
@@ -45,7 +50,16 @@ pub(crate) struct View {
 }
 
 /// Every view, in the order of the menu.
-const VIEWS: &[View] = &[overview::VIEW, fiscal::VIEW, faults::VIEW, state::VIEW];
+const VIEWS: &[View] = &[
+    overview::VIEW,
+    fiscal::VIEW,
+    legale::VIEW,
+    crm::VIEW,
+    geosite::VIEW,
+    apiges::VIEW,
+    faults::VIEW,
+    state::VIEW,
+];
 
 /// What every view can reach: the handles of all simulators.
 pub(crate) type Shared = Arc<Control>;
@@ -114,7 +128,7 @@ impl Front {
         let pages = views
             .merge(requests::routes())
             .route("/live", get(live::events))
-            .route("/page.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/page.css"))))
+            .route("/page.css", get(|| asset("text/css; charset=utf-8", STYLE)))
             .route(
                 "/page.js",
                 get(|| asset("text/javascript; charset=utf-8", include_str!("assets/page.js"))),
@@ -165,6 +179,9 @@ fn secured<B>(mut response: Response<B>) -> Response<B> {
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
+
+/// The frame's style, then that of views that need more.
+const STYLE: &str = concat!(include_str!("assets/page.css"), include_str!("assets/views.css"));
 
 async fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(CONTENT_TYPE, kind)], text)
