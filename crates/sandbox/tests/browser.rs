@@ -40,7 +40,7 @@ async fn busy() -> Sandbox {
     post(sandbox.fiscal().base_url(), "/facturacion", &headers, "{}").await;
     get(sandbox.geosite().base_url(), &format!("/api/{}?filter={}", "long".repeat(40), "word".repeat(60)))
         .await;
-    get(sandbox.legale().base_url(), "/api/v2/documents/").await;
+    get(sandbox.legale().base_url(), "/api/documents/").await;
     for form in [
         "plan=faults&spot=issue&fault=act_then_reset&when=once",
         "plan=faults&spot=annul&fault=act_then_late&when=probability&probability=0.2",

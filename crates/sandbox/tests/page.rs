@@ -49,7 +49,7 @@ async fn what_clients_send_is_shown_as_text() {
     assert_eq!(issue(&sandbox, &body).await.status, 200);
     post_raw(
         sandbox.fiscal().base_url(),
-        "/x%3Cb%3E?<i>=<script>",
+        "/x%3Cb%3E?a=%3Cscript%3E",
         "User-Agent: <b>agent</b>\r\n",
         "<script>",
     )

@@ -77,14 +77,8 @@ async fn answers(sandbox: &Sandbox, sugester_token: &str, bitfactura_token: &str
     let asked = json!({ "rif": sandbox.fiscal().rif(), "tipo": 1, "numerointerno": "00000002" }).to_string();
     let all = [
         post(sandbox.fiscal().base_url(), "/facturacion/status", &fiscal, &asked).await,
-        ask(
-            sandbox.legale().base_url(),
-            "GET",
-            "/api/v2/documents/",
-            &format!("Host: localhost\r\n{key}"),
-            "",
-        )
-        .await,
+        ask(sandbox.legale().base_url(), "GET", "/api/documents/", &format!("Host: localhost\r\n{key}"), "")
+            .await,
         get(
             sandbox.sugester().base_url(),
             &format!("/app/clients.json?api_token={}", escaped(sugester_token)),

@@ -3,11 +3,11 @@
 //! A form here does what a call of the control API does, so whatever that understands can be planned.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::Router;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -124,9 +124,20 @@ async fn page(State(control): State<Shared>, Query(wish): Query<Wish>) -> Respon
     let count = |name: &str| lines.iter().filter(|line| line.service == name).count();
     let services = troubled.iter().map(|(name, _)| (*name, count(name))).collect();
     let shut = troubled.iter().filter(|(_, one)| !one.is_open()).map(|(name, _)| *name).collect();
+    let plans = plans_of(&control, service);
     let help = help(&control, service).await;
-    let choices = FORMS.iter().filter_map(|form| Choice::read(&help, form)).collect();
+    let forms = FORMS.iter().filter(|form| plans.contains(&form.0));
+    let choices = forms.filter_map(|form| Choice::read(&help, form)).collect();
     show(&Page { frame: Frame::of(VIEW), lines, shut, services, service, choices })
+}
+
+/// Names of the plans that a service has.
+fn plans_of(control: &Control, service: &str) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for (_, troubled) in control.troubled().into_iter().filter(|(name, _)| *name == service) {
+        troubled.plans(&mut |plan, _| names.push(plan));
+    }
+    names
 }
 
 async fn help(control: &Control, service: &str) -> Value {

@@ -23,9 +23,8 @@ const PACE: Duration = Duration::from_millis(40);
 
 #[derive(Deserialize)]
 pub(super) struct Wish {
-    /// The revision that the page shows.
-    #[serde(default)]
-    since: u64,
+    /// The revision that the page shows; without it only what comes is told.
+    since: Option<u64>,
 }
 
 /// `GET /live`: `request` carries a row of the list, `changed` the names of services where something ended.
@@ -37,7 +36,9 @@ pub(super) async fn events(
     // A browser that connects again says what it heard last.
     let heard = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let revisions = control.tape.revisions();
-    let listener = Listener { control, revisions, told: heard.unwrap_or(wish.since), queue: VecDeque::new() };
+    let present = *revisions.borrow();
+    let told = heard.or(wish.since).unwrap_or(present);
+    let listener = Listener { control, revisions, told, queue: VecDeque::new() };
     Sse::new(stream::unfold(listener, Listener::next)).keep_alive(KeepAlive::default())
 }
 

@@ -75,9 +75,14 @@ async function refresh(services) {
 }
 
 function listen() {
-  const since = list ? list.dataset.since : document.body.dataset.since || "";
-  const events = new EventSource(since ? `/live?since=${since}` : "/live?now=1");
-  events.addEventListener("open", () => { pulse.hidden = false; pulse.classList.remove("lost"); pulse.textContent = "live"; });
+  const events = new EventSource(list ? `/live?since=${list.dataset.since}` : "/live");
+  events.addEventListener("open", () => {
+    pulse.hidden = false;
+    pulse.classList.remove("lost");
+    pulse.textContent = "live";
+    // What happened between the page and this connection.
+    refresh(["*"]);
+  });
   events.addEventListener("error", () => { pulse.classList.add("lost"); pulse.textContent = "not connected"; });
   events.addEventListener("request", (event) => { if (list) showRow(event.data); });
   events.addEventListener("changed", (event) => refresh(event.data.split(" ")));
