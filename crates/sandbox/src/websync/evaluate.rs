@@ -61,7 +61,7 @@ impl std::fmt::Display for Why {
 /// A file that a grant of a viewer reaches: what he sees of it, what he may see, and what is kept from him.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Explained {
-    /// `clave` and name in the firm's program.
+    /// Number and name in the firm's program.
     pub(crate) title: String,
     /// What the portal shows; none if it shows nothing of the file.
     pub(crate) seen: Option<Map<String, Value>>,
@@ -130,7 +130,9 @@ pub(super) fn explained(firm: &Firm, portal: &Portal, viewer: &Viewer) -> BTreeM
     for (case, own) in &mut files {
         own.allowed = allowed.contains_key(case);
         if let Some(file) = firm.files.get(case) {
-            own.title = [file.text("numero").unwrap_or_default(), &file.name].join(" ");
+            let values = seen(file, Lang::Es);
+            let parts = ["numero", "denominacion"].map(|name| values.get(name).and_then(Value::as_str));
+            own.title = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
         }
     }
     files
