@@ -601,8 +601,8 @@ impl Kept for Legale {
     }
 
     fn import(&self, mut state: Value) -> Result<Placing<'_>, String> {
-        let office: Office = kept::take(&mut state, "office")?;
-        let office = Office { base_url: self.0.base_url.clone(), ..office };
+        let mut office: Office = kept::take(&mut state, "office")?;
+        office.base_url.clone_from(&self.0.base_url);
         let timeline = kept::take(&mut state, "timeline")?;
         let callbacks = kept::take(&mut state, "callbacks")?;
         let faults = kept::take(&mut state, "faults")?;
