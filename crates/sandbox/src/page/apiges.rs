@@ -49,7 +49,11 @@ impl Watcher {
         let names: Vec<String> = members.iter().map(ToString::to_string).collect();
         let own = grants.iter().filter(|grant| members.iter().any(|one| json!(one) == grant["contact"]));
         Self {
-            title: if key.starts_with("union-") { format!("Union of {}", names.join(", ")) } else { key.clone() },
+            title: if key.starts_with("union-") {
+                format!("Union of {}", names.join(", "))
+            } else {
+                key.clone()
+            },
             grants: own.map(|grant| described(grant)).collect(),
             chosen: key == chosen,
             key,
@@ -106,7 +110,11 @@ impl Case {
             hidden: hidden.map(|(name, value, why)| (name, spelled(&value), why.to_string())).collect(),
             seen: own.seen.map(fields),
             documents: own.documents.iter().map(document).collect(),
-            barred: if own.allowed { Vec::new() } else { own.barred.iter().map(ToString::to_string).collect() },
+            barred: if own.allowed {
+                Vec::new()
+            } else {
+                own.barred.iter().map(ToString::to_string).collect()
+            },
             differences: own.differences.iter().map(difference).collect(),
         }
     }
@@ -120,7 +128,9 @@ fn document(link: &Value) -> String {
 fn difference(difference: &Difference) -> String {
     let (field, nothing) = (&difference.field, Value::Null);
     match (&difference.allowed, &difference.shown) {
-        (_, shown) if field == "case" && *shown == nothing => "he may see this file, and it is not on the portal".to_owned(),
+        (_, shown) if field == "case" && *shown == nothing => {
+            "he may see this file, and it is not on the portal".to_owned()
+        }
         (allowed, _) if field == "case" && *allowed == nothing => "he sees this file and must not".to_owned(),
         (allowed, _) if *allowed == nothing => format!("{field} is shown and must not be"),
         (_, shown) if *shown == nothing => format!("{field} may be seen and is not there"),
@@ -248,9 +258,8 @@ async fn push_all(control: &Control) {
     views.for_each(|(case, contact, view)| cases.entry(case).or_default().push((contact, view)));
     for (case, views) in cases {
         store_picture(control, &program, case).await;
-        let projections = views.iter().map(|(contact, view)| {
-            json!({ "grant": contact, "holder": contact, "view": view })
-        });
+        let projections =
+            views.iter().map(|(contact, view)| json!({ "grant": contact, "holder": contact, "view": view }));
         let push = json!({
             "caseId": case, "version": 1, "sequence": 1, "savedAt": "2026-01-02T10:15:04.120Z",
             "cause": "saved", "projections": projections.collect::<Vec<_>>(), "withdrawals": [],
@@ -274,7 +283,10 @@ mod tests {
     fn values_are_told_in_words() {
         assert_eq!(spelled(&json!({ "codigo": "P", "descripcion": "Patente" })), "P Patente");
         assert_eq!(spelled(&json!([{ "codigo": "9" }, { "codigo": "35" }])), "9, 35");
-        assert_eq!(spelled(&json!({ "sha256": "ab", "mediaType": "image/png", "bytes": 12 })), "image/png, 12 bytes");
+        assert_eq!(
+            spelled(&json!({ "sha256": "ab", "mediaType": "image/png", "bytes": 12 })),
+            "image/png, 12 bytes"
+        );
         assert_eq!(spelled(&json!(null)), "");
     }
 

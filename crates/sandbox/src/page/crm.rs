@@ -224,7 +224,9 @@ fn clients(books: &[Record], crm: &[Record]) -> Vec<Row> {
     let mut alone = Vec::new();
     for client in books {
         let named: Vec<&Record> = crm.iter().filter(|other| linked(other) == Some(id(client))).collect();
-        named.iter().for_each(|other| drop(left.remove(&id(other))));
+        named.iter().for_each(|other| {
+            left.remove(&id(other));
+        });
         if named.is_empty() {
             alone.push(client);
         }
@@ -325,7 +327,8 @@ fn deal_differences(invoice: &Record, deal: &Record, clients: &[Record]) -> Vec<
         Some(text(position, field)).filter(|text| !text.is_empty())
     };
     let name = first("name").unwrap_or_else(|| text(invoice, "number"));
-    let status = if text(invoice, "cancelled") == "true" { "cancelled".to_owned() } else { text(invoice, "status") };
+    let status =
+        if text(invoice, "cancelled") == "true" { "cancelled".to_owned() } else { text(invoice, "status") };
     let mut found = vec![
         Difference::of("name", Form::Text, name, text(deal, "name")),
         Difference::of("status", Form::Text, status, text(deal, "status")),
@@ -364,7 +367,10 @@ struct Page {
 }
 
 fn records(values: Vec<Value>) -> Vec<Record> {
-    values.into_iter().filter_map(|value| if let Value::Object(record) = value { Some(record) } else { None }).collect()
+    values
+        .into_iter()
+        .filter_map(|value| if let Value::Object(record) = value { Some(record) } else { None })
+        .collect()
 }
 
 async fn page(State(control): State<Shared>) -> Response {
@@ -404,7 +410,11 @@ fn put_in(control: &Control) -> Result<(), String> {
         crm.edit(sugester::Table::Clients, number(client), &ids)?;
     }
     if let Some(moved) = new_crm.first() {
-        crm.edit(sugester::Table::Clients, number(moved), &json!({ "city": "Talca", "phone": "+56 2 2345 6789" }))?;
+        crm.edit(
+            sugester::Table::Clients,
+            number(moved),
+            &json!({ "city": "Talca", "phone": "+56 2 2345 6789" }),
+        )?;
     }
     crm.add(sugester::Table::Clients, &json!({ "name": "Panadería Soto", "email": "soto@example.com" }))?;
     let bills = books.records(bitfactura::Table::Invoices);
@@ -505,7 +515,8 @@ mod tests {
 
     #[test]
     fn one_invoice_with_two_deals_is_told() {
-        let deal = json!({ "external_ids": { "bitfactura": 21 }, "paid": false, "name": "F1", "price": "10" });
+        let deal =
+            json!({ "external_ids": { "bitfactura": 21 }, "paid": false, "name": "F1", "price": "10" });
         let mut deals = [record(deal.clone()), record(deal)];
         for (deal, id) in deals.iter_mut().zip([5, 6]) {
             deal.insert("id".to_owned(), json!(id));
@@ -532,7 +543,10 @@ mod tests {
         }));
         let mut deal = deal_of(&bill, &clients);
         deal.insert("id".to_owned(), json!(5));
-        assert_eq!((&deal["name"], &deal["paid"], &deal["client_id"]), (&json!("Servicio"), &json!(true), &json!(9)));
+        assert_eq!(
+            (&deal["name"], &deal["paid"], &deal["client_id"]),
+            (&json!("Servicio"), &json!(true), &json!(9))
+        );
         let rows = invoices(std::slice::from_ref(&bill), &[deal], &clients);
         assert!(!rows[0].differs(), "{:?}", shape(&rows));
         let cost = record(json!({ "id": 22, "income": "0" }));

@@ -407,7 +407,8 @@ mod tests {
     #[test]
     fn only_changed_values_are_set_and_numbers_stay_numbers() {
         let before = json!({ "fid": 7, "nome": "Um", "capacidade": 8, "rua": null, "CEP": "01" });
-        let form = [("fid", "7"), ("nome", "Um"), ("capacidade", "16"), ("rua", "12"), ("CEP", "02"), ("x", "1")];
+        let form =
+            [("fid", "7"), ("nome", "Um"), ("capacidade", "16"), ("rua", "12"), ("CEP", "02"), ("x", "1")];
         let form = form.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
         let set = changed(&fields(before.clone()), form);
         assert_eq!(Value::Object(set), json!({ "capacidade": 16, "rua": 12, "CEP": "02" }));

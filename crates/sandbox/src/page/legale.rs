@@ -17,9 +17,7 @@ use serde_json::{Value, json};
 use super::program::Program;
 use super::{Frame, Shared, View, back_to, show, trouble};
 use crate::control::Control;
-use crate::legale::{
-    Callback, Document, FlowState, Signer, SignerState, Step, StepRefused, small_pdf,
-};
+use crate::legale::{Callback, Document, FlowState, Signer, SignerState, Step, StepRefused, small_pdf};
 use crate::veil::{HIDDEN, Veil};
 
 pub(super) const VIEW: View = View { path: "/legale", name: "Legale", routes };
@@ -69,10 +67,8 @@ struct Person {
 impl Sheet {
     fn new(document: Document, wish: &Wish) -> Self {
         let (state, tone) = flow_state(document.state);
-        let open = matches!(
-            document.state,
-            FlowState::InProgress | FlowState::Paused | FlowState::LinkExpired
-        );
+        let open =
+            matches!(document.state, FlowState::InProgress | FlowState::Paused | FlowState::LinkExpired);
         let asked = wish.document == document.guid;
         let person = |signer| Person::new(signer, open, wish.refusal().filter(|_| asked), wish.signer);
         Self {
@@ -183,7 +179,11 @@ impl Letter {
         };
         let postings = callback.attempts.into_iter().map(|attempt| Posting {
             at: short(&attempt.at),
-            tone: if attempt.status.is_some_and(|status| (200..300).contains(&status)) { "on" } else { "bad" },
+            tone: if attempt.status.is_some_and(|status| (200..300).contains(&status)) {
+                "on"
+            } else {
+                "bad"
+            },
             outcome: attempt.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string()),
             genuine: attempt.genuine,
             answer: hidden(veil.text(&attempt.error.unwrap_or(attempt.answer))),

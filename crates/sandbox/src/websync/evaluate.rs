@@ -152,9 +152,9 @@ impl<'a> Judge<'a> {
             let value = values.get(field).filter(|value| !known && present(Some(value)).is_some());
             own.hidden.extend(value.map(|value| (field.to_owned(), value.clone(), Why::NotTicked(by))));
         }
-        for (annotation, filed) in file.annotations.iter().flat_map(|note| {
-            note.documents.iter().map(move |filed| (note.id, filed))
-        }) {
+        for (annotation, filed) in
+            file.annotations.iter().flat_map(|note| note.documents.iter().map(move |filed| (note.id, filed)))
+        {
             let name = format!("documents/{annotation}/{}", filed.id);
             let known = own.hidden.iter().any(|(other, _, _)| *other == name);
             if !known && !self.is_open(filed) {
@@ -248,8 +248,7 @@ impl<'a> Judge<'a> {
         }
         let modality = file.code("modalidad");
         let both = [Some(grant), self.other(grant, holder)].into_iter().flatten();
-        let mut excluding =
-            both.filter(|own| own.excluded_modalities.iter().any(|code| code == modality));
+        let mut excluding = both.filter(|own| own.excluded_modalities.iter().any(|code| code == modality));
         excluding.next().map(|own| Why::Excluded { modality: modality.to_owned(), by: own.contact.clone() })
     }
 
