@@ -20,6 +20,8 @@ mod driver;
 #[path = "page/support.rs"]
 mod support;
 
+use std::time::{Duration, Instant};
+
 use driver::Browser;
 use integration_sandbox::Sandbox;
 use integration_sandbox::geosite::Feature;
@@ -70,6 +72,17 @@ async fn keep(browser: &Browser, name: &str) {
     std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
 }
 
+/// Waits until an expression is true, through any number of pages: a form that is sent replaces the page, and with it
+/// whatever waits inside.
+async fn until(browser: &Browser, condition: &str) {
+    let look = format!("(() => {{ try {{ return !!({condition}); }} catch {{ return false; }} }})()");
+    let end = Instant::now() + Duration::from_secs(15);
+    while browser.value(&look).await != true {
+        let text = async || browser.value("document.body.innerText").await;
+        assert!(Instant::now() < end, "never came: {condition}\n{}", text().await);
+    }
+}
+
 const LIVE: &str =
     "document.getElementById('pulse').textContent === 'live' && !document.getElementById('pulse').hidden";
 
@@ -99,7 +112,7 @@ async fn every_view_fits_is_quiet_and_can_be_read_in_light_and_dark_on_a_desk_an
             for scheme in ["light", "dark"] {
                 browser.look(width, height, scheme).await;
                 browser.open(&format!("{}{path}", sandbox.control_url())).await;
-                browser.wait(LIVE).await;
+                until(&browser, LIVE).await;
                 let seen = format!("{name}-{}{scheme}", if width < 500 { "phone-" } else { "" });
                 keep(&browser, &seen).await;
                 checks::sound(&browser, &seen).await;
@@ -116,7 +129,7 @@ async fn a_signing_is_walked_through_by_clicking_and_who_comes_too_early_is_refu
     browser.look(DESK.0, DESK.1, "light").await;
     browser.open(&format!("{}/legale", sandbox.control_url())).await;
     browser.click("form[action='/legale/examples'] button").await;
-    browser.wait("document.querySelectorAll('.paper').length === 2").await;
+    until(&browser, "document.querySelectorAll('.paper').length === 2").await;
     let guid = ordered(&sandbox);
     let signer = |number: usize| format!("[id='d-{guid}'] .signers li:nth-child({number})");
     let badge = |number: usize, state: &str| {
@@ -127,23 +140,25 @@ async fn a_signing_is_walked_through_by_clicking_and_who_comes_too_early_is_refu
     };
 
     browser.click(&format!("{} form[action$='/2/sign'] button", signer(2))).await;
-    browser
-        .wait("document.querySelector('[role=alert]').textContent.includes('before him has not signed yet')")
-        .await;
+    until(
+        &browser,
+        "document.querySelector('[role=alert]').textContent.includes('before him has not signed yet')",
+    )
+    .await;
     let states = || sandbox.legale().document(&guid).unwrap().signers.into_iter().map(|one| one.state);
     assert!(states().all(|state| state == SignerState::Pending));
 
     browser.click(&format!("{} form[action$='/1/open'] button", signer(1))).await;
-    browser.wait(&badge(1, "opened")).await;
+    until(&browser, &badge(1, "opened")).await;
     for number in 1..=3 {
         browser.click(&format!("{} form[action$='/{number}/sign'] button", signer(number))).await;
-        browser.wait(&badge(number, "signed")).await;
+        until(&browser, &badge(number, "signed")).await;
     }
     let ended = format!("document.querySelector('[id=\"d-{guid}\"] header .badge').textContent === 'signed'");
-    browser.wait(&ended).await;
+    until(&browser, &ended).await;
     assert_eq!(sandbox.legale().document(&guid).unwrap().state, FlowState::Signed);
     // Opened, signed three times, ended: the callbacks come in while the page is open.
-    browser.wait("document.querySelectorAll('#callbacks ~ .sheet .badge.on').length === 5").await;
+    until(&browser, "document.querySelectorAll('#callbacks ~ .sheet .badge.on').length === 5").await;
     assert_eq!(browser.value("document.querySelectorAll('[role=alert]').length").await, 0);
     assert_eq!(browser.console().await, Vec::<String>::new());
     browser.quit().await;
@@ -157,26 +172,24 @@ async fn a_box_is_chosen_on_the_map_renamed_and_deleted() {
     browser.open(&format!("{}/geosite", sandbox.control_url())).await;
     let fid = sandbox.geosite().fids(Feature::Cto)[2];
     browser.click(&format!(".map a[href^='/geosite?fid={fid}#'] :is(circle, polygon)")).await;
-    browser.wait("!!document.getElementById('element')").await;
+    until(&browser, "!!document.getElementById('element')").await;
     let columns = sandbox.geosite().columns(Feature::Cto);
     let name = columns.iter().find(|name| name.eq_ignore_ascii_case("nome")).unwrap();
     browser.write(&format!("#element input[name='{name}']"), " renomeada").await;
     browser.click("#element form[action$='/edit'] button").await;
-    browser.wait("document.querySelector('#boxes ~ .sheet').textContent.includes('renomeada')").await;
+    until(&browser, "document.querySelector('#boxes ~ .sheet').textContent.includes('renomeada')").await;
     let renamed = sandbox.geosite().element(Feature::Cto, fid).unwrap();
     assert!(renamed[name].as_str().unwrap().ends_with(" renomeada"), "{renamed}");
 
     browser.click("#element form[action$='/delete'] button").await;
-    browser
-        .wait(&format!("document.querySelectorAll('a[href^=\"/geosite?fid={fid}#\"]').length === 0"))
+    until(&browser, &format!("document.querySelectorAll('a[href^=\"/geosite?fid={fid}#\"]').length === 0"))
         .await;
     assert!(!sandbox.geosite().fids(Feature::Cto).contains(&fid));
     // Somebody else deletes another one while the map is open.
     let other = sandbox.geosite().fids(Feature::Cto)[0];
-    browser.wait(LIVE).await;
+    until(&browser, LIVE).await;
     submit(sandbox.control_url(), &format!("/geosite/cto/{other}/delete"), "").await;
-    browser
-        .wait(&format!("document.querySelectorAll('a[href^=\"/geosite?fid={other}#\"]').length === 0"))
+    until(&browser, &format!("document.querySelectorAll('a[href^=\"/geosite?fid={other}#\"]').length === 0"))
         .await;
     assert_eq!(browser.console().await, Vec::<String>::new());
     browser.quit().await;
@@ -189,12 +202,12 @@ async fn examples_are_put_in_by_clicking_and_viewers_are_chosen() {
     browser.look(PHONE.0, PHONE.1, "dark").await;
     browser.open(&format!("{}/crm", sandbox.control_url())).await;
     browser.click("form[action='/crm/examples'] button").await;
-    browser.wait("document.querySelectorAll('.sides tr.differs').length > 3").await;
+    until(&browser, "document.querySelectorAll('.sides tr.differs').length > 3").await;
     browser.open(&format!("{}/apiges", sandbox.control_url())).await;
     browser.click("form[action='/apiges/examples'] button").await;
-    browser.wait("document.querySelectorAll('.case').length > 3").await;
+    until(&browser, "document.querySelectorAll('.case').length > 3").await;
     browser.click(".tabs a[href='/apiges?viewer=C%2F0002']").await;
-    browser.wait("document.querySelector('.grants').textContent.startsWith('C/0002')").await;
+    until(&browser, "document.querySelector('.grants').textContent.startsWith('C/0002')").await;
     assert_eq!(sandbox.websync().differences(sandbox.apiges()), []);
     assert_eq!(browser.console().await, Vec::<String>::new());
     browser.quit().await;

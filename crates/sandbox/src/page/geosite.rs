@@ -25,6 +25,8 @@ const DEGREE: f64 = 111_195.0;
 /// Width of the picture, in its own units.
 const WIDTH: f64 = 1200.0;
 const MARGIN: f64 = 24.0;
+/// How far apart marks are at least.
+const APART: f64 = 17.0;
 /// So many free ports are few.
 const FEW: usize = 2;
 /// The network that [`examples`] puts in.
@@ -96,6 +98,12 @@ struct Spot {
     y: String,
 }
 
+impl Spot {
+    fn at((x, y): (f64, f64)) -> Self {
+        Self { x: format!("{x:.1}"), y: format!("{y:.1}") }
+    }
+}
+
 /// From degrees to the picture: north is up, and a metre is as long across as along.
 #[derive(Debug, Clone, Copy)]
 struct Projection {
@@ -126,10 +134,14 @@ impl Projection {
         Some(Self { west, north, narrow, scale, height: metres_high * scale + 2.0 * MARGIN })
     }
 
-    fn spot(self, (latitude, longitude): (f64, f64)) -> Spot {
+    fn point(self, (latitude, longitude): (f64, f64)) -> (f64, f64) {
         let x = MARGIN + (longitude - self.west) * self.narrow * DEGREE * self.scale;
         let y = MARGIN + (self.north - latitude) * DEGREE * self.scale;
-        Spot { x: format!("{x:.1}"), y: format!("{y:.1}") }
+        (x, y)
+    }
+
+    fn spot(self, place: (f64, f64)) -> Spot {
+        Spot::at(self.point(place))
     }
 
     /// A length that is good for a scale: its metres, and how long it is drawn.
@@ -245,17 +257,34 @@ fn places(drawing: &Drawing) -> Vec<(f64, f64)> {
 }
 
 fn marks(drawing: &Drawing, projection: Option<Projection>, chosen: Option<u32>) -> Vec<Mark> {
+    let mut taken: Vec<(f64, f64)> = Vec::new();
+    // What has ports stands where it is; what has none gives way to it.
+    let (with, without): (Vec<_>, Vec<_>) = drawing.boxes.iter().partition(|one| one.ports.is_some());
     let mark = |one: &crate::geosite::Drawn| Mark {
         feature: one.feature,
         fid: one.fid,
         code: one.code.clone(),
         name: one.name.clone(),
-        spot: projection.zip(one.place).map(|(projection, place)| projection.spot(place)),
+        spot: projection.zip(one.place).map(|(projection, place)| {
+            let point = projection.point(place);
+            let free = if one.ports.is_some() { point } else { beside(point, &taken) };
+            taken.push(free);
+            Spot::at(free)
+        }),
         room: Room::of(one.ports),
         ports: one.ports,
         chosen: chosen == Some(one.fid),
     };
-    drawing.boxes.iter().map(mark).collect()
+    with.into_iter().chain(without).map(mark).collect()
+}
+
+/// The nearest place upwards that is not taken, so that no mark covers another.
+fn beside((x, mut y): (f64, f64), taken: &[(f64, f64)]) -> (f64, f64) {
+    let near = |y: f64| taken.iter().any(|other| (other.0 - x).abs() < APART && (other.1 - y).abs() < APART);
+    while near(y) {
+        y -= APART / 2.0;
+    }
+    (x, y)
 }
 
 fn legend(marks: &[Mark]) -> [(Room, usize); 4] {
@@ -402,6 +431,18 @@ mod tests {
         assert_eq!(length, "103.6");
         assert!(Projection::over(&[]).is_none());
         assert!(Projection::over(&[(-22.0, -47.0)]).is_some_and(|one| one.scale.is_finite()));
+    }
+
+    #[test]
+    fn no_mark_without_ports_covers_another() {
+        let mut taken = vec![(100.0, 100.0)];
+        for _ in 0..4 {
+            let free = beside((100.0, 101.0), &taken);
+            let apart = |other: &(f64, f64)| (other.0 - free.0).abs().max((other.1 - free.1).abs());
+            assert!(taken.iter().all(|other| apart(other) >= APART), "{free:?} {taken:?}");
+            taken.push(free);
+        }
+        assert_eq!(beside((200.0, 100.0), &taken), (200.0, 100.0));
     }
 
     #[test]
