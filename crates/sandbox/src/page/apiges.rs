@@ -148,6 +148,8 @@ fn spelled(value: &Value) -> String {
             let of = |key: &str| fields.get(key).map(spelled).unwrap_or_default();
             if fields.contains_key("codigo") {
                 format!("{} {}", of("codigo"), of("descripcion")).trim().to_owned()
+            } else if fields.contains_key("descripcion") {
+                of("descripcion")
             } else if fields.contains_key("sha256") {
                 format!("{}, {} bytes", of("mediaType"), of("bytes"))
             } else {
@@ -287,6 +289,8 @@ mod tests {
             spelled(&json!({ "sha256": "ab", "mediaType": "image/png", "bytes": 12 })),
             "image/png, 12 bytes"
         );
+        let described = json!({ "id": 1, "tipo": { "codigo": "D" }, "descripcion": "MARSOL" });
+        assert_eq!(spelled(&described), "MARSOL");
         assert_eq!(spelled(&json!(null)), "");
     }
 
