@@ -47,39 +47,45 @@ struct Watcher {
 impl Watcher {
     fn new(key: String, members: &[ContactRef], grants: &[Value], chosen: &str) -> Self {
         let names: Vec<String> = members.iter().map(ToString::to_string).collect();
-        let own = grants.iter().filter(|grant| members.iter().any(|one| json!(one) == grant["contact"]));
+        let own =
+            grants.iter().filter(|grant| members.iter().any(|one| json!(one) == *at(grant, "/contact")));
         Self {
             title: if key.starts_with("union-") {
                 format!("Union of {}", names.join(", "))
             } else {
                 key.clone()
             },
-            grants: own.map(|grant| described(grant)).collect(),
+            grants: own.map(described).collect(),
             chosen: key == chosen,
             key,
         }
     }
 }
 
+/// What is there, or null.
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
 /// A grant in words.
 fn described(grant: &Value) -> String {
     let list = |key: &str, none: &str| {
-        let texts = grant[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let texts = at(grant, key).as_array().into_iter().flatten().filter_map(Value::as_str);
         let texts: Vec<&str> = texts.collect();
         if texts.is_empty() { none.to_owned() } else { texts.join(", ") }
     };
-    let scope = match grant["scope"]["group"].as_str() {
+    let scope = match at(grant, "/scope/group").as_str() {
         Some(group) => format!("group {group}"),
         None => "own files".to_owned(),
     };
     format!(
         "{}/{}, {}: {scope}; boxes ticked: {}; modalities left out: {}; closed files: {}",
-        spelled(&grant["contact"]["kind"]),
-        spelled(&grant["contact"]["code"]),
-        spelled(&grant["state"]),
-        list("show", "none"),
-        list("excludedModalities", "none"),
-        if grant["closedCases"] == "keep" { "kept" } else { "withdrawn" },
+        spelled(at(grant, "/contact/kind")),
+        spelled(at(grant, "/contact/code")),
+        spelled(at(grant, "/state")),
+        list("/show", "none"),
+        list("/excludedModalities", "none"),
+        if at(grant, "/closedCases") == "keep" { "kept" } else { "withdrawn" },
     )
 }
 
@@ -121,7 +127,7 @@ impl Case {
 }
 
 fn document(link: &Value) -> String {
-    let title = [&link["title"], &link["fileName"]].into_iter().find_map(Value::as_str);
+    let title = [at(link, "/title"), at(link, "/fileName")].into_iter().find_map(Value::as_str);
     format!("document {}", title.unwrap_or_default())
 }
 
@@ -217,8 +223,8 @@ fn first_modality(control: &Control, contact: &ContactRef) -> Option<String> {
     let id = control.apiges.contact_id(&contact.kind, &contact.code)?;
     let files = control.apiges.file_ids().into_iter();
     let mut files = files.filter_map(|file| control.apiges.file(file, Lang::Es));
-    let file = files.find(|file| file["idCliente"] == id)?;
-    file["modalidad"]["codigo"].as_str().map(str::to_owned)
+    let file = files.find(|file| *at(file, "/idCliente") == id)?;
+    at(&file, "/modalidad/codigo").as_str().map(str::to_owned)
 }
 
 fn program(control: &Control) -> Program<'_> {
@@ -232,7 +238,7 @@ fn once() -> (&'static str, String) {
     ("idempotency-key", crate::chance::hex(16))
 }
 
-fn at(control: &Control, path: &str) -> String {
+fn below(control: &Control, path: &str) -> String {
     format!("/websync/v1/{}{path}", control.websync.tenant())
 }
 
@@ -243,7 +249,7 @@ async fn open_to(control: &Control, contact: &ContactRef, boxes: &[&str], left_o
         "show": boxes, "excludedModalities": left_out.as_slice(), "admin": null,
         "closedCases": "withdraw", "lang": "es",
     });
-    let path = at(control, &format!("/grants/{contact}"));
+    let path = below(control, &format!("/grants/{contact}"));
     let new = [("if-none-match", "*".to_owned()), once()];
     program(control).call(Method::PUT, &path, &new, &grant).await;
 }
@@ -266,14 +272,14 @@ async fn push_all(control: &Control) {
             "caseId": case, "version": 1, "sequence": 1, "savedAt": "2026-01-02T10:15:04.120Z",
             "cause": "saved", "projections": projections.collect::<Vec<_>>(), "withdrawals": [],
         });
-        program.call(Method::PUT, &at(control, &format!("/cases/{case}")), &[once()], &push).await;
+        program.call(Method::PUT, &below(control, &format!("/cases/{case}")), &[once()], &push).await;
     }
 }
 
 /// A picture goes before the view that names it (O9).
 async fn store_picture(control: &Control, program: &Program<'_>, case: i64) {
     let Some((digest, media_type, bytes)) = control.apiges.picture(case) else { return };
-    let path = at(control, &format!("/blobs/{digest}"));
+    let path = below(control, &format!("/blobs/{digest}"));
     program.send(Method::PUT, &path, &[], &media_type, Payload::from(bytes)).await;
 }
 

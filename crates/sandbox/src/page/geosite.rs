@@ -359,8 +359,8 @@ fn changed(before: &Map<String, Value>, form: Vec<(String, String)>) -> Map<Stri
     form.map(|(name, text)| (name.clone(), value(&name, text))).collect()
 }
 
-fn named(feature: &str) -> Result<Feature, Response> {
-    Feature::named(feature).ok_or_else(|| trouble(VIEW, "There is no such kind of element."))
+fn no_kind() -> Response {
+    trouble(VIEW, "There is no such kind of element.")
 }
 
 fn absent(fid: u32) -> Response {
@@ -372,10 +372,7 @@ async fn edit(
     Path((feature, fid)): Path<(String, u32)>,
     Form(form): Form<Vec<(String, String)>>,
 ) -> Response {
-    let feature = match named(&feature) {
-        Ok(feature) => feature,
-        Err(trouble) => return trouble,
-    };
+    let Some(feature) = Feature::named(&feature) else { return no_kind() };
     let Some(before) = control.geosite.element(feature, fid) else { return absent(fid) };
     let changed = changed(&fields(before), form);
     if changed.is_empty() {
@@ -388,10 +385,10 @@ async fn edit(
 }
 
 async fn delete(State(control): State<Shared>, Path((feature, fid)): Path<(String, u32)>) -> Response {
-    match named(&feature) {
-        Ok(feature) if control.geosite.delete(feature, fid) => back_to("/geosite"),
-        Ok(_) => absent(fid),
-        Err(trouble) => trouble,
+    match Feature::named(&feature) {
+        Some(feature) if control.geosite.delete(feature, fid) => back_to("/geosite"),
+        Some(_) => absent(fid),
+        None => no_kind(),
     }
 }
 
