@@ -12,8 +12,9 @@ pub(crate) async fn sound(browser: &Browser, name: &str) {
     assert_eq!(browser.console().await, Vec::<String>::new(), "{name}");
 }
 
-const WIDE: &str =
-    "document.documentElement.scrollWidth > window.innerWidth ? [document.documentElement.scrollWidth] : []";
+/// Against the width of the layout: a phone's browser makes a page that is too wide smaller, and `innerWidth` larger.
+const WIDE: &str = "document.documentElement.scrollWidth > document.documentElement.clientWidth \
+    ? [document.documentElement.scrollWidth] : []";
 
 const UNNAMED: &str = "[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button, a')].filter(\
     (one) => !one.hidden && !(one.labels && one.labels.length) && !one.getAttribute('aria-label') && !one.textContent.trim()).map((one) => one.outerHTML)";
