@@ -47,6 +47,8 @@ pub(crate) enum Outcome {
     Cut(Cut),
     /// Stays silent until the client goes away.
     Silence,
+    /// A page of the sandbox itself.
+    Live(http::Response<axum::body::Body>),
 }
 
 /// The last that a connection does.
@@ -92,6 +94,7 @@ impl Outcome {
             Self::Answer(answer) => Some(answer.status),
             Self::Cut(cut) => status_of(&cut.bytes),
             Self::Silence => None,
+            Self::Live(response) => Some(response.status().as_u16()),
         }
     }
 }

@@ -7,8 +7,12 @@ use std::fmt;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use ring::digest;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tempfile::NamedTempFile;
 
 /// Contents above this many bytes go to disk.
@@ -119,6 +123,23 @@ impl Content {
         let mut bytes = Vec::new();
         self.open()?.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+}
+
+/// Base64 of everything, in memory: for the file that a state is kept in.
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let bytes = self.to_vec().map_err(serde::ser::Error::custom)?;
+        out.serialize_str(&STANDARD.encode(bytes))
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let bytes = STANDARD.decode(String::deserialize(input)?).map_err(D::Error::custom)?;
+        let mut writer = Writer::new();
+        writer.write(&bytes).map_err(D::Error::custom)?;
+        writer.finish().map_err(D::Error::custom)
     }
 }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant, as the simulated services see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(Timestamp);
 
 /// The clock of one service, which a test can stop and put forward.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Timeline {
     stopped_at: Option<Moment>,
     ahead: Duration,
@@ -42,6 +43,18 @@ impl Timeline {
 
     pub(crate) fn run(&mut self) {
         self.stopped_at = None;
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        crate::kept::parsed(input).map(Self)
     }
 }
 
@@ -137,6 +150,20 @@ impl Moment {
 /// A zone without a name; hours that no zone has are UTC.
 fn zone(hours: i8) -> Offset {
     Offset::from_hours(hours).unwrap_or(Offset::UTC)
+}
+
+/// Measures how long something took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 /// The present moment.

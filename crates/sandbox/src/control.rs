@@ -14,13 +14,16 @@ use serde_json::{Map, Value, json};
 use crate::answer::{Answer, Outcome};
 use crate::apiges::Apiges;
 use crate::bitfactura::BitFactura;
-use crate::fault::{Fault, When};
+use crate::fault::{Fault, Troubled, When};
 use crate::fiscal::{Endpoint, Fiscal, Issuer, Settings};
 use crate::geosite::GeoSite;
 use crate::hubsoft::HubSoft;
+use crate::kept::{self, Kept};
 use crate::legale::Legale;
 use crate::server::{Handler, Request};
 use crate::sugester::Sugester;
+use crate::tape::Tape;
+use crate::veil::Veil;
 use crate::websync::WebSync;
 
 mod apiges;
@@ -34,6 +37,9 @@ mod websync;
 /// Largest body that the control API reads.
 const BODY_LIMIT: usize = 1024 * 1024;
 
+/// Largest state that can be put back.
+pub(crate) const STATE_LIMIT: usize = 256 * 1024 * 1024;
+
 /// The control API of one sandbox.
 #[derive(Debug)]
 pub(crate) struct Control {
@@ -45,6 +51,10 @@ pub(crate) struct Control {
     pub(crate) hubsoft: HubSoft,
     pub(crate) apiges: Apiges,
     pub(crate) websync: WebSync,
+    /// Requests to all of them.
+    pub(crate) tape: Arc<Tape>,
+    /// Where this is served.
+    pub(crate) url: String,
 }
 
 /// A refusal: what is wrong, and what is allowed.
@@ -67,7 +77,8 @@ impl Handler for Control {
         if let Some(document) = openapi::answer(&self, &head.method, head.uri.path()) {
             return Outcome::Answer(document);
         }
-        let outcome = match Limited::new(body, BODY_LIMIT).collect().await {
+        let limit = if head.uri.path() == "/_sandbox/state" { STATE_LIMIT } else { BODY_LIMIT };
+        let outcome = match Limited::new(body, limit).collect().await {
             Ok(body) => self.dispatch(&head.method, head.uri.path(), &body.to_bytes()).await,
             Err(error) => Err(wrong(format!("the body cannot be read: {error}"), json!(null))),
         };
@@ -80,9 +91,64 @@ fn refusal(wrong: &Wrong) -> Answer {
 }
 
 impl Control {
+    /// Does something with what hides the credentials of all services.
+    pub(crate) fn veiled<T>(&self, work: impl FnOnce(&Veil) -> T) -> T {
+        let tokens =
+            [self.fiscal.token(), self.sugester.token(), self.bitfactura.token(), self.websync.token()];
+        let legale = [self.legale.api_key(), self.legale.password(), self.legale.legacy_token()];
+        let passwords = [self.geosite.password(), self.hubsoft.password(), self.apiges.password()];
+        let hubsoft = [self.hubsoft.client_secret(), self.hubsoft.clear_text_password()];
+        work(&Veil::new(tokens.into_iter().chain(legale).chain(passwords).chain(hubsoft)))
+    }
+
+    /// Does what a call of the control API would do; an error says what is wrong, in words.
+    pub(crate) async fn order(&self, method: &Method, path: &str, body: &Value) -> Result<Value, String> {
+        let body = Bytes::from(body.to_string());
+        self.dispatch(method, path, &body).await.map_err(|wrong| wrong.error)
+    }
+
+    /// Every service under its name, as one whose state can be kept.
+    pub(crate) fn kept(&self) -> [(&'static str, &dyn Kept); 8] {
+        [
+            ("fiscal", &self.fiscal),
+            ("legale", &self.legale),
+            ("sugester", &self.sugester),
+            ("bitfactura", &self.bitfactura),
+            ("geosite", &self.geosite),
+            ("hubsoft", &self.hubsoft),
+            ("apiges", &self.apiges),
+            ("websync", &self.websync),
+        ]
+    }
+
+    /// The states of all services as one value.
+    pub(crate) fn export(&self) -> Result<Value, String> {
+        kept::export(&self.kept())
+    }
+
+    /// Puts back what [`export`](Self::export) gave, wholly or not at all.
+    pub(crate) fn import(&self, state: Value) -> Result<(), String> {
+        kept::import(&self.kept(), state)
+    }
+
+    /// Every service under its name, as one that can be told to misbehave.
+    pub(crate) fn troubled(&self) -> [(&'static str, &dyn Troubled); 8] {
+        [
+            ("fiscal", &self.fiscal),
+            ("legale", &self.legale),
+            ("sugester", &self.sugester),
+            ("bitfactura", &self.bitfactura),
+            ("geosite", &self.geosite),
+            ("hubsoft", &self.hubsoft),
+            ("apiges", &self.apiges),
+            ("websync", &self.websync),
+        ]
+    }
+
     async fn dispatch(&self, method: &Method, path: &str, body: &Bytes) -> Outcomes {
         match (method.as_str(), path) {
-            ("GET", "/" | "/_sandbox" | "/_sandbox/") => Ok(help()),
+            ("GET", "/_sandbox" | "/_sandbox/") => Ok(help()),
+            ("GET", "/_sandbox/fiscal/") => Ok(help()),
             ("GET", "/_sandbox/fiscal/state") => Ok(self.fiscal.snapshot()),
             ("POST", "/_sandbox/fiscal/faults") => self.add_fault(object(body)?).await,
             ("DELETE", "/_sandbox/fiscal/faults") => self.clear_faults().await,
@@ -90,6 +156,16 @@ impl Control {
             ("POST", "/_sandbox/fiscal/issuers") => self.add_issuer(object(body)?),
             ("POST", "/_sandbox/fiscal/settings") => self.change_settings(object(body)?),
             ("POST", "/_sandbox/reset") => self.reset().await,
+            ("GET", "/_sandbox/state") => {
+                self.export().map_err(|what| Wrong { status: 500, ..wrong(what, json!(null)) })
+            }
+            ("POST", "/_sandbox/state") => {
+                let state = serde_json::from_slice(body)
+                    .map_err(|error| wrong(format!("not JSON: {error}"), json!(null)))?;
+                self.import(state).map_err(|what| wrong(what, json!(null)))?;
+                Ok(json!({ "ok": true }))
+            }
+            ("DELETE", "/_sandbox/faults") => self.clear_all_faults().await,
             (method, path) if path.starts_with("/_sandbox/legale/") => {
                 legale::dispatch(&self.legale, method, path, body).await
             }
@@ -173,18 +249,23 @@ impl Control {
     async fn reset(&self) -> Outcomes {
         self.fiscal.reset();
         self.legale.reset();
-        legale::clear_faults(&self.legale).await?;
         self.sugester.reset();
-        crm::clear_faults(&self.sugester.0).await?;
         self.bitfactura.reset();
-        crm::clear_faults(&self.bitfactura.0).await?;
         self.geosite.reset();
-        geosite::clear_faults(&self.geosite).await?;
         self.hubsoft.reset();
-        hubsoft::clear_faults(&self.hubsoft).await?;
         self.apiges.reset();
-        apiges::clear_faults(&self.apiges).await?;
         self.websync.reset();
+        self.clear_all_faults().await
+    }
+
+    /// Forgets the faults of every service, and accepts connections everywhere.
+    async fn clear_all_faults(&self) -> Outcomes {
+        legale::clear_faults(&self.legale).await?;
+        crm::clear_faults(&self.sugester.0).await?;
+        crm::clear_faults(&self.bitfactura.0).await?;
+        geosite::clear_faults(&self.geosite).await?;
+        hubsoft::clear_faults(&self.hubsoft).await?;
+        apiges::clear_faults(&self.apiges).await?;
         websync::clear_faults(&self.websync).await?;
         self.clear_faults().await
     }
@@ -288,6 +369,9 @@ fn routes() -> Value {
         "GET /_sandbox/hubsoft/": "the same help for hubsoft",
         "GET /_sandbox/apiges/": "the same help for the case-management program",
         "GET /_sandbox/websync/": "the same help for its portal",
+        "DELETE /_sandbox/faults": "forgets the faults of all services, and accepts connections everywhere",
+        "GET /_sandbox/state": "the state of all services, to be kept",
+        "POST /_sandbox/state": "puts such a state back, wholly or not at all",
         "POST /_sandbox/reset": "everything back to the beginning",
     })
 }

@@ -4,6 +4,8 @@
 //! fault that acts first has `ActThen` in its name.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -344,7 +346,7 @@ impl Scripted {
 }
 
 /// When an injected fault strikes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum When {
     Times(u32),
@@ -367,6 +369,24 @@ impl When {
     }
 }
 
+impl fmt::Display for When {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Times(1) => out.write_str("once"),
+            Self::Times(times) => write!(out, "{times} times"),
+            Self::Always => out.write_str("always"),
+            Self::Random { probability, .. } => write!(out, "with probability {probability}"),
+        }
+    }
+}
+
+/// Numbers for planned faults, so that one of them can be pointed at while others come and go.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+fn next_id() -> u64 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// SplitMix64, whose whole state is the seed: a run is replayed by giving the seed again.
 fn draw(seed: &mut u64) -> f64 {
     (bits(seed) >> 11) as f64 / (1_u64 << 53) as f64
@@ -382,12 +402,65 @@ pub(crate) fn bits(seed: &mut u64) -> u64 {
 }
 
 /// The injected faults of one service, in the order of injection.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Plan<E, F = Fault>(Vec<Entry<E, F>>);
 
-#[derive(Debug, Clone, Serialize)]
+/// A planned fault as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Planned {
+    /// Names it among those of its plan, as long as it is there.
+    pub(crate) id: u64,
+    /// The operation.
+    pub(crate) spot: String,
+    /// The fault with its parameters.
+    pub(crate) fault: serde_json::Value,
+    /// When it strikes, in words.
+    pub(crate) when: String,
+}
+
+/// A plan, whatever its faults are.
+pub(crate) trait Listed {
+    /// What is planned, in the order of injection.
+    fn listed(&self) -> Vec<Planned>;
+    /// Forgets one.
+    fn remove(&mut self, id: u64);
+}
+
+/// A service that can be told to misbehave.
+pub(crate) trait Troubled: Sync {
+    /// Shows each plan under the name of its route in the control API, such as `faults`.
+    fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn Listed));
+    /// Whether connections are let in.
+    fn is_open(&self) -> bool;
+}
+
+impl<E: Serialize, F: Serialize> Listed for Plan<E, F> {
+    fn listed(&self) -> Vec<Planned> {
+        self.0.iter().map(Entry::listed).collect()
+    }
+
+    fn remove(&mut self, id: u64) {
+        self.0.retain(|entry| entry.id != id);
+    }
+}
+
+impl<E: Serialize, F: Serialize> Entry<E, F> {
+    fn listed(&self) -> Planned {
+        let spot = json!(self.endpoint);
+        Planned {
+            id: self.id,
+            spot: spot.as_str().map_or_else(|| "any".to_owned(), str::to_owned),
+            fault: json!(self.fault),
+            when: self.when.to_string(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry<E, F> {
+    #[serde(skip, default = "next_id")]
+    id: u64,
     endpoint: E,
     #[serde(flatten)]
     fault: F,
@@ -402,7 +475,7 @@ impl<E, F> Default for Plan<E, F> {
 
 impl<E: PartialEq, F: Clone> Plan<E, F> {
     pub(crate) fn add(&mut self, endpoint: E, fault: F, when: When) {
-        self.0.push(Entry { endpoint, fault, when });
+        self.0.push(Entry { id: next_id(), endpoint, fault, when });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -471,6 +544,20 @@ mod tests {
         let taken: Vec<_> = (0..4).map(|_| plan.take(&'a').map(|fault| fault.name())).collect();
         assert_eq!(taken, [Some("act_then_reset"), Some("act_then_reset"), Some("html"), None]);
         assert!((0..9).all(|_| plan.take(&'b') == Some(Fault::Empty)));
+    }
+
+    #[test]
+    fn one_of_several_can_be_forgotten() {
+        let mut plan = Plan::default();
+        plan.add("a", Fault::Hang, When::Always);
+        plan.add("a", Fault::Html, When::Times(2));
+        let listed = plan.listed();
+        let told = |one: &Planned| (one.spot.clone(), one.fault["fault"].clone(), one.when.clone());
+        assert_eq!(told(&listed[0]), ("a".to_owned(), "hang".into(), "always".to_owned()));
+        assert_eq!(told(&listed[1]), ("a".to_owned(), "html".into(), "2 times".to_owned()));
+        plan.remove(listed[0].id);
+        assert_eq!(plan.take(&"a"), Some(Fault::Html));
+        assert_eq!(plan.listed()[0].when, "once");
     }
 
     #[test]

@@ -195,6 +195,7 @@ fn welcome_fiscal(sandbox: &Sandbox) -> String {
     let body = sample_invoice(fiscal.rif());
     format!(
         "fiscal printer: {base}\n\
+         page:           {control}/\n\
          control API:    {control}/_sandbox/\n\
          \n\
          export FISCAL_PRINTER_BASE_URL={base}\n\

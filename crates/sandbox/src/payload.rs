@@ -91,6 +91,23 @@ impl Payload {
         self
     }
 
+    /// The first bytes for people to look at, with a note in the place of a file.
+    pub(crate) fn opening(&self, limit: usize) -> Vec<u8> {
+        let mut opening = Vec::new();
+        for piece in &self.pieces {
+            let room = limit.saturating_sub(opening.len());
+            match piece {
+                _ if room == 0 => break,
+                Piece::Bytes(bytes) => opening.extend_from_slice(bytes.get(..room).unwrap_or(bytes)),
+                Piece::Raw(content) | Piece::Base64(content) => {
+                    opening.extend_from_slice(format!("<a file of {} bytes>", content.len()).as_bytes());
+                }
+                Piece::Spaces(_) => {}
+            }
+        }
+        opening
+    }
+
     pub(crate) fn chunks(self) -> Chunks {
         Chunks { left: self.len(), fails_with: self.fails_with, pieces: self.pieces.into(), open: None }
     }
@@ -163,12 +180,16 @@ impl Iterator for Chunks {
     }
 }
 
-/// A payload as hyper writes it.
-pub(crate) struct Streamed(Chunks);
+/// A body as hyper writes it.
+pub(crate) enum Streamed {
+    Payload(Chunks),
+    /// A page, or events that have no end.
+    Live(axum::body::Body),
+}
 
 impl From<Payload> for Streamed {
     fn from(payload: Payload) -> Self {
-        Self(payload.chunks())
+        Self::Payload(payload.chunks())
     }
 }
 
@@ -177,16 +198,28 @@ impl Body for Streamed {
     type Error = io::Error;
 
     /// Reads from the page cache at most a chunk at a time, which takes no longer than handling it.
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        Poll::Ready(self.0.next().map(|chunk| chunk.map(Frame::data)))
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut *self {
+            Self::Payload(chunks) => Poll::Ready(chunks.next().map(|chunk| chunk.map(Frame::data))),
+            Self::Live(body) => Pin::new(body).poll_frame(context).map_err(io::Error::other),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.left == 0
+        match self {
+            Self::Payload(chunks) => chunks.left == 0,
+            Self::Live(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.left)
+        match self {
+            Self::Payload(chunks) => SizeHint::with_exact(chunks.left),
+            Self::Live(body) => body.size_hint(),
+        }
     }
 }
 

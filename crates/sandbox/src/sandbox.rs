@@ -10,8 +10,10 @@ use crate::fiscal::Fiscal;
 use crate::geosite::GeoSite;
 use crate::hubsoft::HubSoft;
 use crate::legale::Legale;
+use crate::page::Front;
 use crate::server::{self, Running};
 use crate::sugester::Sugester;
+use crate::tape::Tape;
 use crate::websync::WebSync;
 
 /// The running simulators. They live on the tokio runtime that started them and stop when this is dropped.
@@ -103,7 +105,7 @@ impl Sandbox {
         &self.websync
     }
 
-    /// Root of the control API, such as `http://127.0.0.1:7800`; the API is below `/_sandbox/`.
+    /// Root of page and control API, such as `http://127.0.0.1:7800`; the API is below `/_sandbox/`.
     #[must_use]
     pub fn control_url(&self) -> &str {
         &self.control_url
@@ -201,17 +203,19 @@ impl SandboxBuilder {
     ///
     /// [`Error::Bind`] if a port is taken.
     pub async fn start(self) -> Result<Sandbox, Error> {
+        let tape = Arc::new(Tape::default());
+        let bind = async |port, name| Ok::<_, Error>(server::bind(port).await?.watched(&tape, name));
         let control = server::bind(self.control_port).await?;
-        let (fiscal, fiscal_running) = Fiscal::serve(server::bind(self.fiscal_port).await?);
-        let (legale, [legale_running, postman]) = Legale::serve(server::bind(self.legale_port).await?);
-        let (sugester, sugester_running) = Sugester::serve(server::bind(self.sugester_port).await?);
+        let (fiscal, fiscal_running) = Fiscal::serve(bind(self.fiscal_port, "fiscal").await?);
+        let (legale, [legale_running, postman]) = Legale::serve(bind(self.legale_port, "legale").await?);
+        let (sugester, sugester_running) = Sugester::serve(bind(self.sugester_port, "sugester").await?);
         let (bitfactura, [bitfactura_running, other_postman]) =
-            BitFactura::serve(server::bind(self.bitfactura_port).await?);
-        let (geosite, geosite_running) = GeoSite::serve(server::bind(self.geosite_port).await?);
-        let hubsoft_port = server::bind(self.hubsoft_port).await?;
+            BitFactura::serve(bind(self.bitfactura_port, "bitfactura").await?);
+        let (geosite, geosite_running) = GeoSite::serve(bind(self.geosite_port, "geosite").await?);
+        let hubsoft_port = bind(self.hubsoft_port, "hubsoft").await?;
         let (hubsoft, hubsoft_running) = HubSoft::serve(hubsoft_port, geosite.clone());
-        let (apiges, apiges_running) = Apiges::serve(server::bind(self.apiges_port).await?);
-        let (websync, websync_running) = WebSync::serve(server::bind(self.websync_port).await?);
+        let (apiges, apiges_running) = Apiges::serve(bind(self.apiges_port, "apiges").await?);
+        let (websync, websync_running) = WebSync::serve(bind(self.websync_port, "websync").await?);
         let control_url = control.url();
         let controlled = Control {
             fiscal: fiscal.clone(),
@@ -222,8 +226,11 @@ impl SandboxBuilder {
             hubsoft: hubsoft.clone(),
             apiges: apiges.clone(),
             websync: websync.clone(),
+            tape,
+            url: control_url.clone(),
         };
-        let mut running = vec![control.serve(Arc::new(controlled)), fiscal_running, legale_running, postman];
+        let front = Arc::new(Front::new(controlled));
+        let mut running = vec![control.serve(front), fiscal_running, legale_running, postman];
         running.extend([sugester_running, bitfactura_running, other_postman]);
         running.extend([geosite_running, hubsoft_running, apiges_running, websync_running]);
         Ok(Sandbox {

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderValue, Response, StatusCode, header};
@@ -24,9 +25,10 @@ use crate::answer::{Answer, Cut, End, Outcome};
 use crate::clock;
 use crate::error::Error;
 use crate::payload::{Payload, Streamed};
+use crate::tape::{self, Tape, Tapped, Watch};
 
 /// A request whose body is still on the socket.
-pub(crate) type Request = http::Request<Incoming>;
+pub(crate) type Request = http::Request<Tapped>;
 
 /// A simulated service, seen from the socket.
 pub(crate) trait Handler: Send + Sync + 'static {
@@ -46,6 +48,7 @@ pub(crate) struct Bound {
     address: SocketAddr,
     door: Door,
     orders: mpsc::Receiver<Order>,
+    watch: Option<Watch>,
 }
 
 /// Binds a port of 127.0.0.1; 0 takes any free one.
@@ -55,7 +58,7 @@ pub(crate) async fn bind(port: u16) -> Result<Bound, Error> {
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let (sender, orders) = mpsc::channel(8);
-    Ok(Bound { listener, address, door: Door(sender), orders })
+    Ok(Bound { listener, address, door: Door { orders: sender, shut: Arc::default() }, orders, watch: None })
 }
 
 impl Bound {
@@ -67,10 +70,17 @@ impl Bound {
         self.door.clone()
     }
 
+    /// What is served here is written on this tape, under this name.
+    pub(crate) fn watched(mut self, tape: &Arc<Tape>, service: &'static str) -> Self {
+        self.watch = Some(Watch { tape: Arc::clone(tape), service });
+        self
+    }
+
     /// Serves until the returned guard is dropped.
     pub(crate) fn serve<H: Handler>(self, handler: Arc<H>) -> Running {
         let gate = Gate::Open(self.listener);
-        Running(tokio::spawn(accept_loop(gate, self.address, self.orders, handler)))
+        let site = Site { handler, watch: self.watch };
+        Running(tokio::spawn(accept_loop(gate, self.address, self.orders, Arc::new(site))))
     }
 }
 
@@ -93,7 +103,10 @@ impl Drop for Running {
 
 /// Opens and closes a served port.
 #[derive(Debug, Clone)]
-pub(crate) struct Door(mpsc::Sender<Order>);
+pub(crate) struct Door {
+    orders: mpsc::Sender<Order>,
+    shut: Arc<AtomicBool>,
+}
 
 #[derive(Debug)]
 struct Order {
@@ -105,8 +118,15 @@ impl Door {
     /// Lets connections in (`true`) or has them refused; returns once it is so.
     pub(crate) async fn set_open(&self, open: bool) -> Result<(), Error> {
         let (done, outcome) = oneshot::channel();
-        self.0.send(Order { open, done }).await.map_err(|_| Error::Stopped)?;
-        outcome.await.map_err(|_| Error::Stopped)?.map_err(Error::Socket)
+        self.orders.send(Order { open, done }).await.map_err(|_| Error::Stopped)?;
+        outcome.await.map_err(|_| Error::Stopped)?.map_err(Error::Socket)?;
+        self.shut.store(!open, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Whether connections are let in, as it was ordered last.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.shut.load(Ordering::SeqCst)
     }
 }
 
@@ -165,6 +185,12 @@ fn listen(held: TcpSocket) -> io::Result<TcpListener> {
     held.listen(1024)
 }
 
+/// What is served on one port, and where that is written down.
+struct Site<H> {
+    handler: Arc<H>,
+    watch: Option<Watch>,
+}
+
 /// Everything alive on one port.
 struct Connections {
     tasks: JoinSet<()>,
@@ -186,7 +212,7 @@ async fn accept_loop<H: Handler>(
     mut gate: Gate,
     address: SocketAddr,
     mut orders: mpsc::Receiver<Order>,
-    handler: Arc<H>,
+    site: Arc<Site<H>>,
 ) {
     let mut connections = Connections { tasks: JoinSet::new(), closings: watch::Sender::new(0) };
     loop {
@@ -199,26 +225,27 @@ async fn accept_loop<H: Handler>(
                 // Nobody waits for the outcome any more if this fails.
                 let _ = done.send(outcome);
             }
-            stream = gate.accept() => admit(stream, &handler, &mut connections),
+            stream = gate.accept() => admit(stream, &site, &mut connections),
             Some(_) = connections.tasks.join_next() => {}
         }
     }
 }
 
-fn admit<H: Handler>(stream: TcpStream, handler: &Arc<H>, connections: &mut Connections) {
-    if handler.resets_connection() {
+fn admit<H: Handler>(stream: TcpStream, site: &Arc<Site<H>>, connections: &mut Connections) {
+    if site.handler.resets_connection() {
+        site.watch.iter().for_each(Watch::reset_on_accept);
         return reset(stream);
     }
     // Small answers must not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let closings = connections.closings.subscribe();
-    connections.tasks.spawn(converse(stream, Arc::clone(handler), closings));
+    connections.tasks.spawn(converse(stream, Arc::clone(site), closings));
 }
 
 /// Serves one connection until it ends or a handler asks for a cut.
-async fn converse<H: Handler>(stream: TcpStream, handler: Arc<H>, mut closings: watch::Receiver<u64>) {
+async fn converse<H: Handler>(stream: TcpStream, site: Arc<Site<H>>, mut closings: watch::Receiver<u64>) {
     let (sender, mut cuts) = mpsc::channel(1);
-    let service = service_fn(move |request| boxed(respond(Arc::clone(&handler), request, sender.clone())));
+    let service = service_fn(move |request| boxed(respond(Arc::clone(&site), request, sender.clone())));
     let mut builder = http1::Builder::new();
     // A client may take all the time it wants: its timeouts are what is being tested.
     builder.header_read_timeout(None);
@@ -240,12 +267,19 @@ fn boxed<F: Future + Send + 'static>(future: F) -> Pin<Box<dyn Future<Output = F
 }
 
 async fn respond<H: Handler>(
-    handler: Arc<H>,
-    request: Request,
+    site: Arc<Site<H>>,
+    request: http::Request<Incoming>,
     cuts: mpsc::Sender<Cut>,
 ) -> Result<Response<Streamed>, Infallible> {
-    match handler.handle(request).await {
+    let (head, body) = request.into_parts();
+    let ticket = site.watch.as_ref().map(|watch| watch.begin(&head));
+    let notes = ticket.as_ref().map(tape::Ticket::notes);
+    let request = tape::tapped(http::Request::from_parts(head, body), notes);
+    let outcome = Arc::clone(&site.handler).handle(request).await;
+    ticket.into_iter().for_each(|ticket| ticket.end(&outcome));
+    match outcome {
         Outcome::Answer(answer) => return Ok(response(answer)),
+        Outcome::Live(response) => return Ok(response.map(Streamed::Live)),
         Outcome::Cut(cut) => {
             // The connection's own task is on the other side and outlives this future.
             let _ = cuts.send(cut).await;

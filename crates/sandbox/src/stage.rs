@@ -14,23 +14,26 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE};
 use http::request::Parts;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::answer::{self, Answer, Outcome, spoil};
 use crate::clock::{self, Moment, Timeline};
 use crate::fault::{Ending, Fault, Plan};
+use crate::kept;
 use crate::server::{self, Door, Handler};
+use crate::tape::{self, Tapped};
 
 pub use record::Recorded;
 pub(crate) use record::inside;
 pub use twist::Twist;
 
 /// What a simulated service does with a request that reached it.
-pub(crate) trait Office: Send + Debug + 'static {
+pub(crate) trait Office: Send + Debug + Serialize + DeserializeOwned + 'static {
     /// An operation, which faults are planned for.
-    type Spot: Copy + PartialEq + Debug + Serialize + Send + Sync + 'static;
+    type Spot: Copy + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static;
 
     /// The operation of a request.
     fn route(&self, method: &str, path: &str) -> Option<Self::Spot>;
@@ -159,6 +162,7 @@ impl<O: Office> Handler for Stage<O> {
             let unknown = self.state().office.unknown();
             return self.turn_away(&head, None, Outcome::Answer(unknown));
         };
+        tape::struck(&head, struck.fault.as_ref().map(Fault::name), struck.twist.as_ref().map(Twist::name));
         if struck.fault == Some(Fault::ResetBeforeBody) {
             return self.turn_away(&head, Some(&struck), Outcome::reset());
         }
@@ -202,6 +206,26 @@ impl<O: Office> Stage<O> {
         self.release_held();
     }
 
+    pub(crate) fn export(&self) -> Result<Value, String> {
+        let state = self.state();
+        Ok(json!({
+            "office": kept::part(&state.office)?,
+            "timeline": kept::part(&state.timeline)?,
+            "faults": kept::part(&state.faults)?,
+            "twists": kept::part(&state.twists)?,
+        }))
+    }
+
+    pub(crate) fn import(&self, mut state: Value) -> Result<kept::Placing<'_>, String> {
+        let (office, timeline) = (kept::take(&mut state, "office")?, kept::take(&mut state, "timeline")?);
+        let (faults, twists) = (kept::take(&mut state, "faults")?, kept::take(&mut state, "twists")?);
+        Ok(Box::new(move || {
+            self.reset(office);
+            let mut state = self.state();
+            (state.timeline, state.faults, state.twists) = (timeline, faults, twists);
+        }))
+    }
+
     pub(crate) fn release_held(&self) {
         self.releases.send_modify(|count| *count += 1);
     }
@@ -220,7 +244,7 @@ impl<O: Office> Stage<O> {
     }
 
     /// Reads the body, slowly if that is the twist.
-    async fn read(&self, mut body: Incoming, struck: &Struck<O::Spot>) -> Result<Bytes, Unread> {
+    async fn read(&self, mut body: Tapped, struck: &Struck<O::Spot>) -> Result<Bytes, Unread> {
         let limit = self.state().office.body_limit(struck.spot);
         let mut read = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -362,6 +386,28 @@ fn entry<O: Office>(
 /// The methods that both handles have.
 macro_rules! staged {
     ($name:ident, $spot:ty) => {
+        impl $crate::kept::Kept for $name {
+            fn export(&self) -> Result<serde_json::Value, String> {
+                self.0.export()
+            }
+
+            fn import(&self, state: serde_json::Value) -> Result<$crate::kept::Placing<'_>, String> {
+                self.0.import(state)
+            }
+        }
+
+        impl $crate::fault::Troubled for $name {
+            fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn $crate::fault::Listed)) {
+                let mut state = self.0.state();
+                show("faults", &mut state.faults);
+                show("twists", &mut state.twists);
+            }
+
+            fn is_open(&self) -> bool {
+                self.0.door.is_open()
+            }
+        }
+
         impl $name {
             /// Every request that was read, in the order in which it was acted upon, without credentials.
             #[must_use]

@@ -464,7 +464,7 @@ async fn the_control_api_drives_the_same_simulator() {
         let mut stream = TcpStream::connect(&control).await.unwrap();
         let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n"
         );
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
         drain(stream).await.0

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::settings::{LoginStyle, Settings, TokenPlace};
@@ -17,7 +18,7 @@ use crate::stage::Call;
 const SECRET: &[u8] = b"only the sandbox signs with this";
 
 /// Accounts, live tokens, and how often somebody logged in.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Desk {
     accounts: BTreeMap<String, String>,
     tokens: HashMap<String, Moment>,

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Refused;
@@ -38,15 +39,16 @@ pub(super) const TEXTS: [&str; 9] = [
 const LISTS: [&str; 4] = ["actos", "tareas", "prioridades", "titulares"];
 
 /// A picture of a file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Graphic {
     pub(crate) id: u32,
     pub(crate) media_type: String,
+    #[serde(with = "crate::kept::packed")]
     pub(crate) bytes: Bytes,
 }
 
 /// An entry of the annotations book.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Annotation {
     pub(crate) id: u32,
     pub(crate) fecha: String,
@@ -56,11 +58,12 @@ pub(crate) struct Annotation {
 }
 
 /// A document of an annotation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Filed {
     pub(crate) id: u32,
     pub(crate) name: String,
     pub(crate) media_type: String,
+    #[serde(with = "crate::kept::packed")]
     pub(crate) bytes: Bytes,
     /// `None` where the flag is missing, which counts as hidden (B2).
     pub(crate) hidden: Option<bool>,
@@ -69,12 +72,13 @@ pub(crate) struct Filed {
 }
 
 /// One case file.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct CaseFile {
     pub(crate) id: i64,
     pub(crate) holders: [Option<i64>; 3],
     pub(super) codes: [Box<str>; 7],
     pub(super) texts: [Option<Box<str>>; 9],
+    #[serde(with = "crate::kept::day")]
     pub(super) expiry: Option<Date>,
     pub(super) situations: Vec<Box<str>>,
     /// The description of kind `D`.

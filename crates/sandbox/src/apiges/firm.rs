@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Refused;
@@ -31,7 +32,7 @@ const CONTACT_TEXTS: [&str; 10] = [
 ];
 
 /// A contact.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Contact {
     pub(crate) id: i64,
     /// Code of `tipo`.
@@ -94,12 +95,13 @@ impl Contact {
 }
 
 /// Everything the firm has.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Firm {
     pub(crate) contacts: BTreeMap<i64, Contact>,
     pub(crate) files: BTreeMap<i64, CaseFile>,
     pub(super) invoices: BTreeMap<i64, Value>,
     /// Contact by kind and code.
+    #[serde(with = "crate::kept::pairs")]
     codes: BTreeMap<(String, String), i64>,
     last_id: i64,
 }

@@ -368,6 +368,14 @@ impl Apiges {
         Ok(())
     }
 
+    /// Digest, media type and bytes of a file's first picture.
+    pub(crate) fn picture(&self, id: i64) -> Option<(String, String, Bytes)> {
+        let state = self.0.state();
+        let picture = state.office.firm.files.get(&id)?.graphics.first()?;
+        let digest = ring::digest::digest(&ring::digest::SHA256, &picture.bytes);
+        Some((crate::blob::hex(digest.as_ref()), picture.media_type.clone(), picture.bytes.clone()))
+    }
+
     /// Enters a note into the annotations book; answers its id within the file.
     ///
     /// # Errors

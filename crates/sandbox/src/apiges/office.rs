@@ -1,5 +1,6 @@
 //! The routes of sections 3.2 and 3.3, in the envelope of P1.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Refused;
@@ -15,7 +16,7 @@ use crate::stage::{self, Acted};
 pub(super) type Call<'a> = stage::Call<'a, Endpoint>;
 
 /// The program with its data.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Office {
     pub(crate) firm: Firm,
     pub(super) desk: Desk,

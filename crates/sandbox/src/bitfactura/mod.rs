@@ -41,7 +41,7 @@ mod webhooks;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::crm::desk::Desk;
 use crate::crm::handle;
@@ -62,7 +62,7 @@ const PASSWORD: &str = "sandbox-password";
 const MAX_ADDRESSES: usize = 5;
 
 /// An invoice that was sent by e-mail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mail {
     /// Id of the invoice.

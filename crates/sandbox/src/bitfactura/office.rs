@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::fields::{CLIENT, CLIENT_READ_ONLY, is_client_field, is_invoice_field, is_order};
@@ -23,8 +24,9 @@ use crate::crm::rows::{Fields, Row, Rows, client_keys, key, keys_of, tax_key, te
 use crate::crm::{DeleteAnswer, Query, Wire, people, write};
 use crate::fault::Plan;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Office {
+    #[serde(skip)]
     pub(super) base_url: String,
     pub(super) settings: Settings,
     pub(super) clients: Rows,
@@ -32,6 +34,7 @@ pub(crate) struct Office {
     pub(super) webhooks: Rows,
     /// In the order of [`RESOURCES`].
     resources: Vec<Rows>,
+    #[serde(skip)]
     pub(super) letters: Vec<Letter>,
     pub(super) sent: Vec<Webhook>,
     /// For one kind, or for all.
@@ -42,9 +45,11 @@ pub(crate) struct Office {
     /// How often the PDF of an invoice is still not ready.
     pub(super) pdf_waits: BTreeMap<u64, u32>,
     /// Uploaded by form, by key.
+    #[serde(with = "crate::kept::packed")]
     pub(super) uploads: BTreeMap<String, Bytes>,
     /// Keys that were given out for an invoice.
     pub(super) upload_keys: BTreeMap<u64, String>,
+    #[serde(with = "crate::kept::packed")]
     pub(super) attachments: BTreeMap<u64, Vec<(String, Bytes)>>,
     /// Last automatic number by kind and month.
     pub(super) numbers: BTreeMap<String, u64>,
@@ -185,8 +190,24 @@ impl System for Office {
         std::mem::take(&mut self.letters)
     }
 
+    fn like(self, fresh: Self) -> Self {
+        let resources = self.resources.into_iter().zip(&fresh.resources);
+        Self {
+            clients: self.clients.like(&fresh.clients),
+            invoices: self.invoices.like(&fresh.invoices),
+            webhooks: self.webhooks.like(&fresh.webhooks),
+            resources: resources.map(|(rows, fresh)| rows.like(fresh)).collect(),
+            base_url: fresh.base_url,
+            ..self
+        }
+    }
+
     fn clear_faults(&mut self) {
         self.webhook_faults.clear();
+    }
+
+    fn plans(&mut self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+        show("webhook-faults", &mut self.webhook_faults);
     }
 
     fn more(&self) -> Value {

@@ -12,7 +12,7 @@ use crate::clock::Moment;
 use crate::crm::rows::{Row, key, text};
 
 /// A webhook and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Webhook {
     /// Its number, from 1.
@@ -44,7 +44,7 @@ impl Webhook {
 }
 
 /// One posting of a webhook.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
     /// When.

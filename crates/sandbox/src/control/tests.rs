@@ -17,7 +17,8 @@ async fn control() -> (Control, Vec<server::Running>) {
     let mut running =
         vec![running, service, postman, crm, invoicing, other, geosite_running, hubsoft_running];
     running.extend([apiges_running, websync_running]);
-    (Control { fiscal, legale, sugester, bitfactura, geosite, hubsoft, apiges, websync }, running)
+    let (tape, url) = (Arc::default(), String::new());
+    (Control { fiscal, legale, sugester, bitfactura, geosite, hubsoft, apiges, websync, tape, url }, running)
 }
 
 async fn call(control: &Control, method: Method, path: &str, body: Value) -> Outcomes {

@@ -20,7 +20,8 @@ use crate::answer::Answer;
 use crate::chance;
 use crate::clock::{Moment, Timeline};
 use crate::error::Error;
-use crate::fault::{Fault, Plan, When};
+use crate::fault::{Fault, Listed, Plan, When};
+use crate::kept;
 use crate::server::{Bound, Door, Running};
 
 /// The account that both services know.
@@ -99,7 +100,7 @@ pub(crate) struct Errand<L> {
 }
 
 /// One of the two services.
-pub(crate) trait System: Debug + Send + Sized + 'static {
+pub(crate) trait System: Debug + Send + Sized + Serialize + DeserializeOwned + 'static {
     type Endpoint: Copy + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
     type Table: Copy + Debug + Serialize + DeserializeOwned + Send + Sync + 'static;
     type Settings: Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static;
@@ -121,7 +122,11 @@ pub(crate) trait System: Debug + Send + Sized + 'static {
     fn remove(&mut self, table: Self::Table, id: u64, now: Moment) -> Result<(), Refusal>;
     /// Takes what is to be posted.
     fn letters(&mut self) -> Vec<Self::Letter>;
+    /// A state that was read back, with the indexes and the address of a fresh one.
+    fn like(self, fresh: Self) -> Self;
     fn clear_faults(&mut self);
+    /// Shows the plans that only this service has.
+    fn plans(&mut self, show: &mut dyn FnMut(&'static str, &mut dyn Listed));
     /// What it has beyond its tables.
     fn more(&self) -> Value;
 }
@@ -262,6 +267,42 @@ impl<S: System> Desk<S> {
         state.system.clear_faults();
         drop(state);
         self.release_held();
+    }
+
+    pub(crate) fn export(&self) -> Result<Value, String> {
+        let state = self.state();
+        Ok(json!({
+            "system": kept::part(&state.system)?,
+            "tokens": kept::part(&state.tokens)?,
+            "timeline": kept::part(&state.timeline)?,
+            "faults": kept::part(&state.faults)?,
+        }))
+    }
+
+    pub(crate) fn import(&self, mut state: Value) -> Result<kept::Placing<'_>, String> {
+        let system: S = kept::take(&mut state, "system")?;
+        let system = system.like(S::new(&self.base_url));
+        let mut tokens: Vec<String> = kept::take(&mut state, "tokens")?;
+        let (timeline, faults) = (kept::take(&mut state, "timeline")?, kept::take(&mut state, "faults")?);
+        // Tokens differ from one sandbox to the next, and the one that this one hands out has to work.
+        if !tokens.contains(&self.token) {
+            tokens.push(self.token.clone());
+        }
+        Ok(Box::new(move || {
+            self.reset();
+            let mut state = self.state();
+            (state.system, state.tokens, state.timeline, state.faults) = (system, tokens, timeline, faults);
+        }))
+    }
+
+    pub(crate) fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn Listed)) {
+        let mut state = self.state();
+        show("faults", &mut state.faults);
+        state.system.plans(show);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.door.is_open()
     }
 
     pub(crate) async fn set_open(&self, open: bool) -> Result<(), Error> {

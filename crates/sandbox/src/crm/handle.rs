@@ -7,6 +7,26 @@ macro_rules! handle {
         #[derive(Debug, Clone)]
         pub struct $name(pub(crate) std::sync::Arc<crate::crm::desk::Desk<$office>>);
 
+        impl crate::kept::Kept for $name {
+            fn export(&self) -> Result<serde_json::Value, String> {
+                self.0.export()
+            }
+
+            fn import(&self, state: serde_json::Value) -> Result<crate::kept::Placing<'_>, String> {
+                self.0.import(state)
+            }
+        }
+
+        impl crate::fault::Troubled for $name {
+            fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+                self.0.plans(show);
+            }
+
+            fn is_open(&self) -> bool {
+                self.0.is_open()
+            }
+        }
+
         impl $name {
             /// Root of all URLs, such as `http://127.0.0.1:7803`, without a slash at its end.
             #[must_use]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::lists::Sort;
@@ -14,7 +15,7 @@ use crate::clock::Moment;
 pub(crate) type Fields = Map<String, Value>;
 
 /// One record.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) id: u64,
     pub(crate) fields: Fields,
@@ -78,18 +79,31 @@ pub(crate) fn external_keys(fields: &Fields) -> Vec<String> {
 }
 
 /// A table.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Rows {
     rows: BTreeMap<u64, Row>,
     gone: BTreeMap<u64, Row>,
+    #[serde(skip)]
     index: BTreeMap<String, BTreeSet<u64>>,
+    #[serde(skip)]
     by_change: BTreeSet<(Moment, u64)>,
     /// Next number to try behind a shortcut that is taken.
     suffixes: BTreeMap<String, u64>,
     next: u64,
     created: usize,
+    #[serde(skip, default = "no_keys")]
     keys: fn(&Fields) -> Vec<String>,
+    #[serde(skip, default = "no_mark")]
     mark: fn(&Fields) -> bool,
+}
+
+/// Stands in until [`Rows::like`] says what a table is looked for by.
+fn no_keys() -> fn(&Fields) -> Vec<String> {
+    |_| Vec::new()
+}
+
+fn no_mark() -> fn(&Fields) -> bool {
+    |_| false
 }
 
 impl Rows {
@@ -111,6 +125,16 @@ impl Rows {
     /// The same, with a mark that is worked out at every change.
     pub(crate) fn marking(self, mark: fn(&Fields) -> bool) -> Self {
         Self { mark, ..self }
+    }
+
+    /// A table that was read back, with the indexes of the one whose place it takes.
+    pub(crate) fn like(mut self, other: &Self) -> Self {
+        (self.keys, self.mark) = (other.keys, other.mark);
+        for row in std::mem::take(&mut self.rows).into_values() {
+            self.enter(&row);
+            self.rows.insert(row.id, row);
+        }
+        self
     }
 
     pub(crate) fn insert(&mut self, fields: Fields, now: Moment) -> u64 {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::desk::{Call, Desk, Done, State, System, Target, name_of};
@@ -16,6 +15,7 @@ use crate::answer::{Answer, Outcome, spoil};
 use crate::clock;
 use crate::fault::{Ending, Fault, Scripted};
 use crate::server::{self, Handler};
+use crate::tape::{self, Tapped};
 
 /// Most of a body that the log keeps.
 const SHOWN: usize = 4096;
@@ -43,6 +43,7 @@ impl<S: System> Handler for Desk<S> {
         let (head, body) = request.into_parts();
         let target = S::route(head.method.as_str(), head.uri.path());
         let fault = target.as_ref().and_then(|target| self.state().faults.take(&target.endpoint));
+        tape::struck(&head, fault.as_ref().map(Fault::name), None);
         let mut read = Read::head(&head, at_once);
         if fault == Some(Fault::ResetBeforeBody) {
             return self.turn_away(&read, target.as_ref(), fault.as_ref(), Outcome::reset());
@@ -89,7 +90,7 @@ impl<'a> Read<'a> {
 }
 
 impl<S: System> Desk<S> {
-    async fn body(&self, body: Incoming) -> Result<Bytes, Outcome> {
+    async fn body(&self, body: Tapped) -> Result<Bytes, Outcome> {
         let wire = self.state().system.wire().clone();
         let limit = usize::try_from(wire.body_limit).unwrap_or(usize::MAX);
         match Limited::new(body, limit).collect().await {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::checks::{self, Case, Check};
@@ -42,7 +43,7 @@ impl From<Reply> for Done {
 }
 
 /// State of the printing house.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct House {
     pub(super) ledgers: BTreeMap<String, Ledger>,
     pub(super) documents: Vec<Document>,

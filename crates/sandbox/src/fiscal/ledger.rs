@@ -2,13 +2,14 @@
 //!
 //! Kept as indexes beside the documents, so that a test can issue tens of thousands of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::Issuer;
 use crate::json::Json;
+use serde::{Deserialize, Serialize};
 
 /// The natural key of a document within its issuer: type and internal number as exact text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Key {
     pub(super) kind: u32,
     pub(super) internal: String,
@@ -34,20 +35,26 @@ impl Key {
 }
 
 /// Numbers of one issuer.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Ledger {
     pub(super) issuer: Issuer,
     /// Control numbers drawn so far, used or burnt.
     drawn: u64,
     /// Place of each document in the house's list, by control number.
-    by_control: HashMap<String, usize>,
-    used: HashSet<Key>,
-    highest: HashMap<u32, u64>,
+    by_control: BTreeMap<String, usize>,
+    used: BTreeSet<Key>,
+    highest: BTreeMap<u32, u64>,
 }
 
 impl Ledger {
     pub(super) fn new(issuer: Issuer) -> Self {
-        Self { issuer, drawn: 0, by_control: HashMap::new(), used: HashSet::new(), highest: HashMap::new() }
+        Self {
+            issuer,
+            drawn: 0,
+            by_control: BTreeMap::new(),
+            used: BTreeSet::new(),
+            highest: BTreeMap::new(),
+        }
     }
 
     pub(super) fn is_exhausted(&self) -> bool {
@@ -60,6 +67,16 @@ impl Ledger {
         self.issuer.control_numbers_left =
             self.issuer.control_numbers_left.map(|left| left.saturating_sub(1));
         format_control(self.drawn)
+    }
+
+    /// The control number that is drawn next.
+    pub(super) fn next_control(&self) -> String {
+        format_control(self.drawn.saturating_add(1))
+    }
+
+    /// Types with the internal number that follows their highest.
+    pub(super) fn next_internals(&self) -> Vec<(u32, u64)> {
+        self.highest.iter().map(|(kind, highest)| (*kind, highest.saturating_add(1))).collect()
     }
 
     /// Gives the number drawn last back.

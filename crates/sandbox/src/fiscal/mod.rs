@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::error::Error;
 use crate::fault::{Fault, Plan, When};
+use crate::kept::{self, Kept, Placing};
 use crate::server::{Bound, Door, Running};
 
 use house::House;
@@ -49,6 +50,18 @@ const DEFAULT_RIF: &str = "J-12345678-4";
 /// It works as long as the [`Sandbox`](crate::Sandbox) it came from is alive.
 #[derive(Debug, Clone)]
 pub struct Fiscal(Arc<Shared>);
+
+/// Numbers of one issuer.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) rif: String,
+    /// The control number that is drawn next.
+    pub(crate) next_control: String,
+    /// How many control numbers are left; none if there is no end.
+    pub(crate) left: Option<u64>,
+    /// Types of documents with their next internal number.
+    pub(crate) next_internal: Vec<(u32, u64)>,
+}
 
 /// What the handle and the service share.
 #[derive(Debug)]
@@ -163,6 +176,17 @@ impl Fiscal {
 
     fn count_where(&self, wanted: impl Fn(&Document) -> bool) -> usize {
         self.0.state().house.documents.iter().filter(|document| wanted(document)).count()
+    }
+
+    /// The numbers that come next, by issuer.
+    pub(crate) fn series(&self) -> Vec<Series> {
+        let series = |ledger: &ledger::Ledger| Series {
+            rif: ledger.issuer.rif.clone(),
+            next_control: ledger.next_control(),
+            left: ledger.issuer.control_numbers_left,
+            next_internal: ledger.next_internals(),
+        };
+        self.0.state().house.ledgers.values().map(series).collect()
     }
 
     /// Every mail that was accepted for sending.
@@ -303,5 +327,32 @@ impl Fiscal {
             "faults": state.faults,
             "settings": state.house.settings,
         })
+    }
+}
+
+impl Kept for Fiscal {
+    fn export(&self) -> Result<Value, String> {
+        let state = self.0.state();
+        Ok(json!({ "house": kept::part(&state.house)?, "faults": kept::part(&state.faults)? }))
+    }
+
+    fn import(&self, mut state: Value) -> Result<Placing<'_>, String> {
+        let (house, faults) = (kept::take(&mut state, "house")?, kept::take(&mut state, "faults")?);
+        Ok(Box::new(move || {
+            self.reset();
+            let mut state = self.0.state();
+            (state.house, state.faults) = (house, faults);
+        }))
+    }
+}
+
+impl crate::fault::Troubled for Fiscal {
+    fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+        let mut state = self.0.state();
+        show("faults", &mut state.faults);
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.door.is_open()
     }
 }

@@ -1,12 +1,12 @@
 //! What really happened at the printing house, for tests to count.
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::settings::Endpoint;
 
 /// A document that exists at the printing house.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Document {
     /// RIF of its issuer.
@@ -24,14 +24,14 @@ pub struct Document {
     /// `total` as the token that was sent.
     pub total: String,
     /// The exact bytes of the request that issued it.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "as_text", deserialize_with = "crate::kept::text_bytes")]
     pub body: Bytes,
     /// When, `YYYY-MM-DD HH:mm:ss` at UTC-4.
     pub issued_at: String,
 }
 
 /// Whether a document still counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DocumentState {
@@ -42,7 +42,7 @@ pub enum DocumentState {
 }
 
 /// A mail that the printing house accepted for sending.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mail {
     /// RIF of the issuer.

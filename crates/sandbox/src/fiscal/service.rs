@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
 
 use super::house::{Call, Done};
 use super::records::Request;
@@ -18,6 +17,7 @@ use crate::clock::{self, Moment};
 use crate::fault::{Ending, Fault};
 use crate::json::Json;
 use crate::server::{self, Handler};
+use crate::tape::{self, Tapped};
 
 /// Where the log entry of a request is.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,7 @@ impl Handler for Shared {
             self.log(&head, Bytes::new(), None, None, outcome.status());
             return outcome;
         };
+        tape::struck(&head, fault.as_ref().map(Fault::name), None);
         if fault == Some(Fault::ResetBeforeBody) {
             self.log(&head, Bytes::new(), fault.as_ref(), None, None);
             return Outcome::reset();
@@ -63,7 +64,7 @@ impl Shared {
         Some((endpoint, state.faults.take(&endpoint)))
     }
 
-    async fn read(&self, body: Incoming) -> Result<Bytes, Outcome> {
+    async fn read(&self, body: Tapped) -> Result<Bytes, Outcome> {
         let limit = self.state().house.settings.body_limit;
         match Limited::new(body, limit).collect().await {
             Ok(body) => Ok(body.to_bytes()),

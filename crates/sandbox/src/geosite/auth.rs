@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 use crate::chance;
@@ -16,7 +16,7 @@ const SCHEME: &str = "Digicade-Rest-API:";
 const BEARER: &str = "Bearer ";
 
 /// How somebody tried to get a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LoginKind {
@@ -29,7 +29,7 @@ pub enum LoginKind {
 }
 
 /// An attempt to get a token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Login {
     /// How.
@@ -40,7 +40,7 @@ pub struct Login {
     pub at: i64,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Session {
     until: Moment,
     legacy: bool,
@@ -54,7 +54,7 @@ pub(super) struct Granted {
 }
 
 /// Accounts and live tokens.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Desk {
     accounts: HashMap<String, String>,
     tokens: HashMap<String, Session>,

@@ -71,7 +71,7 @@ impl Drift {
 }
 
 /// The scripts in force.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Drifts {
     scripts: Vec<Drift>,
     /// Pages still to come from the other end.

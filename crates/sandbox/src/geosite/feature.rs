@@ -103,7 +103,7 @@ impl Feature {
 }
 
 /// One value for each feature.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Each<T> {
     splitter: T,
     splice: T,

@@ -33,6 +33,7 @@
 
 mod auth;
 mod cell;
+mod drawing;
 mod drift;
 mod feasibility;
 mod feature;
@@ -64,9 +65,11 @@ use crate::blob;
 use crate::clock::{Moment, Timeline};
 use crate::error::Error;
 use crate::fault::{Fault, Plan, When};
+use crate::kept::{self, Kept, Placing};
 use crate::server::{Bound, Door, Running};
 
 pub use auth::{Login, LoginKind};
+pub(crate) use drawing::{Drawing, Drawn, Ports};
 pub use drift::{Change, Drift, Edge};
 pub use feature::Feature;
 pub use network::Network;
@@ -514,6 +517,16 @@ impl GeoSite {
         rows.map(|row| state.office.plant.customer(row)).collect()
     }
 
+    /// What a map shows, as much of it as this many boxes and all that hangs on them.
+    pub(crate) fn drawing(&self, boxes: usize) -> Drawing {
+        self.0.state().office.plant.drawing(boxes)
+    }
+
+    /// The feature of an element.
+    pub(crate) fn feature_of(&self, fid: u32) -> Option<Feature> {
+        self.0.state().office.plant.find(fid).map(|(feature, _)| feature)
+    }
+
     /// Number, code and name of every terminal box.
     pub(crate) fn terminals(&self) -> Vec<(u32, String, String)> {
         let state = self.0.state();
@@ -565,4 +578,39 @@ fn inventory(plant: &Plant, feature: Feature) -> Inventory {
     let mut digest = Context::new(&SHA256);
     rows.iter().for_each(|row| digest.update(format!("{}\n", row.fid).as_bytes()));
     Inventory { feature, count: rows.len(), sha256: blob::hex(digest.finish().as_ref()) }
+}
+
+impl Kept for GeoSite {
+    fn export(&self) -> Result<Value, String> {
+        let state = self.0.state();
+        Ok(json!({
+            "office": kept::part(&state.office)?,
+            "timeline": kept::part(&state.timeline)?,
+            "faults": kept::part(&state.faults)?,
+            "twists": kept::part(&state.twists)?,
+        }))
+    }
+
+    fn import(&self, mut state: Value) -> Result<Placing<'_>, String> {
+        let (office, timeline) = (kept::take(&mut state, "office")?, kept::take(&mut state, "timeline")?);
+        let (faults, twists) = (kept::take(&mut state, "faults")?, kept::take(&mut state, "twists")?);
+        Ok(Box::new(move || {
+            self.reset();
+            let mut state = self.0.state();
+            (state.office, state.timeline) = (office, timeline);
+            (state.faults, state.twists) = (faults, twists);
+        }))
+    }
+}
+
+impl crate::fault::Troubled for GeoSite {
+    fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+        let mut state = self.0.state();
+        show("faults", &mut state.faults);
+        show("twists", &mut state.twists);
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.door.is_open()
+    }
 }

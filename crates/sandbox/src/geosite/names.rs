@@ -5,6 +5,7 @@
 
 use super::feature::Feature;
 use super::shelf::Row;
+use serde::{Deserialize, Serialize};
 
 /// SplitMix64, whose whole state is the seed.
 #[derive(Debug, Clone)]
@@ -118,7 +119,7 @@ const TRADES: [&str; 10] = [
 ];
 
 /// Makes the texts of one network.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Names {
     pub(super) seed: u64,
 }

@@ -1,5 +1,6 @@
 //! Each operation: what it checks, in which order, and what it answers (contract sections 3.2 to 3.4).
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::auth::{Desk, Granted, LoginKind};
@@ -50,7 +51,7 @@ fn bad_request(text: impl Into<String>) -> Failure {
 }
 
 /// Everything behind the counter.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Office {
     pub(super) plant: Plant,
     pub(super) desk: Desk,

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::cell::Cell;
@@ -17,7 +18,7 @@ use super::shelf::{NOWHERE, Role, Row, Shelf};
 use super::times::Times;
 
 /// The elements of one feature.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Table {
     pub(super) rows: Shelf,
     /// Last change and `fid`: an incremental read must not look at what did not change.
@@ -51,7 +52,7 @@ impl Table {
 }
 
 /// Everything that is mapped.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Plant {
     tables: Each<Table>,
     names: Names,
@@ -63,6 +64,8 @@ pub(super) struct Plant {
     children: BTreeSet<(u32, u32)>,
     /// Contract, customer.
     pub(super) contracts: BTreeSet<(u32, u32)>,
+    /// Worked out again when it is asked for.
+    #[serde(skip)]
     pub(super) matched: Vec<Matched>,
 }
 

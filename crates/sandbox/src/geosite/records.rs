@@ -1,6 +1,6 @@
 //! What can be read back: requests, writes, and the plant as a register has to know it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::feature::Feature;
 use super::settings::Spot;
@@ -46,7 +46,7 @@ impl Request {
 }
 
 /// A write that was accepted: L2 or L3.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Save {
     /// The customer.

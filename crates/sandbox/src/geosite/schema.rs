@@ -57,11 +57,33 @@ pub(super) enum Kind {
 }
 
 /// Identifies the values of a column, whatever it is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub(super) enum Key {
     Known(Source),
     /// The n-th column that a test added.
     Added(u32),
+}
+
+/// A name or a number, so that it can be a key in JSON.
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        match key {
+            Key::Known(source) => crate::crm::desk::name_of(&source),
+            Key::Added(number) => number.to_string(),
+        }
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = serde_json::Error;
+
+    fn try_from(text: String) -> Result<Self, serde_json::Error> {
+        match text.parse() {
+            Ok(number) => Ok(Self::Added(number)),
+            Err(_) => serde_json::from_value(Value::String(text)).map(Self::Known),
+        }
+    }
 }
 
 impl Key {
@@ -132,7 +154,7 @@ impl Column {
 }
 
 /// A column as a feature has it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Described {
     pub(super) name: String,
     pub(super) alias: String,
@@ -142,7 +164,7 @@ pub(super) struct Described {
 }
 
 /// The columns of one feature.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Schema {
     pub(super) columns: Vec<Described>,
     added: u32,

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
 
 use super::office::{Answered, Call};
 use super::records::Request;
@@ -18,6 +17,7 @@ use crate::answer::{self, Answer, Outcome, spoil};
 use crate::clock;
 use crate::fault::{Ending, Fault};
 use crate::server::{self, Handler};
+use crate::tape::{self, Tapped};
 
 /// Where the log entry of a request is.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,7 @@ impl Handler for Shared {
         let Some(struck) = self.route(&head) else {
             return self.turn_away(&head, None, Outcome::Answer(Answer::text(404, "Not Found")));
         };
+        tape::struck(&head, struck.fault.as_ref().map(Fault::name), struck.twist.as_ref().map(Twist::name));
         if struck.fault == Some(Fault::ResetBeforeBody) {
             return self.turn_away(&head, Some(&struck), Outcome::reset());
         }
@@ -78,7 +79,7 @@ impl Shared {
         outcome
     }
 
-    async fn read(&self, body: Incoming) -> Result<Bytes, Outcome> {
+    async fn read(&self, body: Tapped) -> Result<Bytes, Outcome> {
         let limit = self.state().office.settings.body_limit;
         match Limited::new(body, limit).collect().await {
             Ok(body) => Ok(body.to_bytes()),

@@ -3,6 +3,8 @@
 //! The rule: a page costs what the page holds. Rows stand in chunks, so that finding a `fid`, finding the n-th row
 //! and counting the rows behind one touch a few chunks, never all rows, and an insertion moves one chunk at most.
 
+use serde::{Deserialize, Serialize};
+
 /// Rows per chunk when a shelf is filled.
 const CHUNK: usize = 1024;
 
@@ -10,7 +12,7 @@ const CHUNK: usize = 1024;
 pub(super) const NOWHERE: i32 = i32::MIN;
 
 /// One element. Texts are not stored: they follow from the serial number unless somebody edited them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) fid: u32,
     /// Of a splitter its box, of a customer his splitter; 0 is none.
@@ -32,7 +34,7 @@ pub(super) struct Row {
 }
 
 /// What a splitter is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) enum Role {
     #[default]
     None,
@@ -64,7 +66,7 @@ impl Row {
 }
 
 /// Rows in the order of their `fid`, none twice. No chunk is empty.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Shelf {
     chunks: Vec<Vec<Row>>,
     len: usize,

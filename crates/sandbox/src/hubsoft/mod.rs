@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::fault::{Fault, Plan, When};
 use crate::geosite::GeoSite;
+use crate::kept::{self, Kept, Placing};
 use crate::server::{Bound, Door, Running};
 
 /// What stands in every row under `senha` and inside `senhas`.
@@ -102,7 +103,7 @@ struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     settings: Settings,
     /// Token and its end.
@@ -111,6 +112,7 @@ struct State {
     /// State of a service by its contract, where it is not the usual one.
     statuses: BTreeMap<u32, String>,
     faults: Plan<Endpoint>,
+    #[serde(skip)]
     requests: Vec<Request>,
 }
 
@@ -246,5 +248,27 @@ impl HubSoft {
             "faults": state.faults,
             "settings": state.settings,
         })
+    }
+}
+
+impl Kept for HubSoft {
+    fn export(&self) -> Result<Value, String> {
+        kept::part(&*self.0.state())
+    }
+
+    fn import(&self, state: Value) -> Result<Placing<'_>, String> {
+        let state: State = serde_json::from_value(state).map_err(|error| error.to_string())?;
+        Ok(Box::new(move || *self.0.state() = state))
+    }
+}
+
+impl crate::fault::Troubled for HubSoft {
+    fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+        let mut state = self.0.state();
+        show("faults", &mut state.faults);
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.door.is_open()
     }
 }

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::fault::{Ending, Fault};
 use crate::geosite::parameters;
 use crate::server::{self, Handler};
+use crate::tape;
 
 const BODY_LIMIT: usize = 64 * 1024;
 
@@ -34,6 +35,7 @@ impl Handler for Shared {
         let (head, body) = request.into_parts();
         let endpoint = route(head.method.as_str(), head.uri.path());
         let fault = endpoint.and_then(|endpoint| self.state().faults.take(&endpoint));
+        tape::struck(&head, fault.as_ref().map(Fault::name), None);
         let entry = Request {
             method: head.method.to_string(),
             path: head.uri.path().to_owned(),

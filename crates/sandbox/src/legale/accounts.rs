@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::refusal::{Reason, Refusal};
@@ -16,7 +16,7 @@ use crate::chance;
 use crate::clock::Moment;
 
 /// Credentials of an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Account {
     /// E-mail to log in with.
@@ -41,7 +41,7 @@ impl Account {
 /// Bearer token of the older API, whose source is not public. Fixed, as the account is.
 pub(super) const LEGACY_TOKEN: &str = "sandbox-legacy-token";
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Session {
     email: String,
     until: Moment,
@@ -71,7 +71,7 @@ impl Shown {
 }
 
 /// Every account and session.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Accounts {
     pub(super) accounts: Vec<Account>,
     sessions: HashMap<String, Session>,

@@ -1,5 +1,6 @@
 //! Folders: paths that creates bring into being, shown as a flat list of named nodes.
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::office::{Call, Office, Outcome, acted, read};
@@ -8,7 +9,7 @@ use super::reply::{Reply, time};
 use crate::clock::Moment;
 
 /// One folder.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Folder {
     id: u64,
     parent: Option<u64>,

@@ -55,6 +55,7 @@ use crate::blob::Content;
 use crate::clock::{Moment, Timeline};
 use crate::error::Error;
 use crate::fault::{Fault, Plan, When};
+use crate::kept::{self, Kept, Placing};
 use crate::server::{Bound, Door, Running};
 
 pub use accounts::Account;
@@ -584,5 +585,45 @@ impl Legale {
             "callback_faults": state.callback_faults,
             "settings": office.settings,
         })
+    }
+}
+
+impl Kept for Legale {
+    fn export(&self) -> Result<Value, String> {
+        let state = self.0.state();
+        Ok(json!({
+            "office": kept::part(&state.office)?,
+            "timeline": kept::part(&state.timeline)?,
+            "callbacks": kept::part(&state.callbacks)?,
+            "faults": kept::part(&state.faults)?,
+            "callback_faults": kept::part(&state.callback_faults)?,
+        }))
+    }
+
+    fn import(&self, mut state: Value) -> Result<Placing<'_>, String> {
+        let mut office: Office = kept::take(&mut state, "office")?;
+        office.base_url.clone_from(&self.0.base_url);
+        let timeline = kept::take(&mut state, "timeline")?;
+        let callbacks = kept::take(&mut state, "callbacks")?;
+        let faults = kept::take(&mut state, "faults")?;
+        let callback_faults = kept::take(&mut state, "callback_faults")?;
+        Ok(Box::new(move || {
+            self.reset();
+            let mut state = self.0.state();
+            (state.office, state.timeline, state.callbacks) = (office, timeline, callbacks);
+            (state.faults, state.callback_faults) = (faults, callback_faults);
+        }))
+    }
+}
+
+impl crate::fault::Troubled for Legale {
+    fn plans(&self, show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {
+        let mut state = self.0.state();
+        show("faults", &mut state.faults);
+        show("callback-faults", &mut state.callback_faults);
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.door.is_open()
     }
 }

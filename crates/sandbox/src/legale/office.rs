@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::accounts::{Accounts, LEGACY_TOKEN};
@@ -51,8 +52,9 @@ pub(super) fn acted(reply: Reply) -> Outcome {
 }
 
 /// State of Legale.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Office {
+    #[serde(skip)]
     pub(super) base_url: String,
     pub(super) settings: Settings,
     pub(super) accounts: Accounts,
@@ -64,6 +66,7 @@ pub(super) struct Office {
     pub(super) templates: Vec<Template>,
     pub(super) mails: Vec<Mail>,
     /// Callbacks that nobody has posted yet.
+    #[serde(skip)]
     pub(super) outbox: Vec<Letter>,
     /// Seconds since 1970 of the latest request: file URLs live from here.
     pub(super) latest: i64,

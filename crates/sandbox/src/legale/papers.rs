@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::office::{Call, Done, Office, Outcome, acted, object, read, required};
@@ -20,7 +21,7 @@ use crate::payload::Inline;
 const DESCRIPTION_LIMIT: usize = 1023;
 
 /// A document with its files.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Paper {
     pub(super) record: Document,
     pub(super) original: Content,

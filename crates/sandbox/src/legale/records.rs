@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A document that exists, or existed, at Legale.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Document {
     /// Opaque name.
@@ -71,7 +71,7 @@ pub struct Document {
 }
 
 /// A file's name, size and digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileRecord {
     /// As it was sent.
@@ -83,7 +83,7 @@ pub struct FileRecord {
 }
 
 /// How a document came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Origin {
@@ -100,7 +100,7 @@ pub enum Origin {
 }
 
 /// Where a document's flow is (contract, section 4.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FlowState {
@@ -123,7 +123,7 @@ pub enum FlowState {
 }
 
 /// A signer or approver of a flow.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Signer {
     /// 1 is the first of the list.
@@ -155,7 +155,7 @@ pub struct Signer {
 }
 
 /// Where a signer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SignerState {
@@ -214,7 +214,7 @@ pub enum StepRefused {
 }
 
 /// An attempt to log in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Login {
     /// E-mail that was given.
@@ -226,7 +226,7 @@ pub struct Login {
 }
 
 /// A mail that Legale sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mail {
     /// To whom.
@@ -240,7 +240,7 @@ pub struct Mail {
 }
 
 /// A contact.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Contact {
     /// Number.
@@ -305,7 +305,7 @@ impl CallbackKind {
 }
 
 /// A callback, and what its receiver said.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Callback {
     /// 1 is the first since the last reset.
@@ -335,7 +335,7 @@ impl Callback {
 }
 
 /// One posting of a callback.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
     /// When.

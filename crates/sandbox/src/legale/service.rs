@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::header::{ACCEPT_LANGUAGE, CONTENT_LENGTH};
 use http::request::Parts;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::office::{Call, Done};
 use super::records::Request;
@@ -19,6 +18,7 @@ use crate::clock;
 use crate::fault::{Ending, Fault};
 use crate::server::{self, Handler};
 use crate::sieve::{Refused, Sieve, Sieved};
+use crate::tape::{self, Tapped};
 
 /// Where the log entry of a request is.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,7 @@ impl Handler for Shared {
             Ok(found) => found,
             Err(answer) => return self.turn_away(&head, None, None, Outcome::Answer(answer)),
         };
+        tape::struck(&head, fault.as_ref().map(Fault::name), None);
         if fault == Some(Fault::ResetBeforeBody) {
             return self.turn_away(&head, Some(target.endpoint), fault.as_ref(), Outcome::reset());
         }
@@ -85,7 +86,7 @@ impl Shared {
     }
 
     /// Reads the body as it arrives; files go to disk on the way.
-    async fn read(&self, head: &Parts, mut body: Incoming) -> Result<Sieved, Outcome> {
+    async fn read(&self, head: &Parts, mut body: Tapped) -> Result<Sieved, Outcome> {
         let settings = self.settings_now();
         let too_large = || Outcome::Answer(Refusal::from(Reason::TooLarge).answer(&settings, language(head)));
         let announced =

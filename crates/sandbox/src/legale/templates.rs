@@ -1,5 +1,6 @@
 //! Smart documents, and flows started from them: a list of items in V1, one item in V2 (contract, section 3.6).
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::flow::NewFlow;
@@ -15,7 +16,7 @@ use crate::clock::Moment;
 use crate::json::Json;
 
 /// A smart document.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Template {
     pub(super) id: u64,
     pub(super) name: String,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fields::{is_order, is_writable, shown};
@@ -16,8 +17,9 @@ use crate::crm::refusal::{Refusal, invalid, not_found};
 use crate::crm::rows::{Fields, Row, Rows, client_keys, external_keys, key, keys_of, tax_key, text};
 use crate::crm::{DeleteAnswer, Wire, people, write};
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Office {
+    #[serde(skip)]
     base_url: String,
     settings: Settings,
     clients: Rows,
@@ -162,6 +164,22 @@ impl System for Office {
     }
 
     fn clear_faults(&mut self) {}
+
+    fn like(self, fresh: Self) -> Self {
+        Self {
+            clients: self.clients.like(&fresh.clients),
+            contacts: self.contacts.like(&fresh.contacts),
+            deals: self.deals.like(&fresh.deals),
+            posts: self.posts.like(&fresh.posts),
+            contact_lists: self.contact_lists.like(&fresh.contact_lists),
+            statuses: self.statuses.like(&fresh.statuses),
+            accounts: self.accounts.like(&fresh.accounts),
+            base_url: fresh.base_url,
+            ..self
+        }
+    }
+
+    fn plans(&mut self, _show: &mut dyn FnMut(&'static str, &mut dyn crate::fault::Listed)) {}
 
     fn more(&self) -> Value {
         json!({})

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::portal::{Done, Portal};
@@ -15,15 +16,16 @@ use crate::clock::Moment;
 const UNLINKED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A stored file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Blob {
+    #[serde(with = "crate::kept::packed")]
     pub(super) bytes: Bytes,
     pub(super) media_type: String,
     stored: Moment,
 }
 
 /// A document of a case, or the tombstone of one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Document {
     pub(super) link: DocumentLink,
     pub(super) gone: Option<Reason>,

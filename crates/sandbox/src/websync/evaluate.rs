@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::portal::Portal;
 use super::view::Viewer;
 use super::wire::{BOXES, ClosedCases, ContactRef, Grant, Scope, sha256};
-use crate::apiges::file::CaseFile;
+use crate::apiges::file::{CaseFile, Filed};
 use crate::apiges::firm::Firm;
 use crate::apiges::{Lang, seen};
 
@@ -28,6 +28,53 @@ pub struct Difference {
     pub allowed: Value,
     /// What is there; null for nothing.
     pub shown: Value,
+}
+
+/// Why something of a file is not shown (section 4.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Step 1: the grant is suspended.
+    Suspended(ContactRef),
+    /// Step 3: the file is closed, and the grant withdraws closed ones.
+    Closed,
+    /// Step 4.
+    Excluded { modality: String, by: ContactRef },
+    /// Steps 5 and 6: a box that this contact's grant does not tick.
+    NotTicked(ContactRef),
+    /// B2: the firm hides the document, or does not say that it does not.
+    Document { flag: Option<bool> },
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Suspended(grant) => write!(out, "the grant of {grant} is suspended"),
+            Self::Closed => out.write_str("the file is closed (estado B)"),
+            Self::Excluded { modality, by } => write!(out, "{by} excludes modality {modality}"),
+            Self::NotTicked(by) => write!(out, "the box is not ticked for {by}"),
+            Self::Document { flag: Some(_) } => out.write_str("the firm hides the document"),
+            Self::Document { flag: None } => out.write_str("the document has no flag, which hides it"),
+        }
+    }
+}
+
+/// A file that a grant of a viewer reaches: what he sees of it, what he may see, and what is kept from him.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Explained {
+    /// Number and name in the firm's program.
+    pub(crate) title: String,
+    /// What the portal shows; none if it shows nothing of the file.
+    pub(crate) seen: Option<Map<String, Value>>,
+    /// Whether section 4.3 lets him see the file.
+    pub(crate) allowed: bool,
+    /// Why not, by each grant that reaches it.
+    pub(crate) barred: Vec<Why>,
+    /// Field or document, the firm's value, and why it is not shown.
+    pub(crate) hidden: Vec<(String, Value, Why)>,
+    /// Documents on the portal.
+    pub(crate) documents: Vec<Value>,
+    /// Where what is shown is not what is allowed.
+    pub(crate) differences: Vec<Difference>,
 }
 
 /// Files by field and contact, so that nobody has to look at all of them.
@@ -62,7 +109,65 @@ pub(super) fn allowed(firm: &Firm, portal: &Portal, viewer: &Viewer) -> BTreeMap
     judge.allowed(viewer).into_iter().map(|(case, allowed)| (case, Value::Object(fields(&allowed)))).collect()
 }
 
+/// Every file that a viewer's grants reach, suspended ones too, and every other that he sees.
+pub(super) fn explained(firm: &Firm, portal: &Portal, viewer: &Viewer) -> BTreeMap<i64, Explained> {
+    let judge = Judge::new(firm, portal);
+    let allowed = judge.allowed(viewer);
+    let mut files: BTreeMap<i64, Explained> = BTreeMap::new();
+    for grant in portal.grants.values().filter(|grant| viewer.has(grant)) {
+        for (holder, file) in judge.reached(grant) {
+            judge.explain(grant, &holder, file, files.entry(file.id).or_default());
+        }
+    }
+    for (case, seen) in portal.seen(viewer) {
+        let own = files.entry(case).or_default();
+        own.documents = portal.documents_seen(case, &seen.grants);
+        own.seen = Some(seen.view);
+    }
+    for difference in judge.compare(viewer) {
+        files.entry(difference.case).or_default().differences.push(difference);
+    }
+    for (case, own) in &mut files {
+        own.allowed = allowed.contains_key(case);
+        if let Some(file) = firm.files.get(case) {
+            let values = seen(file, Lang::Es);
+            let parts = ["numero", "denominacion"].map(|name| values.get(name).and_then(Value::as_str));
+            own.title = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        }
+    }
+    files
+}
+
 impl<'a> Judge<'a> {
+    /// What one grant keeps from its viewer of a file that it reaches.
+    fn explain(&self, grant: &Grant, holder: &ContactRef, file: &CaseFile, own: &mut Explained) {
+        let suspended = (!grant.is_active()).then(|| Why::Suspended(grant.contact.clone()));
+        if let Some(why) = suspended.or_else(|| self.barred(grant, holder, file)) {
+            own.barred.push(why);
+            return;
+        }
+        let values = seen(file, grant.lang);
+        for (field, by) in self.shut(grant, holder) {
+            let known = own.hidden.iter().any(|(name, _, _)| name == field);
+            let value = values.get(field).filter(|value| !known && present(Some(value)).is_some());
+            own.hidden.extend(value.map(|value| (field.to_owned(), value.clone(), Why::NotTicked(by))));
+        }
+        for (annotation, filed) in
+            file.annotations.iter().flat_map(|note| note.documents.iter().map(move |filed| (note.id, filed)))
+        {
+            let name = format!("documents/{annotation}/{}", filed.id);
+            let known = own.hidden.iter().any(|(other, _, _)| *other == name);
+            if !known && !self.is_open(filed) {
+                own.hidden.push((name, json!(filed.name), Why::Document { flag: filed.hidden }));
+            }
+        }
+    }
+
+    /// A document may be shown if the firm does not hide it; a missing flag hides (B2).
+    fn is_open(&self, filed: &Filed) -> bool {
+        filed.hidden == Some(false) || (filed.external && self.portal.settings.external_documents)
+    }
+
     fn new(firm: &'a Firm, portal: &'a Portal) -> Self {
         let roles: BTreeSet<&str> = portal.settings.holder_fields.values().map(String::as_str).collect();
         let mut index = Index::new();
@@ -121,21 +226,43 @@ impl<'a> Judge<'a> {
         files.collect()
     }
 
+    /// The holder's own grant, if he is not the grant's contact and has one.
+    fn other(&self, grant: &Grant, holder: &ContactRef) -> Option<&'a Grant> {
+        if *holder == grant.contact { None } else { self.portal.grants.get(holder) }
+    }
+
     /// Steps 3 to 5: the fields behind boxes that a grant shows of a file; nothing if it does not show the file.
     fn boxes(&self, grant: &Grant, holder: &ContactRef, file: &CaseFile) -> Option<BTreeSet<&'static str>> {
+        if self.barred(grant, holder, file).is_some() {
+            return None;
+        }
+        let shut = self.shut(grant, holder);
+        Some(BOXES.iter().map(|(_, field)| *field).filter(|field| !shut.contains_key(field)).collect())
+    }
+
+    /// Steps 3 and 4: why a grant does not show a file that it reaches.
+    fn barred(&self, grant: &Grant, holder: &ContactRef, file: &CaseFile) -> Option<Why> {
         let closed = file.code("estado") == "B";
         if closed && grant.closed_cases == ClosedCases::Withdraw {
-            return None;
+            return Some(Why::Closed);
         }
-        let other = if *holder == grant.contact { None } else { self.portal.grants.get(holder) };
-        let both = || [Some(grant), other].into_iter().flatten();
-        let excluded =
-            |own: &Grant| own.excluded_modalities.iter().any(|code| code == file.code("modalidad"));
-        if both().any(excluded) {
-            return None;
+        let modality = file.code("modalidad");
+        let both = [Some(grant), self.other(grant, holder)].into_iter().flatten();
+        let mut excluding = both.filter(|own| own.excluded_modalities.iter().any(|code| code == modality));
+        excluding.next().map(|own| Why::Excluded { modality: modality.to_owned(), by: own.contact.clone() })
+    }
+
+    /// Step 5: the fields behind boxes that are not ticked, with whose grant does not tick them.
+    fn shut(&self, grant: &Grant, holder: &ContactRef) -> BTreeMap<&'static str, ContactRef> {
+        let mut shut = BTreeMap::new();
+        for own in [Some(grant), self.other(grant, holder)].into_iter().flatten() {
+            for (name, field) in BOXES {
+                if !own.show.iter().any(|shown| shown == name) {
+                    shut.entry(field).or_insert_with(|| own.contact.clone());
+                }
+            }
         }
-        let shown = |name: &str| both().all(|own| own.show.iter().any(|shown| shown == name));
-        Some(BOXES.iter().filter(|(name, _)| shown(name)).map(|(_, field)| *field).collect())
+        shut
     }
 
     fn compare(&self, viewer: &Viewer) -> Vec<Difference> {
@@ -189,7 +316,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A document may be shown if the firm has it and does not hide it; a missing flag hides (B2).
+    /// A document may be shown if the firm has it and does not hide it.
     fn compare_document(
         &self,
         file: &CaseFile,
@@ -202,10 +329,7 @@ impl<'a> Judge<'a> {
         };
         let (annotation, id) = (number("annotationId"), number("documentId"));
         let filed = annotation.zip(id).and_then(|(annotation, id)| file.document(annotation, id));
-        let open = filed.is_some_and(|filed| {
-            filed.hidden == Some(false) || (filed.external && self.portal.settings.external_documents)
-        });
-        if !open {
+        if !filed.is_some_and(|filed| self.is_open(filed)) {
             let part = |id: Option<u32>| id.map_or_else(|| "?".to_owned(), |id| id.to_string());
             differs(&format!("documents/{}/{}", part(annotation), part(id)), Value::Null, document.clone());
         }

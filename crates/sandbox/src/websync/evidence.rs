@@ -1,5 +1,6 @@
 //! Threads of messages, receipts that only move forward, and the chain of evidence (X1 to X7).
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::wire::{Message, Receipt, ReceiptEvent, canonical, sha256};
@@ -7,7 +8,7 @@ use crate::blob;
 use ring::digest::{Context, SHA256};
 
 /// A message with its place in the chain.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Posted {
     pub(super) seq: u64,
     pub(super) hash: String,
@@ -29,7 +30,7 @@ impl Posted {
 }
 
 /// The thread of one case.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Thread {
     pub(super) posted: Vec<Posted>,
     /// Records with their hash.

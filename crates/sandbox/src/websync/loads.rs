@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::portal::{Done, Held, Portal, checked_view, view_digest};
 use super::refusal::Refusal;
 use super::wire::{ContactRef, LoadItem, Reason, digest_of, is_hex64};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum LoadScope {
     All,
     One(ContactRef),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum LoadState {
     Open,
     Closed,
@@ -22,16 +23,17 @@ enum LoadState {
 }
 
 /// A load.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Load {
     scope: LoadScope,
     base: u64,
     state: LoadState,
+    #[serde(with = "crate::kept::pairs")]
     contacts: BTreeMap<ContactRef, Part>,
 }
 
 /// One contact's part of a load.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Part {
     /// Digest and answer of each batch, from the first.
     batches: Vec<(String, Value)>,

@@ -67,6 +67,7 @@ use crate::stage::{Stage, staged};
 
 pub use crate::stage::{Recorded, Twist};
 pub use evaluate::Difference;
+pub(crate) use evaluate::Explained;
 pub use settings::{Row, Settings};
 pub use wire::{ContactRef, ReceiptEvent};
 
@@ -83,6 +84,17 @@ const TOKEN: &str = "sync-credential-of-the-sandbox";
 pub struct WebSync(pub(crate) Arc<Stage<Office>>);
 
 staged!(WebSync, Row);
+
+/// Members of each union, by its tag.
+fn unions(portal: &portal::Portal) -> BTreeMap<&str, Vec<ContactRef>> {
+    let mut unions: BTreeMap<&str, Vec<ContactRef>> = BTreeMap::new();
+    for grant in portal.grants.values() {
+        if let Some(tag) = grant.pair_tag() {
+            unions.entry(tag).or_default().push(grant.contact.clone());
+        }
+    }
+    unions
+}
 
 fn fresh() -> Office {
     let mut office = Office::default();
@@ -224,6 +236,29 @@ impl WebSync {
         let firm = apiges.0.state();
         let portal = self.0.state();
         evaluate::allowed(&firm.office.firm, &portal.office.portal, &Viewer::Own(contact.clone()))
+    }
+
+    /// Who can look: every contact with a grant, and every union of an administrator by its members. The tag of a union
+    /// is no name for people, so unions are counted.
+    pub(crate) fn viewers(&self) -> Vec<(String, Vec<ContactRef>)> {
+        let state = self.0.state();
+        let portal = &state.office.portal;
+        let own = portal.grants.keys().map(|contact| (contact.to_string(), vec![contact.clone()]));
+        let unions = unions(portal).into_values().enumerate();
+        own.chain(unions.map(|(at, members)| (format!("union-{}", at + 1), members))).collect()
+    }
+
+    /// What a viewer of [`viewers`](Self::viewers) sees now, and what is kept from him and why, file by file.
+    pub(crate) fn explained(&self, apiges: &Apiges, viewer: &str) -> Option<BTreeMap<i64, Explained>> {
+        let firm = apiges.0.state();
+        let portal = self.0.state();
+        let portal = &portal.office.portal;
+        let known = |contact: &ContactRef| portal.grants.contains_key(contact);
+        let viewer = match viewer.strip_prefix("union-").and_then(|at| at.parse::<usize>().ok()) {
+            Some(at) => Viewer::Union(unions(portal).into_keys().nth(at.checked_sub(1)?)?.to_owned()),
+            None => Viewer::Own(ContactRef::named(viewer).filter(known)?),
+        };
+        Some(evaluate::explained(&firm.office.firm, portal, &viewer))
     }
 
     /// Has W60 answer 422 `hidden` for this document, or no longer.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::loads::LoadScope;
@@ -25,7 +26,7 @@ pub(super) type Call<'a> = stage::Call<'a, Row>;
 const MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The portal with its door.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Office {
     pub(super) portal: Portal,
     pub(super) token: String,
@@ -36,7 +37,7 @@ pub(crate) struct Office {
     pub(super) replays: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Remembered {
     fingerprint: String,
     status: u16,

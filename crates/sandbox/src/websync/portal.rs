@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::documents::{Blob, Document};
@@ -21,7 +22,7 @@ use crate::chance;
 pub(super) type Done = Result<(u16, Value), Refusal>;
 
 /// What one grant has of one case.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Held {
     pub(super) version: u64,
     pub(super) sequence: u64,
@@ -33,16 +34,17 @@ pub(super) struct Held {
     pub(super) gone: Option<Reason>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Case {
     pub(super) version: u64,
     /// Version, sequence and content of the last push.
     pub(super) pushed: Option<(u64, u64, String)>,
+    #[serde(with = "crate::kept::pairs")]
     pub(super) held: BTreeMap<ContactRef, Held>,
 }
 
 /// A withdrawal that took effect (W41).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Withdrawn {
     pub(super) case: i64,
     pub(super) version: u64,
@@ -51,7 +53,7 @@ pub(super) struct Withdrawn {
     pub(super) at: String,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Preview {
     pair_tag: String,
     joining: ContactRef,
@@ -59,20 +61,24 @@ struct Preview {
 }
 
 /// The portal of one tenant.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Portal {
     pub(super) tenant: String,
     pub(super) settings: Settings,
+    #[serde(with = "crate::kept::pairs")]
     pub(super) grants: BTreeMap<ContactRef, Grant>,
     /// Last version of grants that were revoked: versions go on when one comes back.
+    #[serde(with = "crate::kept::pairs")]
     revoked: BTreeMap<ContactRef, u64>,
     previews: HashMap<String, Preview>,
     pub(super) cases: BTreeMap<i64, Case>,
     /// Cases of which a grant has something, tombstones included.
+    #[serde(with = "crate::kept::pairs")]
     pub(super) by_grant: BTreeMap<ContactRef, BTreeSet<i64>>,
     pub(super) withdrawals: Vec<Withdrawn>,
     pub(super) loads: BTreeMap<String, Load>,
     pub(super) blobs: BTreeMap<String, Blob>,
+    #[serde(with = "crate::kept::pairs")]
     pub(super) documents: BTreeMap<(i64, String, String), Document>,
     /// Documents of which the firm says that they are hidden.
     pub(super) hidden: BTreeSet<(i64, String, String)>,

@@ -16,6 +16,16 @@ pub(super) enum Viewer {
     Union(String),
 }
 
+impl Viewer {
+    /// Whether he looks with this grant, as far as it is active.
+    pub(super) fn has(&self, grant: &Grant) -> bool {
+        match self {
+            Self::Own(contact) => grant.contact == *contact,
+            Self::Union(tag) => grant.pair_tag() == Some(tag),
+        }
+    }
+}
+
 /// A case as a viewer sees it, with the grants that show it to him.
 #[derive(Debug)]
 pub(super) struct Seen<'a> {
@@ -27,11 +37,7 @@ pub(super) struct Seen<'a> {
 impl Portal {
     /// The grants of a viewer that are active (step 1).
     pub(super) fn grants_of(&self, viewer: &Viewer) -> Vec<&Grant> {
-        let own = |grant: &&Grant| match viewer {
-            Viewer::Own(contact) => grant.contact == *contact,
-            Viewer::Union(tag) => grant.pair_tag() == Some(tag),
-        };
-        self.grants.values().filter(own).filter(|grant| grant.is_active()).collect()
+        self.grants.values().filter(|grant| viewer.has(grant) && grant.is_active()).collect()
     }
 
     /// Everything a viewer sees, by case.

@@ -186,7 +186,7 @@ pub(super) struct CasePush {
     pub(super) withdrawals: Vec<Withdrawal>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LoadItem {
     pub(super) case_id: i64,

@@ -50,7 +50,7 @@ pub(crate) async fn connect(url: &str, method: &str, path: &str, headers: &str, 
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     let length = body.len();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     );
     let _ = stream.write_all(&[head.as_bytes(), body].concat()).await;
     stream

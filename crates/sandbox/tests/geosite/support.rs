@@ -59,7 +59,7 @@ pub(crate) async fn connect(url: &str, method: &str, path: &str, headers: &str, 
     let mut stream = TcpStream::connect(host).await.unwrap();
     let length = body.len();
     let request = format!(
-        "{method} {root}{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        "{method} {root}{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     );
     let _ = stream.write_all(request.as_bytes()).await;
     stream

@@ -167,7 +167,7 @@ async fn held_late_hanging_and_stalled_answers() {
         let mut stream = TcpStream::connect(address(legale.base_url())).await.unwrap();
         let body = new_document().to_string();
         let head = format!(
-            "POST /api/document/create HTTP/1.1\r\nHost: x\r\n{}Content-Type: application/json\r\n\
+            "POST /api/document/create HTTP/1.1\r\nHost: localhost\r\n{}Content-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             key(legale),
             body.len()

@@ -51,7 +51,7 @@ pub(crate) async fn send(url: &str, method: &str, path: &str, headers: &str, bod
     let mut stream = TcpStream::connect(address(url)).await.unwrap();
     let length = body.len();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     );
     // A server that resets before it has read everything makes the write fail; what it answered counts.
     let _ = stream.write_all(head.as_bytes()).await;
