@@ -118,6 +118,10 @@ fn trouble(page: &Path, target: &str) -> Option<String> {
     if target.contains("://") || target.starts_with("mailto:") {
         return None;
     }
+    // Names in Rust, of pages that rustdoc includes: it denies those that lead nowhere.
+    if target.contains("crate::") {
+        return None;
+    }
     let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
     let file = if path.is_empty() { page.to_owned() } else { page.parent().unwrap().join(path) };
     if climbs_out(&file) {

@@ -47,6 +47,7 @@ async fn lived_in() -> Sandbox {
     order(&sandbox, "geosite/network", json!({ "elements": 300, "seed": 3 })).await;
     order(&sandbox, "hubsoft/statuses", json!({ "contrato": 100_000, "status": "suspenso_debito" })).await;
     order(&sandbox, "apiges/files/100001", json!({ "referencia": "R-7" })).await;
+    order(&sandbox, "apiges/settings", json!({ "body_limit": 1_000_000 })).await;
     order(&sandbox, "websync/groups/firm", json!({ "members": ["C/4879", "C/4880"] })).await;
     for fault in ["hang", "act_then_late"] {
         let delay = if fault == "hang" { json!({}) } else { json!({ "delay_ms": 40 }) };

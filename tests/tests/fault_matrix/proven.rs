@@ -6,13 +6,13 @@ pub const PROVEN: &[(u8, &str, &str, &str)] = &[
     (
         17,
         "a failed handshake is not repeated",
-        "crates/core/tests/sockets.rs",
+        "crates/core/tests/support/sockets.rs",
         "a_failed_handshake_is_not_repeated",
     ),
     (
         17,
         "a handshake that hangs has sent nothing",
-        "crates/core/tests/sockets.rs",
+        "crates/core/tests/support/sockets.rs",
         "a_handshake_that_hangs_has_sent_nothing",
     ),
     (

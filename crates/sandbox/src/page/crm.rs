@@ -448,11 +448,14 @@ fn deal_of(invoice: &Record, clients: &[Record]) -> Record {
 mod tests {
     use super::*;
 
+    /// Both ids, the fields that differ, the note.
+    type Shape = (Option<u64>, Option<u64>, Vec<&'static str>, &'static str);
+
     fn record(value: Value) -> Record {
-        value.as_object().unwrap().clone()
+        serde_json::from_value(value).unwrap()
     }
 
-    fn shape(rows: &[Row]) -> Vec<(Option<u64>, Option<u64>, Vec<&'static str>, &'static str)> {
+    fn shape(rows: &[Row]) -> Vec<Shape> {
         let ids = |side: &Option<Side>| side.as_ref().map(|side| side.id);
         let fields = |row: &Row| row.differences.iter().map(|one| one.field).collect();
         rows.iter().map(|row| (ids(&row.books), ids(&row.crm), fields(row), row.note)).collect()

@@ -81,7 +81,9 @@ impl Choice {
         let (plan, title, key, spots, examples) = *form;
         let faults: Vec<_> = help.get(examples)?.as_array()?.iter().map(split).collect();
         let texts = |list: &Value| list.as_array().map(|all| all.iter().filter_map(text).collect());
-        let spots = help.get(spots).and_then(texts).unwrap_or_else(|| vec!["any".to_owned()]);
+        // Where more is said about places, their names stand one step deeper.
+        let listed = help.get(spots).map(|said| said.get(spots).unwrap_or(said));
+        let spots = listed.and_then(texts).unwrap_or_else(|| vec!["any".to_owned()]);
         Some(Self { plan, title, key, spots, faults })
     }
 }

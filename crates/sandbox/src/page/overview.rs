@@ -90,7 +90,6 @@ fn services(control: &Control) -> Vec<Service> {
 struct Page {
     frame: Frame,
     services: Vec<Service>,
-    control_url: String,
     only: String,
     rows: Vec<Row>,
     revision: u64,
@@ -112,7 +111,6 @@ async fn page(State(control): State<Shared>, Query(wish): Query<Wish>) -> Respon
     show(&Page {
         frame: Frame::of(VIEW),
         services: services(&control),
-        control_url: control.url.clone(),
         only: wish.service,
         rows,
         revision,

@@ -20,15 +20,27 @@ impl Answer {
 }
 
 pub(crate) fn host_of(url: &str) -> &str {
-    url.strip_prefix("http://").unwrap()
+    let rest = url.strip_prefix("http://").unwrap();
+    rest.split('/').next().unwrap()
+}
+
+/// The path that a service's address has, without its last slash.
+fn path_of(url: &str) -> &str {
+    url.strip_prefix("http://")
+        .unwrap()
+        .split_once('/')
+        .map_or("", |(host, _)| &url["http://".len() + host.len()..])
+        .trim_end_matches('/')
 }
 
 /// Sends exactly these headers, beside the length.
 pub(crate) async fn ask(url: &str, method: &str, path: &str, headers: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(host_of(url)).await.unwrap();
     let length = body.len();
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
+    let base = path_of(url);
+    let head = format!(
+        "{method} {base}{path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();

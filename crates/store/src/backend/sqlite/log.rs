@@ -56,8 +56,20 @@ async fn run(connection: &mut Connection, sql: &str) -> Result<(), StoreError> {
 }
 
 fn not_written(error: std::io::Error) -> StoreError {
-    let message = "the log beside the file could not be written out: check the disk before going on";
-    StoreError::new(StoreErrorKind::Unavailable, message).with_source(error)
+    let (kind, message) = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            (StoreErrorKind::NotWritable, "the disk is full: free some space, then repeat")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => (
+            StoreErrorKind::NotWritable,
+            "the log beside the file (-wal) cannot be written: let this user write it",
+        ),
+        _ => (
+            StoreErrorKind::Unavailable,
+            "the log beside the file could not be written out: check the disk before going on",
+        ),
+    };
+    StoreError::new(kind, message).with_source(error)
 }
 
 #[cfg(test)]
