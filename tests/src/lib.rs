@@ -27,6 +27,7 @@ pages! {
     Migrating: "docs/migrating.md",
     Retries: "docs/retries.md",
     Money: "docs/money.md",
+    Sandbox: "docs/sandbox.md",
     SeveralMachines: "docs/several-machines.md",
     Testing: "docs/testing.md",
     Observability: "docs/observability.md",
