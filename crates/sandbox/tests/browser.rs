@@ -70,7 +70,9 @@ async fn every_page_fits_and_is_quiet_in_light_and_dark_on_a_desk_and_a_phone() 
                 browser.look(width, height, scheme).await;
                 browser.open(&format!("{}{path}", sandbox.control_url())).await;
                 browser.wait("document.getElementById('pulse').textContent === 'live' && !document.getElementById('pulse').hidden").await;
-                let wide = browser.value("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+                let wide = browser
+                    .value("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                    .await;
                 assert!(wide.as_i64().unwrap() <= 0, "{name} at {width}: {wide} too wide");
                 let paper = browser.value("getComputedStyle(document.body).backgroundColor").await;
                 assert_eq!(paper == "rgb(20, 23, 26)", scheme == "dark", "{name}: {paper}");
