@@ -26,11 +26,7 @@ pub(crate) fn host_of(url: &str) -> &str {
 
 /// The path that a service's address has, without its last slash.
 fn path_of(url: &str) -> &str {
-    url.strip_prefix("http://")
-        .unwrap()
-        .split_once('/')
-        .map_or("", |(host, _)| &url["http://".len() + host.len()..])
-        .trim_end_matches('/')
+    url.strip_prefix("http://").unwrap().strip_prefix(host_of(url)).unwrap().trim_end_matches('/')
 }
 
 /// Sends exactly these headers, beside the length.
