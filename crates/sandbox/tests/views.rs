@@ -59,7 +59,7 @@ async fn every_view_is_whole_when_empty_and_when_full_and_needs_no_style_or_scri
         ("/legale", "--example sign_in_order"),
         ("/crm", "--example keep_in_step"),
         ("/geosite", "--example pull_network"),
-        ("/apiges", "--example open_to_client"),
+        ("/apiges", "--example open_to_client -- C/0001"),
     ] {
         assert!(page(&empty, view).await.contains(told), "{view}");
     }
