@@ -503,6 +503,8 @@ pub async fn full_disk(times: usize, seed: u64) -> Told {
             ("SHIM_ENOSPC_TIMES", (1 + dice.next() % 6).to_string()),
         ]);
         let disk = Disk::after(&worked.records);
+        // Before anybody opens them: who closes a store removes its log a little later.
+        let files = worked.folder.files();
         let said = say(&worked.folder).await;
         for line in disk.acks.lines().filter(|line| line.starts_with("failed")) {
             failed += 1;
@@ -517,7 +519,6 @@ pub async fn full_disk(times: usize, seed: u64) -> Told {
             }
         }
         after += acked(disk.acks.split_once("failed").map_or("", |(_, after)| after)).len();
-        let files = worked.folder.files();
         wrong.extend(
             lost(&files, &disk.acks).await.into_iter().map(|lost| format!("full at write {at}: {lost}")),
         );
